@@ -1,0 +1,43 @@
+// Numbered, forward-only migrations from migrations/*.sql; safe when several replicas start at once.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Migration, Migrator } from 'kysely/migration';
+import { sql } from 'kysely';
+import type { Database } from './connect.ts';
+
+const DIRECTORY = join(import.meta.dirname, '../../migrations');
+
+/** The migrations that the database has and this commit does not know: a newer version ran here, and that is fine. */
+async function namesApplied(database: Database): Promise<string[]> {
+  const table = await sql<{ name: string | null }>`select to_regclass('kysely_migration')::text as name`.execute(database.db);
+  if (!table.rows[0]?.name) return [];
+  const applied = await sql<{ name: string }>`select name from kysely_migration`.execute(database.db);
+  return applied.rows.map((row) => row.name);
+}
+
+async function listMigrations(database: Database): Promise<Record<string, Migration>> {
+  const migrations: Record<string, Migration> = {};
+  for (const name of await namesApplied(database)) migrations[name] = { up: async () => {} };
+  for (const file of (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort()) {
+    const script = await readFile(join(DIRECTORY, file), 'utf8');
+    migrations[file.slice(0, -4)] = { up: async (db) => database.runScript(db, script) };
+  }
+  return migrations;
+}
+
+/**
+ * Applies what is missing, under Kysely's migration lock, in one transaction.
+ * @returns the names applied now.
+ */
+export async function migrate(database: Database): Promise<string[]> {
+  const migrations = await listMigrations(database);
+  const migrator = new Migrator({
+    db: database.db,
+    provider: { getMigrations: async () => migrations },
+    // PGlite's script brings a transaction of its own: `exec` inside Kysely's would wait for itself.
+    disableTransactions: database.engine === 'pglite',
+  });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error) throw error;
+  return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
+}

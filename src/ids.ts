@@ -1,0 +1,32 @@
+// Identifiers: 128 random bits, lower-case base32 (RFC 4648, no padding), prefixed by kind (`cn_` connection, `wl_` workload, …).
+import { randomBytes } from 'node:crypto';
+
+export type IdPrefix = 'cn' | 'wl' | 'ad' | 'gr' | 'is' | 'iv' | 'ex' | 'rq' | 'st';
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+
+function base32(bytes: Uint8Array): string {
+  let out = '';
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = (value << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      out += ALPHABET[(value >>> (bits - 5)) & 31];
+      bits -= 5;
+    }
+    value &= 31;
+  }
+  return bits > 0 ? out + ALPHABET[(value << (5 - bits)) & 31] : out;
+}
+
+/** A new identifier, e.g. `cn_` and 26 characters of `[a-z2-7]`. Never reused. */
+export function createId(prefix: IdPrefix): string {
+  return `${prefix}_${base32(randomBytes(16))}`;
+}
+
+/** The pattern of an identifier of this kind, as JSON Schema and CloudFormation both take it. */
+export function idPattern(prefix: IdPrefix): string {
+  return `^${prefix}_[a-z2-7]{26}$`;
+}
