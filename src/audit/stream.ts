@@ -1,0 +1,192 @@
+// The per-process writer: appends are grouped into one transaction a batch, each row chained to the one before it.
+import type { Clock } from '../clock.ts';
+import type { Database, Transaction } from '../db/connect.ts';
+import { unavailable } from '../errors.ts';
+import { createId } from '../ids.ts';
+import { type AuditEntry, type ChainedRow, chainRow, type Head, ORIGIN } from './chain.ts';
+import { findHead, insertReplayKeys, insertRows, lockEpoch, type ReplayKey } from './store.ts';
+
+/** The decision behind this append was made under another policy epoch: decide again. */
+export class EpochChanged extends Error {}
+
+/** The (issuer, jti) of this append was seen before. */
+export class Replayed extends Error {}
+
+export interface Append {
+  entry?: AuditEntry | undefined;
+  /** The epoch under which the act was decided; left out when it rests on no decision. */
+  epoch?: number | undefined;
+  /** Taken in the same transaction, or the append is refused. */
+  replay?: ReplayKey | undefined;
+}
+
+export interface AuditStream {
+  /**
+   * Durable when it resolves.
+   * @throws EpochChanged, Replayed, or Problem `unavailable` (the queue is full, or the deadline passed).
+   */
+  append(append: Append): Promise<void>;
+  /** A batch of its own: `work` and the rows it returns commit together or not at all. */
+  transact<T>(work: (trx: Transaction) => Promise<{ result: T; entries: AuditEntry[] }>): Promise<T>;
+  /** The policy epoch as the last batch saw it; 0 before the first. */
+  readonly epoch: number;
+  close(): Promise<void>;
+}
+
+export interface AuditStreamOptions {
+  database: Database;
+  clock: Clock;
+  /** Milliseconds that a caller waits for its row; 900 unless given. */
+  deadlineMs?: number;
+  /** Appends waiting at most; 10 000 unless given. */
+  maxQueue?: number;
+  maxBatch?: number;
+}
+
+interface Pending extends Append {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export function createAuditStream(options: AuditStreamOptions): AuditStream {
+  const { database, clock, deadlineMs = 900, maxQueue = 10_000, maxBatch = 512 } = options;
+  let stream = createId('st');
+  let month: string | undefined;
+  let head: Head = ORIGIN;
+  let headKnown = true;
+  let continues: { month: string; stream: string; seq: number; hash: string } | undefined;
+  let epoch = 0;
+  let queue: Pending[] = [];
+  let tail: Promise<unknown> = Promise.resolve();
+  let flushing = false;
+
+  /** Chains entries behind the head, opening a stream where the month is new; the head moves when they commit. */
+  function chain(entries: readonly AuditEntry[]): ChainedRow[] {
+    const at = clock.wall();
+    const current = `${new Date(at).toISOString().slice(0, 7)}-01`;
+    if (month !== undefined && current > month) {
+      continues = { month, stream, seq: head.seq, hash: head.hash.toString('hex') };
+      stream = createId('st');
+      head = ORIGIN;
+    }
+    // A clock that steps back over midnight of the first stays in its stream: the order of rows is the chain's.
+    month = month === undefined || current > month ? current : month;
+    const opening: AuditEntry[] = head.seq < 0 ? [{ kind: 'stream.opened', details: { continues: continues ?? null } }] : [];
+    const rows: ChainedRow[] = [];
+    let last = head;
+    for (const entry of [...opening, ...entries]) {
+      const row = { ...chainRow(last, stream, at, entry), month };
+      rows.push(row);
+      last = row;
+    }
+    return rows;
+  }
+
+  async function commit<T>(work: (trx: Transaction) => Promise<{ result: T; entries: AuditEntry[] }>): Promise<T> {
+    if (!headKnown) {
+      head = (month && (await findHead(database.db, month, stream))) || ORIGIN;
+      headKnown = true;
+    }
+    let rows: ChainedRow[] = [];
+    try {
+      const result = await database.db.transaction().execute(async (trx) => {
+        const done = await work(trx);
+        rows = done.entries.length > 0 ? chain(done.entries) : [];
+        await insertRows(trx, rows);
+        return done.result;
+      });
+      const last = rows.at(-1);
+      if (last) head = { seq: last.seq, hash: last.hash };
+      return result;
+    } catch (error) {
+      // The commit may have arrived all the same: ask before chaining anything behind it.
+      if (rows.length > 0) headKnown = false;
+      throw error;
+    }
+  }
+
+  function exclusively<T>(run: () => Promise<T>): Promise<T> {
+    const turn = tail.then(run, run);
+    tail = turn.catch(() => {});
+    return turn;
+  }
+
+  async function appendBatch(batch: readonly Pending[]): Promise<void> {
+    const refused = new Map<Pending, Error>();
+    try {
+      await commit(async (trx) => {
+        refused.clear();
+        if (batch.some((pending) => pending.epoch !== undefined)) {
+          epoch = await lockEpoch(trx);
+          for (const pending of batch) {
+            if (pending.epoch !== undefined && pending.epoch !== epoch) refused.set(pending, new EpochChanged());
+          }
+        }
+        const keys = batch.flatMap((pending) => (refused.has(pending) || !pending.replay ? [] : [pending.replay]));
+        const fresh = await insertReplayKeys(trx, keys);
+        const entries: AuditEntry[] = [];
+        for (const pending of batch) {
+          if (refused.has(pending)) continue;
+          // Set.delete answers true once: of two equal keys in one batch the first alone is new.
+          if (pending.replay && !fresh.delete(`${pending.replay.issuer}\n${pending.replay.jti}`)) {
+            refused.set(pending, new Replayed());
+          } else if (pending.entry) {
+            entries.push(pending.entry);
+          }
+        }
+        return { result: undefined, entries };
+      });
+      for (const pending of batch) {
+        const error = refused.get(pending);
+        if (error) pending.reject(error);
+        else pending.resolve();
+      }
+    } catch (error) {
+      const problem = unavailable('The audit record could not be written.', error);
+      for (const pending of batch) pending.reject(problem);
+    }
+  }
+
+  async function flush(): Promise<void> {
+    flushing = true;
+    while (queue.length > 0) {
+      await exclusively(() => {
+        const batch = queue.slice(0, maxBatch);
+        queue = queue.slice(maxBatch);
+        return appendBatch(batch);
+      });
+    }
+    flushing = false;
+  }
+
+  return {
+    append: (append) => {
+      if (queue.length >= maxQueue) return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
+      return new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(unavailable('The audit record was not durable in time.')), deadlineMs);
+        queue.push({
+          ...append,
+          resolve: () => {
+            clearTimeout(timer);
+            resolve();
+          },
+          reject: (error) => {
+            clearTimeout(timer);
+            reject(error);
+          },
+        });
+        // A microtask later, so that what arrives in one turn of the loop shares a batch.
+        if (!flushing) void Promise.resolve().then(flush);
+        flushing = true;
+      });
+    },
+    transact: (work) => exclusively(() => commit(work)),
+    get epoch() {
+      return epoch;
+    },
+    close: async () => {
+      while (flushing) await tail.then(() => Promise.resolve());
+      await tail;
+    },
+  };
+}

@@ -1,0 +1,61 @@
+// A Fastify instance as strict as every listener needs it: hosts, headers, JSON, validation, errors as problems.
+import { Ajv } from 'ajv';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import { createId } from '../ids.ts';
+import { parseStrictJson } from '../json.ts';
+import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
+import { sendProblem } from './problems.ts';
+
+export interface ServerOptions {
+  /** Host header values served here, lower case, with the port where it is not the scheme's own. */
+  hosts: ReadonlySet<string>;
+  logger: FastifyBaseLogger;
+  /** Addresses or ranges of proxies whose X-Forwarded-* are believed; none unless given. */
+  trustProxy?: string[] | undefined;
+}
+
+export const BODY_LIMIT = 16 * 1024;
+
+const AJV_OPTIONS = { removeAdditional: false, useDefaults: true, allErrors: false, strict: true, strictTypes: false } as const;
+
+export function createServer(options: ServerOptions): FastifyInstance {
+  const server = Fastify({
+    loggerInstance: options.logger,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 15_000,
+    handlerTimeout: 40_000,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    disableRequestLogging: true,
+    genReqId: () => createId('rq'),
+    trustProxy: options.trustProxy ?? false,
+    http: { maxHeaderSize: 8 * 1024, headersTimeout: 10_000 },
+  } as FastifyServerOptions) as FastifyInstance;
+
+  // Bodies are never coerced; query strings arrive as text, so they alone are.
+  const strict = new Ajv(AJV_OPTIONS);
+  const coercing = new Ajv({ ...AJV_OPTIONS, coerceTypes: true });
+  for (const ajv of [strict, coercing]) ajv.addKeyword('kind').addKeyword('example');
+  server.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'querystring' ? coercing : strict).compile(schema as object),
+  );
+
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? undefined : parseStrictJson(body as string));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    refuseDuplicateHeaders(request);
+    refuseForeignHosts(request, options.hosts);
+  });
+  server.setErrorHandler(sendProblem);
+  server.setNotFoundHandler((request, reply) => sendProblem(Object.assign(new Error(), { statusCode: 404 }), request, reply));
+  return server;
+}
