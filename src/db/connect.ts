@@ -53,6 +53,8 @@ export function connectPostgres(options: PostgresOptions): Database {
   });
   // An idle connection that the server closes is an event, not an exception: the pool replaces it.
   pool.on('error', (error) => options.onError?.(error));
+  // One that is lent out has no listener of the pool's: without this, a server's crash would be ours. Its query fails.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   let closed: Promise<void> | undefined;
   return {
