@@ -1,0 +1,129 @@
+// A fresh, migrated database for each test, on the engine of this run: copied from a template, dropped at teardown.
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, openAsBlob, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import pg from 'pg';
+import type { Test } from 'tap';
+import { connectPostgres, type Database, openEmbedded } from '../../src/db/connect.ts';
+import { migrate } from '../../src/db/migrate.ts';
+
+/** Of this run, by `COUNTERSIGN_TEST_ENGINE`; PGlite unless said otherwise. */
+export const engine: Database['engine'] = process.env.COUNTERSIGN_TEST_ENGINE === 'postgresql' ? 'postgresql' : 'pglite';
+
+const ROOT = join(import.meta.dirname, '../..');
+const CACHE = join(ROOT, 'node_modules/.cache/countersign');
+const TEMPLATE_LOCK = 20_251_121;
+
+/** Changes with whatever makes a migrated database another: the migrations, and the embedded engine itself. */
+function nameTemplate(): string {
+  const hash = createHash('sha256');
+  const folder = join(ROOT, 'migrations');
+  for (const file of readdirSync(folder).sort()) hash.update(`${file}\0`).update(readFileSync(join(folder, file)));
+  hash.update(readFileSync(join(ROOT, 'node_modules/@electric-sql/pglite/package.json')));
+  return `countersign_template_${hash.digest('hex').slice(0, 16)}`;
+}
+
+function readAdminUrl(): string {
+  const url = process.env.TEST_DATABASE_URL;
+  if (url) return url;
+  throw new Error('Tests on PostgreSQL need TEST_DATABASE_URL (a role that may create databases); `npm test -- <file>` brings one.');
+}
+
+function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}
+
+async function asAdmin<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString: readAdminUrl(), connectionTimeoutMillis: 5000 });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Once per cluster, whichever test process comes first; the others wait for it. */
+async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<void> {
+  await client.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);
+  const found = await client.query('select 1 from pg_database where datname = $1 and datistemplate', [name]);
+  if (found.rowCount === 0) {
+    await client.query(`drop database if exists ${name} with (force)`);
+    await client.query(`create database ${name}`);
+    const database = connectPostgres({ url: withDatabase(readAdminUrl(), name), applicationName: 'countersign-template' });
+    try {
+      await migrate(database);
+    } finally {
+      await database.close();
+    }
+    await client.query(`alter database ${name} is_template true`);
+  }
+  await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
+}
+
+const template = nameTemplate();
+let ensured: Promise<void> | undefined;
+
+/** An empty migrated PostgreSQL database; dropped, whoever is still connected, when the test ends. */
+async function createPostgresDatabase(t: Test): Promise<string> {
+  const name = `countersign_test_${process.pid}_${randomBytes(4).toString('hex')}`;
+  await (ensured ??= asAdmin((client) => ensurePostgresTemplate(client, template)));
+  await asAdmin((client) => client.query(`create database ${name} template ${template}`));
+  t.teardown(() => asAdmin((client) => client.query(`drop database if exists ${name} with (force)`)));
+  return withDatabase(readAdminUrl(), name);
+}
+
+/** PGlite takes a second to make a cluster and a third of one to load it: make it once per set of migrations. */
+async function loadEmbeddedTemplate(): Promise<Blob> {
+  const file = join(CACHE, `${template}.tar`);
+  try {
+    return await openAsBlob(file);
+  } catch {
+    const dir = mkdtempSync(join(tmpdir(), 'countersign-template-'));
+    const database = await openEmbedded({ dir });
+    await migrate(database).finally(() => database.close());
+    const pglite = await PGlite.create(join(dir, 'pglite'));
+    const dump = await pglite.dumpDataDir('none');
+    await pglite.close();
+    mkdirSync(CACHE, { recursive: true });
+    for (const old of readdirSync(CACHE)) if (old.startsWith('countersign_template_')) rmSync(join(CACHE, old), { force: true });
+    // Two processes may both come here: each writes its own file, and the last rename wins.
+    const own = `${file}.${process.pid}`;
+    writeFileSync(own, Buffer.from(await dump.arrayBuffer()));
+    renameSync(own, file);
+    rmSync(dir, { recursive: true, force: true });
+    return dump;
+  }
+}
+
+const urls = new WeakMap<Test, Promise<string>>();
+
+/** Each call gives another database: fresh, migrated, closed and dropped when `t` ends. */
+export async function openTestDatabase(t: Test): Promise<Database> {
+  if (engine === 'postgresql') {
+    const url = createPostgresDatabase(t);
+    urls.set(t, url);
+    const database = connectPostgres({ url: await url, applicationName: 'countersign-test' });
+    t.teardown(() => database.close());
+    return database;
+  }
+  const database = await openEmbedded({ loadDataDir: await loadEmbeddedTemplate() });
+  t.teardown(() => database.close());
+  return database;
+}
+
+/**
+ * For tests that start several processes or pools: the URL of the database last opened for `t`, or of a fresh one.
+ * @returns undefined on PGlite, which one process alone can use.
+ */
+export async function testDatabaseUrl(t: Test): Promise<string | undefined> {
+  if (engine === 'pglite') return undefined;
+  const url = urls.get(t) ?? createPostgresDatabase(t);
+  urls.set(t, url);
+  return url;
+}
