@@ -1,0 +1,60 @@
+// The two algorithms that sign: generation, the compact public form, JWKs, thumbprints, signatures.
+import { createHash, createPublicKey, generateKeyPair, type KeyObject, sign as cryptoSign } from 'node:crypto';
+import { promisify } from 'node:util';
+
+export type Algorithm = 'ES256' | 'RS256';
+
+/** A public JWK as we publish it: never `key_ops`, `ext` or `x5c`, which make AWS refuse a key. */
+export type PublicJwk =
+  | { kty: 'EC'; crv: 'P-256'; x: string; y: string }
+  | { kty: 'RSA'; n: string; e: string };
+
+export interface PublishedJwk {
+  kid: string;
+  use: 'sig';
+  alg: Algorithm;
+  [member: string]: string;
+}
+
+const generate = promisify(generateKeyPair);
+const RSA_EXPONENT = 'AQAB';
+
+/** Generates off the main thread. */
+export async function generatePrivateKey(algorithm: Algorithm): Promise<KeyObject> {
+  const pair =
+    algorithm === 'ES256'
+      ? await generate('ec', { namedCurve: 'P-256' })
+      : await generate('rsa', { modulusLength: 2048, publicExponent: 65537 });
+  return pair.privateKey;
+}
+
+/** ES256: the point's x and y, 64 bytes. RS256: the modulus; the exponent is 65537. */
+export function publicBytes(key: KeyObject): Buffer {
+  const jwk = createPublicKey(key).export({ format: 'jwk' });
+  if (jwk.kty === 'EC') return Buffer.concat([Buffer.from(jwk.x as string, 'base64url'), Buffer.from(jwk.y as string, 'base64url')]);
+  return Buffer.from(jwk.n as string, 'base64url');
+}
+
+export function publicJwk(algorithm: Algorithm, bytes: Uint8Array): PublicJwk {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (algorithm === 'RS256') return { kty: 'RSA', n: buffer.toString('base64url'), e: RSA_EXPONENT };
+  return { kty: 'EC', crv: 'P-256', x: buffer.toString('base64url', 0, 32), y: buffer.toString('base64url', 32, 64) };
+}
+
+/** RFC 7638: SHA-256 of the required members in lexical order, base64url. */
+export function thumbprint(jwk: PublicJwk): string {
+  const members = jwk.kty === 'EC' ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y } : { e: jwk.e, kty: jwk.kty, n: jwk.n };
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
+}
+
+export function publishedJwk(algorithm: Algorithm, kid: string, bytes: Uint8Array): PublishedJwk {
+  return { ...publicJwk(algorithm, bytes), kid, use: 'sig', alg: algorithm };
+}
+
+/** A JWS signature (RFC 7518): r and s for ES256. RSA goes off the main thread, a P-256 signature is cheaper than the way there. */
+export function signData(algorithm: Algorithm, key: KeyObject, data: Uint8Array): Buffer | Promise<Buffer> {
+  if (algorithm === 'ES256') return cryptoSign('sha256', data, { key, dsaEncoding: 'ieee-p1363' });
+  return new Promise((resolve, reject) => {
+    cryptoSign('sha256', data, key, (error, signature) => (error ? reject(error) : resolve(signature)));
+  });
+}

@@ -1,0 +1,118 @@
+// The key policy: its times, and the arithmetic that makes them sound. All times in milliseconds.
+
+/** S: the leeway that verifiers give after exp. */
+export const LEEWAY = 300_000;
+/** What a private half outlives its last possible signature by. */
+export const DESTROY_MARGIN = 15 * 60_000;
+/** Keys in one JWKS at most. */
+export const MAX_KEYS = 10;
+
+export type Purpose = 'workload_token' | 'web_identity_token';
+
+/** T: the longest life that this kind of token can ever have, not the one configured now. */
+export const LONGEST_LIFE: Record<Purpose, number> = { workload_token: 900_000, web_identity_token: 120_000 };
+
+export interface KeyPolicy {
+  /** A: from an origin's answer to the last use of that JWKS by a verifier. */
+  verifierCache: number;
+  /** D: the oldest ring view that an origin of ours may serve. */
+  oldestServed: number;
+  /** R: the oldest view that anybody may sign with. */
+  oldestSigned: number;
+  /** e: clocks, and the way from a row's time to its commit. */
+  clockError: number;
+  /** From one planned activation to the next. */
+  period: number;
+}
+
+export const DEFAULT_POLICY: KeyPolicy = {
+  verifierCache: 24 * 3_600_000,
+  oldestServed: 72 * 3_600_000,
+  oldestSigned: 60_000,
+  clockError: 2_000,
+  period: 30 * 24 * 3_600_000,
+};
+
+/** With a loopback issuer, whose verifiers are on this machine too. */
+export const LOOPBACK_POLICY: KeyPolicy = {
+  verifierCache: 5_000,
+  oldestServed: 5_000,
+  oldestSigned: 5_000,
+  clockError: 1_000,
+  period: 180_000,
+};
+
+/** From a key's publication to the time at which every verifier's JWKS has it: A + D + e. */
+export function seasoning(policy: KeyPolicy): number {
+  return policy.verifierCache + policy.oldestServed + policy.clockError;
+}
+
+/** From a successor's `signs_from` to the removal of its predecessor: R + T + S + e. */
+export function retirement(policy: KeyPolicy, purpose: Purpose): number {
+  return policy.oldestSigned + LONGEST_LIFE[purpose] + LEEWAY + policy.clockError;
+}
+
+/** From a successor's `signs_from` to the deletion of its predecessor's private half: R + e + 15 min. */
+export function destruction(policy: KeyPolicy): number {
+  return policy.oldestSigned + policy.clockError + DESTROY_MARGIN;
+}
+
+/** max-age of discovery and JWKS, in seconds: min(300, A). */
+export function maxAgeSeconds(policy: KeyPolicy): number {
+  return Math.min(300, Math.floor(policy.verifierCache / 1000));
+}
+
+const seconds = (ms: number): string => `${ms / 1000} s`;
+
+/** The lines of the arithmetic that a policy breaks, each with its figures; none when it is sound. */
+export function unsoundLines(policy: KeyPolicy): string[] {
+  const lines: string[] = [];
+  for (const [name, value] of Object.entries(policy)) {
+    if (!Number.isInteger(value) || value <= 0) lines.push(`${name} must be a positive whole number of milliseconds, not ${value}`);
+  }
+  if (lines.length > 0) return lines;
+  if (policy.clockError < 1_000) lines.push(`e must be at least 1 s (clocks, and the way from a row's time to its commit), not ${seconds(policy.clockError)}`);
+  if (policy.period <= seasoning(policy)) {
+    lines.push(
+      `the period must be above A + D + e: ${seconds(policy.period)} is not above ` +
+        `${seconds(policy.verifierCache)} + ${seconds(policy.oldestServed)} + ${seconds(policy.clockError)} = ${seconds(seasoning(policy))}`,
+    );
+  }
+  for (const purpose of ['workload_token', 'web_identity_token'] as const) {
+    const keys = 2 + Math.ceil(retirement(policy, purpose) / policy.period);
+    if (keys > MAX_KEYS) {
+      lines.push(
+        `2 + ceil((R + T + S + e) / period) must be at most ${MAX_KEYS} keys: for a ${purpose}, ` +
+          `2 + ceil(${seconds(retirement(policy, purpose))} / ${seconds(policy.period)}) = ${keys}`,
+      );
+    }
+  }
+  return lines;
+}
+
+/** One version of the policy as it stood from `since` until the next. */
+export interface PolicyVersion {
+  version: number;
+  since: number;
+  policy: KeyPolicy;
+}
+
+/**
+ * The policy whose arithmetic holds at `now`: a lowered D or R counts only once the old value has passed since the
+ * commit that lowered it, because a replica may still go by the old one.
+ */
+export function effectivePolicy(versions: readonly PolicyVersion[], now: number): KeyPolicy {
+  const newest = versions.reduce((a, b) => (b.version > a.version ? b : a));
+  const effective = { ...newest.policy };
+  for (const old of versions) {
+    const successor = versions.find((candidate) => candidate.version === old.version + 1);
+    if (!successor) continue;
+    if (now < successor.since + old.policy.oldestServed) {
+      effective.oldestServed = Math.max(effective.oldestServed, old.policy.oldestServed);
+    }
+    if (now < successor.since + old.policy.oldestSigned) {
+      effective.oldestSigned = Math.max(effective.oldestSigned, old.policy.oldestSigned);
+    }
+  }
+  return effective;
+}

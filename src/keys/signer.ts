@@ -1,0 +1,48 @@
+// Signing: an interface of one method. This one decrypts private halves from the database and keeps them in memory.
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Db } from '../db/connect.ts';
+import { unavailable } from '../errors.ts';
+import { type Algorithm, publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
+import { decrypt, type Kek } from './encrypt.ts';
+import { findEnvelope } from './store.ts';
+
+export interface Signer {
+  /** The JWS signature of `data` by the private half of `kid`. */
+  sign(kid: string, algorithm: Algorithm, data: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface LocalSigner extends Signer {
+  /** Drops private halves from memory. */
+  forget(kids: readonly string[]): void;
+}
+
+/** Private halves kept open in memory at most. */
+const KEPT = 20_000;
+
+export function createLocalSigner(db: Db, kek: Kek): LocalSigner {
+  const keys = new LRUCache<string, KeyObject>({
+    max: KEPT,
+    fetchMethod: async (kid) => {
+      const record = await findEnvelope(db, kid);
+      if (!record) throw unavailable('The private half of the signing key is gone.');
+      const { ring, algorithm, purpose, envelope } = record;
+      const pkcs8 = await decrypt(kek, envelope, { table: 'private_keys', kid, ring, algorithm, purpose });
+      const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+      pkcs8.fill(0);
+      // The kid is the thumbprint of the key that signs, whatever the row says.
+      if (thumbprint(publicJwk(algorithm, publicBytes(key))) !== kid) throw unavailable('The private half is not of its key.');
+      return key;
+    },
+  });
+  return {
+    sign: async (kid, algorithm, data) => {
+      const key = keys.get(kid) ?? (await keys.fetch(kid));
+      if (!key) throw unavailable('The signing key could not be opened.');
+      return signData(algorithm, key, data);
+    },
+    forget: (kids) => {
+      for (const kid of kids) keys.delete(kid);
+    },
+  };
+}

@@ -1,0 +1,248 @@
+// The SQL of rings: append-only facts, each written under the ring's row lock, times from the database's clock.
+import { sql } from 'kysely';
+import type { Db, Transaction } from '../db/connect.ts';
+import type { Algorithm } from './algorithms.ts';
+import type { Purpose } from './policy.ts';
+import type { KeyFacts } from './timeline.ts';
+
+export interface RingKey extends KeyFacts {
+  public: Uint8Array;
+}
+
+export interface Ring {
+  id: string;
+  issuer: string;
+  algorithm: Algorithm;
+  purpose: Purpose;
+  heldUntil?: number | undefined;
+  keys: RingKey[];
+}
+
+export function ringId(issuer: string, algorithm: Algorithm): string {
+  return `${issuer}:${algorithm}`;
+}
+
+/** The database's clock, milliseconds since the epoch. */
+export async function readClock(db: Db): Promise<number> {
+  const result = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+  return (result.rows[0] as { now: Date }).now.getTime();
+}
+
+export async function insertRing(
+  trx: Transaction,
+  ring: { id: string; issuer: string; algorithm: Algorithm; purpose: Purpose; at: number; nextRotationAt: number },
+): Promise<void> {
+  await trx
+    .insertInto('rings')
+    .values({
+      ...{ id: ring.id, issuer: ring.issuer, algorithm: ring.algorithm, purpose: ring.purpose },
+      created_at: new Date(ring.at),
+      next_rotation_at: new Date(ring.nextRotationAt),
+    })
+    .execute();
+}
+
+/** Locks the ring and marks it as changed by this transaction; every fact about it is written after this. */
+export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring, 'keys'> | undefined> {
+  const row = await trx
+    .updateTable('rings')
+    .set({ changed_xid: sql`pg_current_xact_id()` })
+    .where('id', '=', id)
+    .returning(['id', 'issuer', 'algorithm', 'purpose'])
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const hold = await trx.selectFrom('holds').select('until').where('ring', '=', id).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  return { ...row, heldUntil: hold?.until.getTime() };
+}
+
+export async function insertKey(
+  trx: Transaction,
+  key: { kid: string; ring: string; at: number; bornWithRing: boolean; public: Buffer; kek: string; envelope: Buffer },
+): Promise<void> {
+  await trx
+    .insertInto('signing_keys')
+    .values({ kid: key.kid, ring: key.ring, published_at: new Date(key.at), born_with_ring: key.bornWithRing, public: key.public })
+    .execute();
+  await trx.insertInto('private_keys').values({ kid: key.kid, kek: key.kek, envelope: key.envelope, destroy_at: null }).execute();
+}
+
+export interface Activation {
+  ring: string;
+  seq: number;
+  kid: string;
+  at: number;
+  predecessor?: { kid: string; removedAt: number; destroyedAt: number } | undefined;
+  reason: string;
+  actor: string;
+}
+
+export async function insertActivation(trx: Transaction, activation: Activation): Promise<void> {
+  const { ring, seq, kid, at, predecessor, reason, actor } = activation;
+  await trx
+    .insertInto('activations')
+    .values({
+      ...{ ring, seq, kid, reason, actor, signs_from: new Date(at) },
+      predecessor_removed_at: predecessor ? new Date(predecessor.removedAt) : null,
+      predecessor_destroyed_at: predecessor ? new Date(predecessor.destroyedAt) : null,
+    })
+    .execute();
+  if (predecessor) await setDestroyAt(trx, predecessor.kid, predecessor.destroyedAt);
+}
+
+export async function setDestroyAt(trx: Transaction, kid: string, at: number): Promise<void> {
+  await trx.updateTable('private_keys').set({ destroy_at: new Date(at) }).where('kid', '=', kid).execute();
+}
+
+export async function insertRevocation(
+  trx: Transaction,
+  revocation: { kid: string; at: number; acceptedOutage: boolean; reason: string; actor: string },
+): Promise<void> {
+  const { kid, at, acceptedOutage, reason, actor } = revocation;
+  await trx.insertInto('revocations').values({ kid, at: new Date(at), accepted_outage: acceptedOutage, reason, actor }).execute();
+}
+
+export async function setNextRotation(trx: Transaction, ring: string, at: number): Promise<void> {
+  await trx.updateTable('rings').set({ next_rotation_at: new Date(at) }).where('id', '=', ring).execute();
+}
+
+export async function deletePrivateKeys(trx: Transaction, issuer: string): Promise<number> {
+  const deleted = await trx
+    .deleteFrom('private_keys')
+    .where('kid', 'in', (eb) =>
+      eb.selectFrom('signing_keys').innerJoin('rings', 'rings.id', 'signing_keys.ring').select('signing_keys.kid').where('rings.issuer', '=', issuer),
+    )
+    .executeTakeFirst();
+  await trx
+    .updateTable('rings')
+    .set({ changed_xid: sql`pg_current_xact_id()`, next_rotation_at: sql`'infinity'::timestamptz` })
+    .where('issuer', '=', issuer)
+    .execute();
+  return Number(deleted.numDeletedRows);
+}
+
+/** Deletes private halves whose time has come; @returns their kids. */
+export async function deleteDuePrivateKeys(db: Db, limit = 100): Promise<string[]> {
+  const rows = await sql<{ kid: string }>`
+    delete from private_keys where kid in (
+      select kid from private_keys where destroy_at <= clock_timestamp() order by destroy_at limit ${limit} for update skip locked)
+    returning kid`.execute(db);
+  return rows.rows.map((row) => row.kid);
+}
+
+/** Rings that somebody should look at now, oldest first. */
+export async function listDueRings(db: Db, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('rings')
+    .select('id')
+    .where('next_rotation_at', '<=', sql<Date>`clock_timestamp()`)
+    .orderBy('next_rotation_at')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+export async function findEnvelope(db: Db, kid: string): Promise<{ ring: string; algorithm: Algorithm; purpose: Purpose; envelope: Buffer } | undefined> {
+  return await db
+    .selectFrom('private_keys')
+    .innerJoin('signing_keys', 'signing_keys.kid', 'private_keys.kid')
+    .innerJoin('rings', 'rings.id', 'signing_keys.ring')
+    .select(['rings.id as ring', 'rings.algorithm', 'rings.purpose', 'private_keys.envelope'])
+    .where('private_keys.kid', '=', kid)
+    .executeTakeFirst();
+}
+
+const KEYS = `
+  select k.kid, k.ring, k.published_at, k.born_with_ring, k.public,
+         a.seq, a.signs_from, s.predecessor_removed_at, s.predecessor_destroyed_at, r.at as revoked_at
+  from signing_keys k
+  left join activations a on a.kid = k.kid
+  left join activations s on s.ring = a.ring and s.seq = a.seq + 1
+  left join revocations r on r.kid = k.kid`;
+
+interface KeyRow {
+  kid: string;
+  ring: string;
+  published_at: Date;
+  born_with_ring: boolean;
+  public: Buffer;
+  seq: number | null;
+  signs_from: Date | null;
+  predecessor_removed_at: Date | null;
+  predecessor_destroyed_at: Date | null;
+  revoked_at: Date | null;
+}
+
+function toKey(row: KeyRow): RingKey {
+  return {
+    kid: row.kid,
+    publishedAt: row.published_at.getTime(),
+    bornWithRing: row.born_with_ring,
+    // A copy: a slice would keep the whole network buffer alive in the view.
+    public: Uint8Array.from(row.public),
+    seq: row.seq ?? undefined,
+    signsFrom: row.signs_from?.getTime(),
+    removedAt: row.predecessor_removed_at?.getTime(),
+    destroyedAt: row.predecessor_destroyed_at?.getTime(),
+    revokedAt: row.revoked_at?.getTime(),
+  };
+}
+
+/** Every fact about one ring, oldest key first: for its timeline, and for decisions under its lock. */
+export async function listRingKeys(db: Db, ring: string): Promise<RingKey[]> {
+  const rows = await sql<KeyRow>`${sql.raw(KEYS)} where k.ring = ${ring} order by k.published_at, a.seq nulls last`.execute(db);
+  return rows.rows.map(toKey);
+}
+
+export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
+  const row = await db.selectFrom('rings').select(['id', 'issuer', 'algorithm', 'purpose']).where('id', '=', id).executeTakeFirst();
+  if (!row) return undefined;
+  const hold = await db.selectFrom('holds').select('until').where('ring', '=', id).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  return { ...row, heldUntil: hold?.until.getTime(), keys: await listRingKeys(db, id) };
+}
+
+export interface RingChanges {
+  rings: Ring[];
+  /** Transactions from this one on may not have been visible: the next read starts here. */
+  horizon: string;
+  /** The database's clock when it answered. */
+  now: number;
+}
+
+/** The keys that may be published now or later, of the rings that `condition` selects. */
+async function listPublishable(db: Db, condition: ReturnType<typeof sql>): Promise<Ring[]> {
+  const rings = await sql<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }>`
+    select r.id, r.issuer, r.algorithm, r.purpose from rings r where ${condition}`.execute(db);
+  if (rings.rows.length === 0) return [];
+  const keys = await sql<KeyRow>`
+    ${sql.raw(KEYS)} where k.ring in (select r.id from rings r where ${condition})
+      and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > now())`.execute(db);
+  const byId = new Map<string, Ring>(rings.rows.map((row) => [row.id, { ...row, keys: [] }]));
+  for (const row of keys.rows) byId.get(row.ring)?.keys.push(toKey(row));
+  return [...byId.values()];
+}
+
+/** What changed since a horizon ('0' for everything), in one snapshot. */
+export async function listChangedRings(db: Db, horizon: string): Promise<RingChanges> {
+  return await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (trx) => {
+      const clock = await sql<{ horizon: string; now: Date }>`
+        select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, clock_timestamp() as now`.execute(trx);
+      const { horizon: next, now } = clock.rows[0] as { horizon: string; now: Date };
+      const rings = await listPublishable(trx, sql`r.changed_xid >= ${horizon}::xid8`);
+      return { rings, horizon: next, now: now.getTime() };
+    });
+}
+
+/** The rings of one issuer, for an id that this process has not met. */
+export async function listIssuerRings(db: Db, issuer: string): Promise<Ring[]> {
+  return await listPublishable(db, sql`r.issuer = ${issuer}`);
+}
+
+/** A page of rings by id. */
+export async function listRings(db: Db, after: string | undefined, limit: number): Promise<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }[]> {
+  let query = db.selectFrom('rings').select(['id', 'issuer', 'algorithm', 'purpose']).orderBy('id').limit(limit);
+  if (after !== undefined) query = query.where('id', '>', after);
+  return await query.execute();
+}

@@ -1,0 +1,49 @@
+// What a key is at a time: a pure function of append-only facts and the clock. All times in milliseconds since the epoch.
+import { type KeyPolicy, seasoning } from './policy.ts';
+
+export interface KeyFacts {
+  kid: string;
+  publishedAt: number;
+  /** Key 0 and key 1: no verifier can hold a set without either. */
+  bornWithRing: boolean;
+  /** The key's activation, where it has one. */
+  seq?: number | undefined;
+  signsFrom?: number | undefined;
+  /** From its successor's activation. */
+  removedAt?: number | undefined;
+  destroyedAt?: number | undefined;
+  revokedAt?: number | undefined;
+}
+
+export type KeyState = 'standby' | 'active' | 'verify_only' | 'removed' | 'revoked';
+
+export function keyState(key: KeyFacts, now: number): KeyState {
+  if (key.revokedAt !== undefined) return 'revoked';
+  if (key.seq === undefined) return 'standby';
+  if (key.removedAt === undefined) return 'active';
+  return now < key.removedAt ? 'verify_only' : 'removed';
+}
+
+/** The keys of the JWKS: everything that signs, will sign, or has signed tokens that may still be shown. */
+export function publishedKeys<K extends KeyFacts>(keys: readonly K[], now: number): K[] {
+  return keys.filter((key) => ['standby', 'active', 'verify_only'].includes(keyState(key, now)));
+}
+
+/** The one key that signs; undefined only where a ring has none (the invariant forbids it). */
+export function activeKey<K extends KeyFacts>(keys: readonly K[], now: number): K | undefined {
+  return keys.find((key) => keyState(key, now) === 'active');
+}
+
+export function standbyKey<K extends KeyFacts>(keys: readonly K[], now: number): K | undefined {
+  return keys.find((key) => keyState(key, now) === 'standby');
+}
+
+/** From when a key may be activated: at birth, or when every verifier's JWKS has it. */
+export function seasonedAt(key: KeyFacts, policy: KeyPolicy): number {
+  return key.bornWithRing ? key.publishedAt : key.publishedAt + seasoning(policy);
+}
+
+/** When the next planned activation is due: the later of signs_from + period and the standby's seasoning. */
+export function nextRotationAt(active: { signsFrom: number }, standby: KeyFacts, policy: KeyPolicy): number {
+  return Math.max(active.signsFrom + policy.period, seasonedAt(standby, policy));
+}

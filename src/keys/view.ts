@@ -1,0 +1,126 @@
+// A process's view of all rings: public halves in memory, read by what changed, aged from the sending of its query.
+import type { Clock } from '../clock.ts';
+import type { Db } from '../db/connect.ts';
+import { unavailable } from '../errors.ts';
+import { effectivePolicy, type KeyPolicy, type PolicyVersion } from './policy.ts';
+import { listPolicyVersions } from './policies.ts';
+import { listChangedRings, listIssuerRings, type Ring } from './store.ts';
+
+export interface RingView {
+  /** The rings of an issuer, from memory; undefined when this process does not know it. */
+  find(issuer: string): readonly Ring[] | undefined;
+  /** One read for an issuer that this process has not met: single flight, and few a second. */
+  load(issuer: string): Promise<readonly Ring[] | undefined>;
+  /** Reads what changed; throws when the database does not answer. */
+  refresh(): Promise<void>;
+  /** Now on the database's clock, carried forward on the monotonic one; milliseconds since the epoch. */
+  now(): number;
+  policy(): KeyPolicy;
+  /** @throws Problem `unavailable` unless the view is younger than R and the clocks agree: nobody signs otherwise. */
+  assertMaySign(): void;
+  /** Whether the view is younger than D: older ones are not served. */
+  mayServe(): boolean;
+  /** Why nobody may sign now; undefined when they may. */
+  reasonNotToSign(): string | undefined;
+}
+
+/** Reads of unknown issuers that this process makes in a second, all callers together. */
+const UNKNOWN_READS_PER_SECOND = 20;
+
+interface Anchor {
+  /** Monotonic time when the query was sent: the view is at least as new as that. */
+  sent: number;
+  /** The database's clock when it answered. */
+  databaseTime: number;
+  /** Wall time halfway through the round trip, and half the trip: the error of the comparison. */
+  wall: number;
+  monotonic: number;
+  halfTrip: number;
+}
+
+export function createRingView(options: { db: Db; clock: Clock }): RingView {
+  const { db, clock } = options;
+  const rings = new Map<string, Ring[]>();
+  let versions: PolicyVersion[] = [];
+  let horizon = '0';
+  let anchor: Anchor | undefined;
+  const loading = new Map<string, Promise<readonly Ring[] | undefined>>();
+  let reads = { second: -1, count: 0 };
+  let refreshing: Promise<void> | undefined;
+
+  function put(ring: Ring): void {
+    const others = rings.get(ring.issuer)?.filter((other) => other.id !== ring.id) ?? [];
+    rings.set(ring.issuer, [...others, ring]);
+  }
+
+  async function refresh(): Promise<void> {
+    const sent = clock.monotonic();
+    const wallSent = clock.wall();
+    const changes = await listChangedRings(db, horizon);
+    const answered = clock.monotonic();
+    // A database restored from a backup counts transactions anew: what we know may be from its future.
+    if (BigInt(changes.horizon) < BigInt(horizon)) {
+      horizon = '0';
+      rings.clear();
+      return refresh();
+    }
+    const policies = await listPolicyVersions(db);
+    for (const ring of changes.rings) put(ring);
+    horizon = changes.horizon;
+    versions = policies;
+    const halfTrip = (answered - sent) / 2;
+    anchor = { sent, databaseTime: changes.now, wall: wallSent + halfTrip, monotonic: sent + halfTrip, halfTrip };
+  }
+
+  const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.monotonic) : clock.wall());
+  const policy = (): KeyPolicy => effectivePolicy(versions, now());
+
+  function reasonNotToSign(): string | undefined {
+    if (!anchor || versions.length === 0) return 'the signing keys have not been read yet';
+    const { oldestSigned, clockError } = policy();
+    if (clock.monotonic() - anchor.sent >= oldestSigned) return 'the view of the signing keys is too old';
+    const offset = Math.abs(anchor.wall - anchor.databaseTime) - anchor.halfTrip;
+    if (offset > clockError) return `the clock of this machine is ${Math.round(offset)} ms away from the database's`;
+    const jump = Math.abs(clock.wall() - anchor.wall - (clock.monotonic() - anchor.monotonic));
+    if (jump > clockError) return `the wall clock of this machine jumped by ${Math.round(jump)} ms`;
+    return undefined;
+  }
+
+  return {
+    find: (issuer) => rings.get(issuer),
+
+    load: (issuer) => {
+      const known = rings.get(issuer);
+      if (known) return Promise.resolve(known);
+      const flight = loading.get(issuer);
+      if (flight) return flight;
+      const second = Math.floor(clock.monotonic() / 1000);
+      reads = second === reads.second ? { second, count: reads.count + 1 } : { second, count: 1 };
+      if (reads.count > UNKNOWN_READS_PER_SECOND) return Promise.resolve(undefined);
+      const read = listIssuerRings(db, issuer)
+        .then((found) => {
+          found.forEach(put);
+          return rings.get(issuer);
+        })
+        .finally(() => loading.delete(issuer));
+      loading.set(issuer, read);
+      return read;
+    },
+
+    refresh: () => {
+      refreshing ??= refresh().finally(() => {
+        refreshing = undefined;
+      });
+      return refreshing;
+    },
+
+    now,
+    policy,
+    assertMaySign: () => {
+      const reason = reasonNotToSign();
+      if (reason) throw unavailable(`Nothing is signed now: ${reason}.`);
+    },
+    mayServe: () => anchor !== undefined && clock.monotonic() - anchor.sent < policy().oldestServed,
+    reasonNotToSign,
+  };
+}

@@ -1,0 +1,106 @@
+// Verification: one function per kind of token, each with its own algorithm, typ, issuer, audience, claims and age.
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { compactVerify, errors } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import { Problem } from '../errors.ts';
+import { PLATFORM } from '../issuers/documents.ts';
+import { publicJwk } from '../keys/algorithms.ts';
+import { ringId } from '../keys/store.ts';
+import { publishedKeys } from '../keys/timeline.ts';
+import type { RingView } from '../keys/view.ts';
+import { MalformedToken, parseCompact } from './compact.ts';
+
+export interface VerifiedToken {
+  /** `wl_…`, `ad_…` or `host`. */
+  subject: string;
+  audience: string;
+  scopes: string[];
+  jti: string;
+  kid: string;
+  issuedAt: number;
+  expiresAt: number;
+  /** Self-asserted on the host's socket. */
+  as?: string | undefined;
+  reason?: string | undefined;
+}
+
+export interface VerifyDeps {
+  issuerUrl: string;
+  view: RingView;
+  clock: Clock;
+}
+
+const LONGEST_LIFE_SECONDS = 900;
+/** Between replicas' clocks: those that sign agree with the database's within e. */
+const TOLERANCE_SECONDS = 5;
+
+function refused(detail: string, hint = 'Ask the token endpoint for a new token.'): Problem {
+  return new Problem('invalid_token', `The token was refused: ${detail}.`, { hint });
+}
+
+export type VerifyWorkloadToken = (token: string, audiences: readonly string[]) => Promise<VerifiedToken>;
+
+/**
+ * Workload tokens (RFC 9068, section 4): ES256 by a published key of the platform's, `typ: at+jwt`, this issuer, one of
+ * `audiences` as a single string, at most 15 minutes long.
+ * @throws Problem `invalid_token`
+ */
+export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps): VerifyWorkloadToken {
+  const keys = new LRUCache<string, KeyObject>({ max: 64 });
+
+  function findKey(kid: string): KeyObject | undefined {
+    const ring = view.find(PLATFORM)?.find((candidate) => candidate.id === ringId(PLATFORM, 'ES256'));
+    const key = ring && publishedKeys(ring.keys, view.now()).find((candidate) => candidate.kid === kid);
+    if (!key) return undefined;
+    let opened = keys.get(kid);
+    if (!opened) {
+      opened = createPublicKey({ key: publicJwk('ES256', key.public), format: 'jwk' });
+      keys.set(kid, opened);
+    }
+    return opened;
+  }
+
+  return async (token, audiences) => {
+    let compact: ReturnType<typeof parseCompact>;
+    try {
+      compact = parseCompact(token);
+    } catch (error) {
+      if (error instanceof MalformedToken) throw refused(error.message, 'Send the access token as the token endpoint gave it.');
+      throw error;
+    }
+    const { header, payload } = compact;
+    if (header['alg'] !== 'ES256') throw refused('its algorithm is not one of ours');
+    if (header['typ'] !== 'at+jwt') throw refused('it is not an access token (typ)');
+    const kid = header['kid'];
+    if (typeof kid !== 'string') throw refused('it names no key');
+    if (!view.mayServe()) throw new Problem('unavailable', 'The signing keys cannot be read now.', { retryAfter: 1 });
+    const key = findKey(kid);
+    if (!key) throw refused('its key is not one of ours, or was removed or revoked');
+    try {
+      await compactVerify(token, key, { algorithms: ['ES256'] });
+    } catch (error) {
+      if (error instanceof errors.JOSEError) throw refused('its signature does not verify');
+      throw error;
+    }
+    const { iss, sub, client_id, aud, iat, exp, jti, scope, as, reason } = payload;
+    if (iss !== issuerUrl) throw refused('its issuer is another');
+    if (typeof aud !== 'string' || !audiences.includes(aud)) {
+      throw refused('its audience is not this resource', `Ask for a token with resource=${audiences[0]}.`);
+    }
+    if (typeof sub !== 'string' || client_id !== sub || typeof jti !== 'string') throw refused('it lacks a claim that it must have');
+    if (!Number.isInteger(iat) || !Number.isInteger(exp)) throw refused('its times are not whole seconds');
+    const now = clock.wall() / 1000;
+    const [issuedAt, expiresAt] = [iat as number, exp as number];
+    if (expiresAt <= now) throw refused('it has expired');
+    if (issuedAt > now + TOLERANCE_SECONDS) throw refused('it is from the future');
+    if (expiresAt - issuedAt > LONGEST_LIFE_SECONDS) throw refused('it lives too long');
+    if (scope !== undefined && typeof scope !== 'string') throw refused('its scope is not a string');
+    return {
+      ...{ subject: sub, audience: aud, jti, kid, issuedAt, expiresAt },
+      scopes: scope ? scope.split(' ') : [],
+      as: typeof as === 'string' ? as : undefined,
+      reason: typeof reason === 'string' ? reason : undefined,
+    };
+  };
+}
