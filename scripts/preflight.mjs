@@ -39,7 +39,8 @@ export function isInstalled(folder) {
   const locked = readPackages(join(folder, 'package-lock.json')) ?? {};
   const present = readPackages(join(folder, 'node_modules/.package-lock.json'));
   if (!present) return false;
-  const same = (path) => present[path].version === locked[path].version && present[path].integrity === locked[path].integrity;
+  const same = (path) =>
+    present[path].version === locked[path].version && present[path].integrity === locked[path].integrity;
   const wanted = Object.keys(locked).filter((path) => path !== '' && !locked[path].optional);
   return wanted.every((path) => path in present) && Object.keys(present).every((path) => path in locked && same(path));
 }
@@ -67,7 +68,13 @@ function readMajor(node) {
  * @returns {number} the exit code
  * @param {{ root: string, folders?: string[], machine?: ReturnType<typeof describeMachine>, say?: (line: string) => void, install?: (folder: string) => boolean }} options
  */
-export function preflight({ root, folders = ['.'], machine = describeMachine(), say = console.error, install = runNpmCi }) {
+export function preflight({
+  root,
+  folders = ['.'],
+  machine = describeMachine(),
+  say = console.error,
+  install = runNpmCi,
+}) {
   const shadow = join(root, 'node_modules/.bin/node');
   for (const folder of folders) {
     const complete = isInstalled(join(root, folder)) && (folder !== '.' || !bringsNode(machine) || existsSync(shadow));
@@ -86,7 +93,9 @@ export function preflight({ root, folders = ['.'], machine = describeMachine(), 
   rmSync(shadow, { force: true });
   if (Number.parseInt(machine.node, 10) >= WANTED) return 0;
   const system = [machine.platform, machine.arch, machine.libc].filter(Boolean).join(' ');
-  say(`Countersign needs Node ${WANTED}, this is ${machine.node}, and the lock file brings none that runs on ${system}: install it (nvm install ${WANTED} && nvm use ${WANTED}) and run the command again.`);
+  say(
+    `Countersign needs Node ${WANTED}, this is ${machine.node}, and the lock file brings none that runs on ${system}: install it (nvm install ${WANTED} && nvm use ${WANTED}) and run the command again.`,
+  );
   return 1;
 }
 

@@ -15,7 +15,9 @@ const OF_PROCESS = new Set(['stdio', 'cwd', 'externalID', 'command', 'args', 'jo
 
 function describe(result: Result): string {
   const diagnostics = Object.fromEntries(
-    Object.entries((result.diag ?? {}) as Record<string, unknown>).filter(([name, value]) => !OF_PROCESS.has(name) && value != null),
+    Object.entries((result.diag ?? {}) as Record<string, unknown>).filter(
+      ([name, value]) => !OF_PROCESS.has(name) && value != null,
+    ),
   );
   const text = Object.keys(diagnostics).length > 0 ? `\n${stringify(diagnostics, { lineWidth: 0 }).trimEnd()}` : '';
   return `${result.fullname}${text}`.replaceAll('\n', '\n      ');
@@ -43,8 +45,10 @@ export function createTapReport(print: (line: string) => void): { write(text: st
     parser.on('assert', (result: Result) => {
       if (result.skip) counts.skipped += 1;
       else if (result.todo) counts.skipped += 1;
-      else if (!result.closingTestPoint) result.ok ? (counts.passed += 1) : fail(result);
-      else if (!result.ok && counts.failed === failedBefore) fail(result);
+      else if (!result.closingTestPoint) {
+        if (result.ok) counts.passed += 1;
+        else fail(result);
+      } else if (!result.ok && counts.failed === failedBefore) fail(result);
       if (parser.level === 0) printFile(result);
     });
   }
@@ -53,7 +57,9 @@ export function createTapReport(print: (line: string) => void): { write(text: st
     const passed = counts.passed - before.passed;
     const failed = counts.failed - before.failed;
     const seconds = ((result.time ?? 0) / 1000).toFixed(1);
-    print(`  ${failed ? 'FAIL' : 'ok  '} ${result.name}  ${passed} passed${failed ? `, ${failed} failed` : ''}  ${seconds} s`);
+    print(
+      `  ${failed ? 'FAIL' : 'ok  '} ${result.name}  ${passed} passed${failed ? `, ${failed} failed` : ''}  ${seconds} s`,
+    );
     for (const reason of reasons.splice(0)) print(`      ${reason}`);
     before = { passed: counts.passed, failed: counts.failed };
   }

@@ -15,7 +15,11 @@ const NOT_FOUND =
 function selectFiles(args: string[]): string[] {
   const under = (folder: string) => globSync('**/*.test.ts', { cwd: folder }).map((file) => join(folder, file));
   const chosen = args.flatMap((arg) => (statSync(arg).isDirectory() ? under(arg) : [arg]));
-  return (args.length > 0 ? chosen.map((file) => relative(ROOT, join(process.cwd(), file))) : under(join(ROOT, 'test')).map((file) => relative(ROOT, file))).sort();
+  return (
+    args.length > 0
+      ? chosen.map((file) => relative(ROOT, join(process.cwd(), file)))
+      : under(join(ROOT, 'test')).map((file) => relative(ROOT, file))
+  ).sort();
 }
 
 const isOnPostgresAlone = (file: string): boolean => file.startsWith('test/postgres/');
@@ -36,7 +40,9 @@ async function runTap(files: string[], env: Record<string, string>): Promise<Cou
   const stop = (signal: NodeJS.Signals): void => void tap.kill(signal);
   process.on('SIGINT', stop).on('SIGTERM', stop);
   tap.stdout.setEncoding('utf8').on('data', (text: string) => report.write(text));
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) => tap.on('close', (...end) => resolve(end)));
+  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
+    tap.on('close', (...end) => resolve(end)),
+  );
   process.off('SIGINT', stop).off('SIGTERM', stop);
   const counts = report.end();
   if (code !== 0 && counts.failed === 0) {

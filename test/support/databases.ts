@@ -1,6 +1,15 @@
 // A fresh, migrated database for each test, on the engine of this run: copied from a template, dropped at teardown.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, openAsBlob, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openAsBlob,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -10,7 +19,8 @@ import { connectPostgres, type Database, openEmbedded } from '../../src/db/conne
 import { migrate } from '../../src/db/migrate.ts';
 
 /** Of this run, by `COUNTERSIGN_TEST_ENGINE`; PGlite unless said otherwise. */
-export const engine: Database['engine'] = process.env.COUNTERSIGN_TEST_ENGINE === 'postgresql' ? 'postgresql' : 'pglite';
+export const engine: Database['engine'] =
+  process.env.COUNTERSIGN_TEST_ENGINE === 'postgresql' ? 'postgresql' : 'pglite';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, 'node_modules/.cache/countersign');
@@ -28,7 +38,9 @@ function nameTemplate(): string {
 function readAdminUrl(): string {
   const url = process.env.TEST_DATABASE_URL;
   if (url) return url;
-  throw new Error('Tests on PostgreSQL need TEST_DATABASE_URL (a role that may create databases); `npm test -- <file>` brings one.');
+  throw new Error(
+    'Tests on PostgreSQL need TEST_DATABASE_URL (a role that may create databases); `npm test -- <file>` brings one.',
+  );
 }
 
 function withDatabase(url: string, name: string): string {
@@ -55,7 +67,10 @@ async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<
   if (found.rowCount === 0) {
     await client.query(`drop database if exists ${name} with (force)`);
     await client.query(`create database ${name}`);
-    const database = connectPostgres({ url: withDatabase(readAdminUrl(), name), applicationName: 'countersign-template' });
+    const database = connectPostgres({
+      url: withDatabase(readAdminUrl(), name),
+      applicationName: 'countersign-template',
+    });
     try {
       await migrate(database);
     } finally {
@@ -91,7 +106,8 @@ async function loadEmbeddedTemplate(): Promise<Blob> {
     const dump = await pglite.dumpDataDir('none');
     await pglite.close();
     mkdirSync(CACHE, { recursive: true });
-    for (const old of readdirSync(CACHE)) if (old.startsWith('countersign_template_')) rmSync(join(CACHE, old), { force: true });
+    for (const old of readdirSync(CACHE))
+      if (old.startsWith('countersign_template_')) rmSync(join(CACHE, old), { force: true });
     // Two processes may both come here: each writes its own file, and the last rename wins.
     const own = `${file}.${process.pid}`;
     writeFileSync(own, Buffer.from(await dump.arrayBuffer()));

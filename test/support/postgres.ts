@@ -28,10 +28,15 @@ export interface Cluster {
 const NOBODY = 65534;
 
 /** The folder of `initdb` and `postgres`: in PATH, else Debian's, newest first. */
-export function findPostgresBinaries(path = process.env.PATH ?? '', debian = '/usr/lib/postgresql'): string | undefined {
+export function findPostgresBinaries(
+  path = process.env.PATH ?? '',
+  debian = '/usr/lib/postgresql',
+): string | undefined {
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [...path.split(delimiter), ...versions.map((version) => join(debian, version, 'bin'))];
-  return folders.find((folder) => folder !== '' && existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+  return folders.find(
+    (folder) => folder !== '' && existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')),
+  );
 }
 
 async function findFreePort(): Promise<number> {
@@ -86,7 +91,8 @@ rm -rf "$dir"
  */
 export async function startPostgres(settings: Record<string, string> = {}): Promise<Cluster> {
   const binaries = findPostgresBinaries();
-  if (!binaries) throw new Error('PostgreSQL was not found: install it (apt-get install postgresql), or put its initdb in PATH.');
+  if (!binaries)
+    throw new Error('PostgreSQL was not found: install it (apt-get install postgresql), or put its initdb in PATH.');
   const dir = mkdtempSync(join(tmpdir(), 'countersign-pg-'));
   const owner = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   if (owner.uid !== undefined) chownSync(dir, owner.uid, owner.gid);
@@ -99,7 +105,19 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   try {
     execFileSync(
       join(binaries, 'initdb'),
-      ['-D', dataDir, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C', '--no-sync'],
+      [
+        '-D',
+        dataDir,
+        '-U',
+        'postgres',
+        '-A',
+        'scram-sha-256',
+        `--pwfile=${passwordFile}`,
+        '-E',
+        'UTF8',
+        '--locale=C',
+        '--no-sync',
+      ],
       { ...owner, env, cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] },
     );
   } catch (error) {
