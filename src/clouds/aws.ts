@@ -74,7 +74,6 @@ function closedConfig(region: string, endpoint: string, requestHandler: NodeHttp
     requestHandler,
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
-    useGlobalEndpoint: false,
     ignoreConfiguredEndpointUrls: true,
     defaultsMode: 'standard',
     retryMode: 'standard',
