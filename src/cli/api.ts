@@ -1,0 +1,78 @@
+// Calls of the /v1 API with a token: JSON both ways, the reason, the idempotency key, one try again where it is safe.
+import { randomUUID } from 'node:crypto';
+import type { Access } from './access.ts';
+import { assertOk, readAnswer } from './answer.ts';
+import { type Answer, isLost, type Request, send } from './http.ts';
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+export interface Api {
+  get(path: string, query?: Query, deadline?: number): Promise<unknown>;
+  /** The body as it came, for what is not JSON. */
+  getText(path: string, query?: Query): Promise<string>;
+  /** A creating write: at most once, however often it is sent. */
+  create(path: string, body: object, idempotencyKey?: string): Promise<unknown>;
+  send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>;
+}
+
+export interface ApiOptions {
+  reason?: string | undefined;
+  /** Told of each request and its answer; never of headers or bodies. */
+  trace?: (line: string) => void;
+}
+
+/** One segment of a path: whatever a person typed stays within it. */
+export function segment(text: string): string {
+  // encodeURIComponent leaves dots, and a segment of dots alone would climb.
+  return encodeURIComponent(text).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
+}
+
+export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptions): Api {
+  const call = async (request: Request, again: boolean): Promise<Answer> => {
+    const headers = { authorization: `Bearer ${token.access_token}`, accept: 'application/json, application/problem+json', ...request.headers };
+    const once = async (): Promise<Answer> => {
+      const answer = await send({ ...request, headers });
+      trace?.(`${request.method} ${request.url} -> ${answer.status}`);
+      return answer;
+    };
+    try {
+      return await once();
+    } catch (error) {
+      if (!again || !isLost(error)) throw error;
+      return await once();
+    }
+  };
+  const change = (method: string, path: string, body: object | undefined, further: Record<string, string>, again: boolean): Promise<Answer> =>
+    call(
+      {
+        method,
+        url: `${apiUrl}${path}`,
+        headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(reason === undefined ? {} : { 'countersign-reason': encodeURIComponent(reason) }),
+          ...further,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      },
+      again,
+    );
+  const read = (path: string, query: Query, deadline?: number): Promise<Answer> =>
+    call({ method: 'GET', url: `${apiUrl}${path}${queryString(query)}`, ...(deadline === undefined ? {} : { deadline }) }, true);
+  return {
+    get: async (path, query = {}, deadline) => readAnswer(await read(path, query, deadline)),
+    getText: async (path, query = {}) => {
+      const answer = await read(path, query);
+      assertOk(answer);
+      return answer.text;
+    },
+    create: async (path, body, key = randomUUID()) => readAnswer(await change('POST', path, body, { 'idempotency-key': key }, true)),
+    send: async (method, path, body) => readAnswer(await change(method, path, body, {}, false)),
+  };
+}
+
+function queryString(query: Query): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}

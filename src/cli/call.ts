@@ -1,0 +1,57 @@
+// What a running command is given: its arguments, the API, and ways to show what it got.
+import { type Access, type Identity, obtainAccess, sourceOf } from './access.ts';
+import { type Api, createApi } from './api.ts';
+import { usage } from './failure.ts';
+import type { Outside } from './outside.ts';
+import { json, type Paint, paintFor } from './text.ts';
+
+export interface CommonOptions extends Identity {
+  json?: true;
+  verbose?: true;
+}
+
+export interface Call<O> {
+  /** Positional arguments, variadic ones in line. */
+  args: string[];
+  options: O & CommonOptions;
+  outside: Outside;
+  /** The API, with a token of every scope that this client holds: nobody assigns or edits beyond those. */
+  api(): Promise<Api>;
+  /** The API with a token that was got otherwise. */
+  apiWith(access: Access): Api;
+  /** JSON with --json, else text for people. */
+  show(value: unknown, text: (paint: Paint) => string): void;
+  /** Progress and asides, on stderr; nothing with --json. */
+  note(text: string): void;
+}
+
+export function createCall<O>(args: string[], options: O & CommonOptions, outside: Outside, changes: boolean): Call<O> {
+  const write = (line: string): unknown => outside.stderr.write(`${line}\n`);
+  const apiWith = (access: Access): Api => createApi(access, { reason: options.reason, ...(options.verbose ? { trace: write } : {}) });
+  return {
+    args,
+    options,
+    outside,
+    apiWith,
+    api: async () => {
+      if (changes) checkReason(outside, options);
+      return apiWith(await obtainAccess(outside, options, { for: 'api', scopes: [] }));
+    },
+    show: (value, text) => outside.stdout.write(options.json ? `${json(value)}\n` : text(paintFor(outside.stdout, outside.env))),
+    note: (text) => {
+      if (!options.json) write(text);
+    },
+  };
+}
+
+/** The service would refuse it as well, but after a token was spent on it. */
+function checkReason(outside: Outside, options: CommonOptions): void {
+  const { reason } = options;
+  if (reason !== undefined && (reason.trim() === '' || [...reason].length > 500 || !reason.isWellFormed())) {
+    throw usage('--reason must be 1 to 500 characters long.');
+  }
+  const source = sourceOf(outside.env, options);
+  if (reason === undefined && source.kind === 'client' && source.client.clientId.startsWith('ad_')) {
+    throw usage('An administrator says why: --reason is missing.', 'Add --reason "…"; it is kept in the audit log.');
+  }
+}

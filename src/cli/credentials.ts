@@ -1,0 +1,70 @@
+// `countersign credentials`: session credentials of a connection, in the shapes that people and SDKs take.
+import { Option, type Command } from 'commander';
+import { obtainAccess } from './access.ts';
+import { segment } from './api.ts';
+import { addVerb } from './command.ts';
+import { given, integer, readJson } from './options.ts';
+import type { Outside } from './outside.ts';
+import { json } from './text.ts';
+
+interface Credentials {
+  AccessKeyId: string;
+  SecretAccessKey: string;
+  Token: string;
+  Expiration: string;
+}
+
+interface CredentialsOptions {
+  format: 'json' | 'env' | 'credential-process';
+  purpose?: string;
+  durationSeconds?: number;
+  sessionPolicy?: string;
+}
+
+/** For a POSIX shell's `eval`: nothing in a value ends the quotes. */
+const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
+
+const FORMATS: Record<CredentialsOptions['format'], (credentials: Credentials) => string> = {
+  json: (credentials) => `${json(credentials)}\n`,
+  env: ({ AccessKeyId, SecretAccessKey, Token, Expiration }) =>
+    [
+      `export AWS_ACCESS_KEY_ID=${quote(AccessKeyId)}`,
+      `export AWS_SECRET_ACCESS_KEY=${quote(SecretAccessKey)}`,
+      `export AWS_SESSION_TOKEN=${quote(Token)}`,
+      `export AWS_CREDENTIAL_EXPIRATION=${quote(Expiration)}`,
+      '',
+    ].join('\n'),
+  'credential-process': ({ AccessKeyId, SecretAccessKey, Token, Expiration }) =>
+    `${json({ Version: 1, AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration })}\n`,
+};
+
+export function addCredentialsCommand(program: Command, outside: Outside): void {
+  addVerb<CredentialsOptions>(program, outside, {
+    usage: 'credentials <connection>',
+    summary: 'Get session credentials for a connection, as a workload.',
+    about: 'By id or reference. Every call is an exchange at STS, and on record.',
+    examples: [
+      'countersign credentials cn_… --purpose report',
+      'eval "$(countersign credentials prod-eu --format env)" && aws sts get-caller-identity',
+      'credential_process = countersign credentials cn_… --format credential-process    # in ~/.aws/config',
+    ],
+    options: (command) =>
+      command
+        .addOption(new Option('--format <format>', 'json is the container credentials shape').choices(Object.keys(FORMATS)).default('json'))
+        .option('--purpose <purpose>', 'chooses the grant')
+        .option('--duration-seconds <n>', 'length of the session, 900 to 43200', integer(900, 43_200))
+        .option('--session-policy <file>', 'JSON policy of Deny statements, for this session')
+        .option('--reason <text>', 'why, for the audit log'),
+    run: async ({ apiWith, args, options }) => {
+      const connection = args[0] as string;
+      const body = given({
+        purpose: options.purpose,
+        duration_seconds: options.durationSeconds,
+        session_policy: options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy),
+      });
+      const api = apiWith(await obtainAccess(outside, options, { for: 'credentials', connection }));
+      const credentials = (await api.send('POST', `/v1/connections/${segment(connection)}/credentials`, body)) as Credentials;
+      outside.stdout.write(FORMATS[options.format](credentials));
+    },
+  });
+}

@@ -1,0 +1,56 @@
+// Why a command ends other than well: a code, a sentence, what to do, and the exit code that scripts go by.
+import { StartError } from '../errors.ts';
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, notFound: 4 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export const EXIT_CODES = 'Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cannot reach the service, 4 not found.';
+
+interface FailureOptions {
+  exit?: ExitCode;
+  hint?: string | undefined;
+  /** HTTP status, where the service answered. */
+  status?: number;
+  requestId?: string | undefined;
+  /** What else is wrong, a line each. */
+  problems?: readonly string[];
+  cause?: unknown;
+}
+
+export class Failure extends Error {
+  readonly code: string;
+  readonly exit: ExitCode;
+  readonly hint: string | undefined;
+  readonly status: number | undefined;
+  readonly requestId: string | undefined;
+  readonly problems: readonly string[] | undefined;
+
+  constructor(code: string, detail: string, options: FailureOptions = {}) {
+    super(detail, { cause: options.cause });
+    this.name = 'Failure';
+    this.code = code;
+    this.exit = options.exit ?? EXIT.failed;
+    this.hint = options.hint;
+    this.status = options.status;
+    this.requestId = options.requestId;
+    this.problems = options.problems;
+  }
+}
+
+/** The command was called wrongly: nothing was sent. */
+export function usage(detail: string, hint?: string): Failure {
+  return new Failure('usage', detail, { exit: EXIT.usage, hint });
+}
+
+/** Whatever was thrown, as a Failure; what is unknown keeps its stack for --verbose. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof StartError) return new Failure(error.code, error.message, { hint: error.hint, cause: error });
+  // A ConfigError, known by its members: its module brings the schema library, which other commands do without.
+  const problems = (error as { problems?: unknown } | undefined)?.problems;
+  if (error instanceof Error && Array.isArray(problems)) {
+    return new Failure('configuration', 'The configuration in the environment is not right.', { problems: problems.map(String), cause: error });
+  }
+  const detail = error instanceof Error ? error.message : String(error);
+  return new Failure('failed', detail, { hint: 'Run it again with --verbose to see where.', cause: error });
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env node
+// The `countersign` command: the table of contents, and how a run ends.
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { addAdministratorCommands } from './administrator.ts';
+import { addAuditCommand } from './audit.ts';
+import { addConnectionCommands } from './connection.ts';
+import { addCredentialsCommand } from './credentials.ts';
+import { EXIT, EXIT_CODES, type ExitCode, type Failure, toFailure } from './failure.ts';
+import { addGrantCommands } from './grant.ts';
+import { addKeyCommands } from './key.ts';
+import { type Outside, processOutside } from './outside.ts';
+import { addSandboxCommand } from './sandbox.ts';
+import { addServiceCommands } from './service.ts';
+import { clean, json, paintFor } from './text.ts';
+import { addTokenCommand } from './token.ts';
+import { addWhoamiCommand } from './whoami.ts';
+import { addWorkloadCommands } from './workload.ts';
+
+const ENVIRONMENT = `
+Who asks:
+  COUNTERSIGN_URL               internal URL of the service
+  COUNTERSIGN_CLIENT_ID         wl_… or ad_…
+  COUNTERSIGN_PRIVATE_KEY_FILE  its private key: PEM (PKCS #8) or JWK
+  COUNTERSIGN_TOKEN             a token that you have already, instead of the two above
+  With none of them, the socket of the service on this host (SOCKET_PATH, or found from DATA_DIR).`;
+
+function createProgram(outside: Outside): Command {
+  const program = new Command('countersign')
+    .description('OIDC identity provider and credential broker: session credentials in other people\'s cloud accounts, and no key stored anywhere.')
+    .version(packageJson.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => outside.stdout.write(text),
+      writeErr: (text) => outside.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .addHelpText('after', ENVIRONMENT)
+    .addHelpText('afterAll', `\n${EXIT_CODES}`);
+
+  program.commandsGroup('The service:');
+  addServiceCommands(program, outside);
+  addSandboxCommand(program, outside);
+
+  program.commandsGroup('Who you are:');
+  addWhoamiCommand(program, outside);
+  addTokenCommand(program, outside);
+
+  program.commandsGroup('Access:');
+  addConnectionCommands(program, outside);
+  addWorkloadCommands(program, outside);
+  addGrantCommands(program, outside);
+  addCredentialsCommand(program, outside);
+
+  program.commandsGroup('Watching over it:');
+  addAdministratorCommands(program, outside);
+  addKeyCommands(program, outside);
+  addAuditCommand(program, outside);
+  return program;
+}
+
+/** Runs one command. @param argv without the interpreter and the script. @returns its exit code. */
+export async function run(argv: readonly string[], outside: Outside): Promise<ExitCode> {
+  try {
+    await createProgram(outside).parseAsync(argv, { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const failure = toFailure(error);
+    outside.stderr.write(argv.includes('--json') ? `${json(errorDocument(failure))}\n` : errorText(failure, outside));
+    if (argv.includes('--verbose')) outside.stderr.write(`${stackOf(failure)}\n`);
+    return failure.exit;
+  }
+}
+
+function errorDocument({ code, message, problems, hint, status, requestId }: Failure): object {
+  return { error: { code, detail: message, problems, hint, status, request_id: requestId } };
+}
+
+function errorText({ code, message, problems, hint, requestId }: Failure, outside: Outside): string {
+  const paint = paintFor(outside.stderr, outside.env);
+  const lines = [`${paint('red', 'error')}: ${clean(message)} [${clean(code)}]`];
+  for (const problem of problems ?? []) lines.push(`  ${clean(problem)}`);
+  if (hint !== undefined) lines.push(`hint: ${clean(hint)}`);
+  if (requestId !== undefined) lines.push(`request: ${clean(requestId)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function stackOf(failure: Failure): string {
+  const inner = failure.cause instanceof Error ? failure.cause : failure;
+  return inner.stack ?? inner.message;
+}
+
+if (import.meta.main) process.exitCode = await run(process.argv.slice(2), processOutside());

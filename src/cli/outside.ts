@@ -1,0 +1,37 @@
+// What a command touches outside itself: the environment, the two output streams, time. Tests give their own.
+
+export interface Sink {
+  write(text: string): unknown;
+  isTTY?: boolean | undefined;
+}
+
+export interface Outside {
+  env: Record<string, string | undefined>;
+  stdout: Sink;
+  stderr: Sink;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds. */
+  sleep(ms: number): Promise<void>;
+  /** Until somebody ends this process (SIGINT, SIGTERM). */
+  stopped(): Promise<void>;
+}
+
+/** The process's own. A reader that went away (`| head`) ends the command quietly. */
+export function processOutside(): Outside {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  return {
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    now: Date.now,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    stopped: () =>
+      new Promise((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      }),
+  };
+}
