@@ -24,10 +24,16 @@ export const STATUS = {
   // registries
   workload_suspended: 403,
   administrator_suspended: 403,
+  invalid_key: 400,
+  key_exists: 409,
+  too_many_keys: 409,
   last_key: 409,
+  audience_refused: 400,
   reference_taken: 409,
   slug_taken: 409,
   grant_exists: 409,
+  invalid_session_policy: 400,
+  invalid_tags: 400,
   grant_would_be_ambiguous: 409,
   // connections
   connection_not_active: 409,

@@ -1,0 +1,121 @@
+// The one decision: may this workload use this connection for this purpose, and within which limits. Read for each request, never cached.
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.ts';
+import type { ConnectionState } from '../db/types.ts';
+import { Problem } from '../errors.ts';
+import { idPattern } from '../ids.ts';
+import { chooseGrant, refuseState } from './choose.ts';
+import type { SelectorKind } from './selector.ts';
+
+export interface DecisionQuestion {
+  /** `wl_…` */
+  workload: string;
+  /** An id or a reference, as the caller named it. */
+  connection: string;
+  purpose: string;
+}
+
+export interface Decision {
+  /** The policy epoch of the snapshot that this was decided in. */
+  epoch: number;
+  workload: { id: string; slug: string };
+  connection: {
+    id: string;
+    reference: string | null;
+    tenant: string;
+    /** `is_…`; the `sub` that the cloud trusts; the algorithm of its ring. */
+    issuer: string;
+    subject: string;
+    algorithm: 'ES256' | 'RS256';
+    generation: number;
+    state: ConnectionState;
+    /** Seconds. */
+    max_session_seconds: number;
+    source_identity: boolean;
+    session_tags: boolean;
+  };
+  aws: { account_id: string; partition: string; region: string; role_name: string; role_arn: string; role_id: string | null };
+  grant: {
+    id: string;
+    version: number;
+    purpose: string;
+    /** Seconds. */
+    max_session_seconds: number;
+    session_policy: Record<string, unknown> | null;
+    policy_arns: string[];
+    tags: Record<string, string>;
+  };
+}
+
+/** One matching grant, or none: then the members of `grant` are null. */
+interface Row {
+  epoch: number;
+  workload: Decision['workload'] & { state: 'active' | 'suspended' };
+  connection: (Decision['connection'] & { state_reason: string }) | null;
+  aws: Decision['aws'] | null;
+  grant: (Decision['grant'] & { kind: SelectorKind; selector: string }) | null;
+}
+
+const CONNECTION_ID = new RegExp(idPattern('cn'));
+const REFERENCE = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * One statement, so one snapshot: workload, connection, epoch, and the grants by their unique index, one probe for each
+ * selector that the connection answers to. Its cost knows neither how many connections there are nor how many grants.
+ */
+async function readRows(db: Db, { workload, connection, purpose }: DecisionQuestion): Promise<Row[]> {
+  const column = sql.ref(CONNECTION_ID.test(connection) ? 'c.id' : 'c.reference');
+  const { rows } = await sql<Row>`
+    select
+      (select epoch from policy_epoch where id = 1) as epoch,
+      json_build_object('id', w.id, 'slug', w.slug, 'state', w.state) as workload,
+      case when c.id is not null then json_build_object('id', c.id, 'reference', c.reference, 'tenant', c.tenant,
+        'issuer', c.issuer, 'subject', c.subject, 'algorithm', c.algorithm, 'generation', c.generation, 'state', c.state,
+        'state_reason', c.state_reason, 'max_session_seconds', c.max_session_seconds,
+        'source_identity', c.source_identity, 'session_tags', c.session_tags) end as connection,
+      case when a.connection is not null then json_build_object('account_id', a.account_id, 'partition', a.partition,
+        'region', a.region, 'role_name', a.role_name, 'role_arn', a.role_arn, 'role_id', a.role_id) end as aws,
+      case when g.id is not null then json_build_object('id', g.id, 'version', g.version, 'purpose', g.purpose,
+        'max_session_seconds', g.max_session_seconds, 'session_policy', g.session_policy, 'policy_arns', g.policy_arns,
+        'tags', g.tags, 'kind', g.selector_kind, 'selector', g.selector_value) end as "grant"
+    from workloads w
+    left join (connections c join aws_connections a on a.connection = c.id) on ${column} = ${connection}
+    left join lateral (
+      select 'connection' as kind, c.id as value
+      union all select 'tenant', c.tenant
+      union all select 'all', '' where c.id is not null
+      union all select 'label', l.key || '=' || l.value from jsonb_each_text(c.labels) l
+    ) s on true
+    left join grants g on g.workload = w.id and g.selector_kind = s.kind and g.selector_value = s.value and g.purpose = ${purpose}
+      and (g.selector_kind <> 'label' or c.labels @> g.selector_label)
+    where w.id = ${workload}`.execute(db);
+  return rows;
+}
+
+/** Of a connection that is not there and of one that is not granted: nothing but what was asked may show. */
+function notGranted({ connection, purpose }: DecisionQuestion): Problem {
+  return new Problem('not_found', `There is no connection "${connection}" for you to use for "${purpose}".`, {
+    hint: 'If it should be there, ask an operator for a grant of this connection, for this purpose, to your workload.',
+  });
+}
+
+/**
+ * @throws Problem `invalid_token` (no such workload), `workload_suspended`, `not_found`, `grant_ambiguous`, or
+ * `connection_not_active`
+ */
+export async function decide(db: Db, question: DecisionQuestion): Promise<Decision> {
+  const known = REFERENCE.test(question.connection);
+  const rows = await readRows(db, known ? question : { ...question, connection: '' });
+  const first = rows[0];
+  if (!first) throw new Problem('invalid_token', 'The workload of this token is not registered.', { hint: 'Ask an operator to register it.' });
+  if (first.workload.state !== 'active') {
+    throw new Problem('workload_suspended', 'This workload is suspended.', { hint: 'Ask an operator why, and to resume it.' });
+  }
+  const grant = chooseGrant(rows.flatMap((row) => (row.grant ? [row.grant] : [])));
+  if (!grant || !first.connection || !first.aws) throw notGranted(question);
+  refuseState(first.connection);
+  const { state: _, ...workload } = first.workload;
+  const { state_reason: __, ...connection } = first.connection;
+  const { kind: ___, selector: ____, ...limits } = grant;
+  return { epoch: first.epoch, workload, connection, aws: first.aws, grant: limits };
+}

@@ -1,0 +1,45 @@
+// What a grant selects: one connection, one `key=value` label, one tenant, or all; on the wire and in its three columns.
+import { Problem } from '../errors.ts';
+
+export type SelectorKind = 'connection' | 'label' | 'tenant' | 'all';
+
+export type Selector = { connection: string } | { label: string } | { tenant: string } | { all: true };
+
+export interface SelectorColumns {
+  selector_kind: SelectorKind;
+  selector_value: string;
+  /** The operand that connections.labels must contain. */
+  selector_label: Record<string, string> | null;
+}
+
+/** Narrowest first: the first kind that matches decides. */
+export const PRECEDENCE: readonly SelectorKind[] = ['connection', 'label', 'tenant', 'all'];
+
+/** A key holds no `=`, so the first one ends it. @throws Problem `invalid_request` */
+export function parseLabel(label: string): Record<string, string> {
+  const at = label.indexOf('=');
+  if (at < 1) {
+    throw new Problem('invalid_request', 'A label is written key=value.', { hint: 'For example env=production.' });
+  }
+  return { [label.slice(0, at)]: label.slice(at + 1) };
+}
+
+/** @param selector with one member, and a connection by its id. */
+export function toColumns(selector: Selector): SelectorColumns {
+  if ('connection' in selector) return { selector_kind: 'connection', selector_value: selector.connection, selector_label: null };
+  if ('label' in selector) {
+    return { selector_kind: 'label', selector_value: selector.label, selector_label: parseLabel(selector.label) };
+  }
+  if ('tenant' in selector) return { selector_kind: 'tenant', selector_value: selector.tenant, selector_label: null };
+  return { selector_kind: 'all', selector_value: '', selector_label: null };
+}
+
+export function fromColumns({ selector_kind, selector_value }: Omit<SelectorColumns, 'selector_label'>): Selector {
+  if (selector_kind === 'all') return { all: true };
+  return { [selector_kind]: selector_value } as Selector;
+}
+
+/** Labels of a connection as selectors would name them. */
+export function labelValues(labels: Record<string, string>): string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+}

@@ -1,0 +1,122 @@
+// /v1/workloads: registering internal services, changing and suspending them, their keys.
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import type { Act } from '../audit/act.ts';
+import { registerKeyRoutes } from '../clients/key-routes.ts';
+import { addKey, type ClientKey, createKey } from '../clients/keys.ts';
+import { refusePrivateMembersOf } from '../clients/jwk.ts';
+import { notFound, requireAssignable, requireEditable } from '../clients/rules.ts';
+import type { Clock } from '../clock.ts';
+import type { Db } from '../db/connect.ts';
+import { Problem } from '../errors.ts';
+import { requireScopes } from '../http/caller.ts';
+import { createOnce, IdempotencyHeaders } from '../http/idempotency.ts';
+import { decodeCursor, PageQuery, toPage } from '../http/paging.ts';
+import { createId } from '../ids.ts';
+import { requireRegistrable } from './audiences.ts';
+import { NewWorkload, Workload as WorkloadSchema, WorkloadChange, WorkloadPage, WorkloadParams } from './schema.ts';
+import { findWorkload, insertWorkload, listWorkloads, lockWorkload, updateWorkload, type Workload } from './store.ts';
+
+export interface WorkloadDependencies {
+  db: Db;
+  act: Act;
+  clock: Clock;
+  issuerUrl: string;
+}
+
+const tags = ['workloads'];
+
+export function registerWorkloadRoutes(server: FastifyInstance, dependencies: WorkloadDependencies): void {
+  const { db, act, clock, issuerUrl } = dependencies;
+  const app = server.withTypeProvider<TypeBoxTypeProvider>();
+
+  app.post(
+    '/v1/workloads',
+    {
+      preValidation: async (request) => refusePrivateMembersOf(request.body),
+      preHandler: requireScopes('workloads:write'),
+      schema: {
+        ...{ operationId: 'createWorkload', summary: 'Register a workload', tags },
+        ...{ headers: IdempotencyHeaders, body: NewWorkload, response: { 201: WorkloadSchema } },
+      },
+    },
+    async (request, reply) =>
+      createOnce<Workload>(act, request, reply, async (trx) => {
+        const { slug, description = '', scopes = [], audiences = [], keys = [] } = request.body;
+        requireAssignable(request.caller, scopes);
+        requireRegistrable(audiences, issuerUrl);
+        const parsed = keys.reduce<ClientKey[]>((all, jwk) => addKey(all, createKey({ jwk }, clock.wall())), []);
+        const workload = await insertWorkload(trx, { id: createId('wl'), slug, description, scopes, audiences, keys: parsed });
+        if (!workload) throw new Problem('slug_taken', `There is a workload "${slug}" already.`, { hint: 'Choose another slug.' });
+        const details = { ...snapshot(workload) };
+        return { result: workload, records: [{ kind: 'workload.created', workload: workload.id, details }], affectsDecisions: true };
+      }),
+  );
+
+  app.get(
+    '/v1/workloads',
+    {
+      preHandler: requireScopes('workloads:read'),
+      schema: {
+        ...{ operationId: 'listWorkloads', summary: 'List workloads, by slug', tags },
+        ...{ querystring: Type.Object(PageQuery, { additionalProperties: false }), response: { 200: WorkloadPage } },
+      },
+    },
+    async (request) => {
+      const { limit = 50, cursor } = request.query;
+      const [after] = decodeCursor(cursor, 1) ?? [];
+      const rows = await listWorkloads(db, { after, limit: limit + 1 });
+      return toPage(rows, limit, (workload) => workload, ({ slug }) => [slug]);
+    },
+  );
+
+  app.get(
+    '/v1/workloads/:workload',
+    {
+      preHandler: requireScopes('workloads:read'),
+      schema: {
+        ...{ operationId: 'getWorkload', summary: 'Get a workload', tags },
+        ...{ params: WorkloadParams, response: { 200: WorkloadSchema } },
+      },
+    },
+    async (request) => {
+      const workload = await findWorkload(db, request.params.workload);
+      if (!workload) throw notFound('workload', request.params.workload);
+      return workload;
+    },
+  );
+
+  app.patch(
+    '/v1/workloads/:workload',
+    {
+      preHandler: requireScopes('workloads:write'),
+      schema: {
+        ...{ operationId: 'updateWorkload', summary: 'Change, suspend or resume a workload', tags },
+        ...{ params: WorkloadParams, body: WorkloadChange, response: { 200: WorkloadSchema } },
+      },
+    },
+    async (request) =>
+      act(request.caller, async (trx) => {
+        const change = request.body;
+        const workload = await lockWorkload(trx, request.params.workload);
+        if (!workload) throw notFound('workload', request.params.workload);
+        if (change.scopes !== undefined || change.state !== undefined) requireEditable(request.caller, workload);
+        requireAssignable(request.caller, change.scopes ?? []);
+        requireRegistrable(change.audiences ?? [], issuerUrl);
+        const updated = await updateWorkload(trx, { ...workload, ...change });
+        const details = { ...snapshot(updated) };
+        return { result: updated, records: [{ kind: 'workload.updated', workload: updated.id, details }], affectsDecisions: true };
+      }),
+  );
+
+  registerKeyRoutes(server, {
+    ...{ noun: 'workload', writeScope: 'workloads:write', rotatesItsOwn: true, act, clock },
+    ...{ lock: lockWorkload, update: updateWorkload },
+  });
+}
+
+/** What a record keeps: everything but the keys' material, which their thumbprints name. */
+function snapshot({ slug, description, state, scopes, audiences, keys, version }: Workload) {
+  return { slug, description, state, scopes, audiences, version, kids: keys.map(({ kid }) => kid) };
+}
