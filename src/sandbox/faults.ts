@@ -1,0 +1,80 @@
+// Faults that a test or a demo may switch on: what a network and a busy AWS do to a caller.
+import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AwsError } from './wire/error.ts';
+
+export interface Fault {
+  /** e.g. `AssumeRoleWithWebIdentity`; every action if absent. */
+  action?: string;
+  /**
+   * `latency` waits, then goes on as usual; `throttle` answers Throttling; `error` answers `status` and `code`; `reset`
+   * closes the connection without a word; `half` closes it in the middle of the true answer; `oversize` pads that
+   * answer to many megabytes.
+   */
+  kind: 'latency' | 'throttle' | 'error' | 'reset' | 'half' | 'oversize';
+  /** Waited before any kind of fault; 1000 for `latency` if absent. */
+  latencyMs?: number;
+  /** HTTP status of `error`; 500 if absent. */
+  status?: number;
+  /** AWS's code of `error`, e.g. `IDPCommunicationError`; by status if absent. */
+  code?: string;
+  /** How often; until cleared if absent. */
+  times?: number;
+}
+
+export const FAULT_KINDS = ['latency', 'throttle', 'error', 'reset', 'half', 'oversize'] as const;
+
+export interface Faults {
+  add(fault: Fault): void;
+  clear(): void;
+  /** The first fault on this action, used up by one. */
+  take(action: string): Fault | undefined;
+  list(): Fault[];
+}
+
+export function createFaults(): Faults {
+  const faults: Fault[] = [];
+  return {
+    add: (fault) => void faults.push({ ...fault }),
+    clear: () => void faults.splice(0),
+    list: () => faults.map((fault) => ({ ...fault })),
+    take: (action) => {
+      const fault = faults.find((one) => one.action === undefined || one.action === action);
+      if (fault?.times !== undefined) {
+        fault.times -= 1;
+        if (fault.times <= 0) faults.splice(faults.indexOf(fault), 1);
+      }
+      return fault;
+    },
+  };
+}
+
+/** What happens before the call is looked at. @throws AwsError for `throttle` and `error` */
+export async function beforeCall(fault: Fault | undefined): Promise<void> {
+  if (!fault) return;
+  const wait = fault.latencyMs ?? (fault.kind === 'latency' ? 1000 : 0);
+  if (wait > 0) await sleep(wait, undefined, { ref: false });
+  if (fault.kind === 'throttle') throw new AwsError('Throttling', 'Rate exceeded', 400);
+  if (fault.kind === 'error') {
+    const status = fault.status ?? 500;
+    const code = fault.code ?? (status === 503 ? 'ServiceUnavailable' : status >= 500 ? 'InternalFailure' : 'ValidationError');
+    throw new AwsError(code, 'The sandbox was told to answer this.', status);
+  }
+}
+
+const OVERSIZE_BYTES = 8 * 1024 * 1024;
+
+/** Sends the answer, or spoils it. The call itself has been done either way. */
+export function sendWithFault(response: ServerResponse, fault: Fault | undefined, status: number, xml: string): void {
+  const body = Buffer.from(fault?.kind === 'oversize' ? `${xml}<!--${' '.repeat(OVERSIZE_BYTES)}-->` : xml);
+  if (fault?.kind === 'reset') {
+    response.socket?.resetAndDestroy();
+    return;
+  }
+  response.writeHead(status, { 'content-type': 'text/xml', 'content-length': body.length });
+  if (fault?.kind === 'half') {
+    response.write(body.subarray(0, Math.floor(body.length / 2)), () => response.socket?.destroy());
+    return;
+  }
+  response.end(body);
+}

@@ -1,0 +1,44 @@
+// What may be asked of AssumeRoleWithWebIdentity, before any token is looked at.
+import { validationError } from '../wire/error.ts';
+import type { Form } from '../wire/form.ts';
+import { checkLength, checkPattern, constraintError, listOf, optionalInteger, optionalText, requiredText } from '../wire/form.ts';
+
+export interface AssumeRequest {
+  roleArn: string;
+  accountId: string;
+  partition: string;
+  /** Path and name, as they stand behind `role/`. */
+  rolePath: string;
+  sessionName: string;
+  token: string;
+  durationSeconds: number;
+  policy: string | undefined;
+  policyArns: readonly string[];
+}
+
+const MAX_POLICY_ARNS = 10;
+
+/** @throws AwsError ValidationError */
+export function readAssumeRequest(form: Form): AssumeRequest {
+  const roleArn = requiredText(form, 'RoleArn');
+  checkLength('RoleArn', roleArn, 20, 2048);
+  const sessionName = requiredText(form, 'RoleSessionName');
+  checkLength('RoleSessionName', sessionName, 2, 64);
+  checkPattern('RoleSessionName', sessionName, /^[\w+=,.@-]*$/, '[\\w+=,.@-]*');
+  const token = requiredText(form, 'WebIdentityToken');
+  // The token itself is not shown in the error: it may still be good elsewhere.
+  if (token.length < 4 || token.length > 20000) {
+    const bound = token.length < 4 ? 'greater than or equal to 4' : 'less than or equal to 20000';
+    throw constraintError('WebIdentityToken', '*****', `Member must have length ${bound}`);
+  }
+  const durationSeconds = optionalInteger(form, 'DurationSeconds', 900, 43200) ?? 3600;
+  const policy = optionalText(form, 'Policy');
+  if (policy !== undefined) checkLength('Policy', policy, 1, 2048);
+  const policyArns = listOf(form, 'PolicyArns').map((one) => one.get('arn') ?? '');
+  if (policyArns.length > MAX_POLICY_ARNS) {
+    throw constraintError('PolicyArns', '[...]', `Member must have length less than or equal to ${MAX_POLICY_ARNS}`);
+  }
+  const [, partition, accountId, rolePath] = /^arn:(aws[a-z-]*):iam::(\d{12}):role\/(\S+)$/.exec(roleArn) ?? [];
+  if (!partition || !accountId || !rolePath) throw validationError(`${roleArn} is invalid`);
+  return { roleArn, accountId, partition, rolePath, sessionName, token, durationSeconds, policy, policyArns };
+}
