@@ -48,7 +48,10 @@ const byStatus: Partial<Record<number, [Code, string, string]>> = {
 /** Any thrown value as the Problem that its caller may see. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof JsonError) return new Problem('invalid_json', `The body is ${error.message}.`.replace('is JSON', 'has JSON that'));
+  if (error instanceof JsonError) {
+    const detail = `The body is ${error.message}.`.replace('is JSON', 'has JSON that');
+    return new Problem('invalid_json', detail, { hint: 'Send one JSON value (RFC 8259), each member once.' });
+  }
   const fastify = error as FastifyError;
   if (fastify.validation) {
     const first = fastify.validation[0];
