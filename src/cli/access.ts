@@ -24,28 +24,44 @@ export interface Access {
   apiUrl: string;
 }
 
-export type Source = { kind: 'token'; token: string; url: string } | { kind: 'client'; client: Client } | { kind: 'socket' };
+export type Source =
+  | { kind: 'token'; token: string; url: string }
+  | { kind: 'client'; client: Client }
+  | { kind: 'socket' };
 
 /** Which of the three this invocation uses. @throws Failure (usage) where the environment says half of one. */
 export function sourceOf(env: Outside['env'], identity: Identity): Source {
   const given = identity.url ?? env.COUNTERSIGN_URL;
   const url = given ? baseUrl(given, identity.url ? '--url' : 'COUNTERSIGN_URL') : undefined;
-  const { COUNTERSIGN_TOKEN: token, COUNTERSIGN_CLIENT_ID: clientId, COUNTERSIGN_PRIVATE_KEY_FILE: privateKeyFile } = env;
-  const need = (name: string): Failure => usage(`${name} goes with COUNTERSIGN_URL, which is not set.`, 'Set COUNTERSIGN_URL to the internal URL of the service, or give --url.');
+  const {
+    COUNTERSIGN_TOKEN: token,
+    COUNTERSIGN_CLIENT_ID: clientId,
+    COUNTERSIGN_PRIVATE_KEY_FILE: privateKeyFile,
+  } = env;
+  const need = (name: string): Failure =>
+    usage(
+      `${name} goes with COUNTERSIGN_URL, which is not set.`,
+      'Set COUNTERSIGN_URL to the internal URL of the service, or give --url.',
+    );
   if (token) {
     if (!url) throw need('COUNTERSIGN_TOKEN');
     return { kind: 'token', token: token.trim(), url };
   }
   if (clientId || privateKeyFile) {
     if (!clientId || !privateKeyFile) {
-      const [set, missing] = clientId ? ['COUNTERSIGN_CLIENT_ID', 'COUNTERSIGN_PRIVATE_KEY_FILE'] : ['COUNTERSIGN_PRIVATE_KEY_FILE', 'COUNTERSIGN_CLIENT_ID'];
+      const [set, missing] = clientId
+        ? ['COUNTERSIGN_CLIENT_ID', 'COUNTERSIGN_PRIVATE_KEY_FILE']
+        : ['COUNTERSIGN_PRIVATE_KEY_FILE', 'COUNTERSIGN_CLIENT_ID'];
       throw usage(`${set} is set and ${missing} is not.`, 'A client needs both.');
     }
     if (!url) throw need('COUNTERSIGN_CLIENT_ID');
     return { kind: 'client', client: { clientId, privateKeyFile, url } };
   }
   if (url) {
-    throw usage('There is a URL, but nothing that says who is asking.', 'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, or COUNTERSIGN_TOKEN; or give no URL and use the socket on the host.');
+    throw usage(
+      'There is a URL, but nothing that says who is asking.',
+      'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, or COUNTERSIGN_TOKEN; or give no URL and use the socket on the host.',
+    );
   }
   return { kind: 'socket' };
 }
@@ -53,14 +69,23 @@ export function sourceOf(env: Outside['env'], identity: Identity): Source {
 /** A token for what is wanted. @throws Failure: `usage`, `unreachable`, or what the token endpoint says. */
 export async function obtainAccess(outside: Outside, identity: Identity, wanted: Wanted): Promise<Access> {
   const source = sourceOf(outside.env, identity);
-  if (source.kind === 'token') return { token: { access_token: source.token, token_type: 'Bearer', expires_in: 0 }, apiUrl: source.url };
+  if (source.kind === 'token')
+    return { token: { access_token: source.token, token_type: 'Bearer', expires_in: 0 }, apiUrl: source.url };
   if (source.kind === 'client') {
     const discovered = await discover(source.client.url);
-    const token = await requestToken(source.client, discovered, { resource: resourceOf(discovered.issuer, wanted), scopes: 'scopes' in wanted ? wanted.scopes : [] }, outside.now());
+    const token = await requestToken(
+      source.client,
+      discovered,
+      { resource: resourceOf(discovered.issuer, wanted), scopes: 'scopes' in wanted ? wanted.scopes : [] },
+      outside.now(),
+    );
     return { token, apiUrl: source.client.url };
   }
   if (wanted.for !== 'api') {
-    throw usage('The host gets tokens for the API alone: credentials are for workloads that have a grant.', 'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE to be a workload.');
+    throw usage(
+      'The host gets tokens for the API alone: credentials are for workloads that have a grant.',
+      'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE to be a workload.',
+    );
   }
   return await fromSocket(outside, identity, wanted.scopes);
 }
@@ -69,12 +94,18 @@ export async function obtainAccess(outside: Outside, identity: Identity, wanted:
 function resourceOf(issuer: string, wanted: Wanted): string {
   if (wanted.for === 'resource') return wanted.resource;
   if (wanted.for === 'api') return `${issuer}/v1`;
-  return /^cn_[a-z2-7]{26}$/.test(wanted.connection) ? `${issuer}/v1/connections/${wanted.connection}/credentials` : `${issuer}/v1/credentials`;
+  return /^cn_[a-z2-7]{26}$/.test(wanted.connection)
+    ? `${issuer}/v1/connections/${wanted.connection}/credentials`
+    : `${issuer}/v1/credentials`;
 }
 
 async function fromSocket(outside: Outside, identity: Identity, scopes: readonly string[]): Promise<Access> {
   const as = identity.as ?? outside.env.SUDO_USER ?? outside.env.USER;
-  const body = { ...(scopes.length > 0 ? { scopes } : {}), ...(as ? { as } : {}), ...(identity.reason ? { reason: identity.reason } : {}) };
+  const body = {
+    ...(scopes.length > 0 ? { scopes } : {}),
+    ...(as ? { as } : {}),
+    ...(identity.reason ? { reason: identity.reason } : {}),
+  };
   const answer = await sendToSocket(await findSocketPath(outside.env), {
     method: 'POST',
     url: '/token',
@@ -83,7 +114,10 @@ async function fromSocket(outside: Outside, identity: Identity, scopes: readonly
   });
   const value = readAnswer(answer);
   const { api_url: apiUrl } = value as { api_url?: unknown };
-  if (typeof apiUrl !== 'string') throw new Failure('unexpected_answer', 'The socket did not say where the API is.', { hint: 'Is the service of the same version as this command?' });
+  if (typeof apiUrl !== 'string')
+    throw new Failure('unexpected_answer', 'The socket did not say where the API is.', {
+      hint: 'Is the service of the same version as this command?',
+    });
   return { token: readToken(value), apiUrl: baseUrl(apiUrl, 'The API URL that the socket names') };
 }
 
@@ -91,10 +125,14 @@ async function fromSocket(outside: Outside, identity: Identity, scopes: readonly
 async function findSocketPath(env: Outside['env']): Promise<string> {
   const dataDir = env.DATA_DIR || '.data';
   if (!env.SOCKET_PATH && !existsSync(dataDir)) {
-    throw new Failure('unreachable', `There is no service of this folder: ${dataDir} is not there, and so is no socket.`, {
-      exit: EXIT.unreachable,
-      hint: 'Set DATA_DIR or SOCKET_PATH as the service has it, or COUNTERSIGN_URL and who is asking (see countersign --help).',
-    });
+    throw new Failure(
+      'unreachable',
+      `There is no service of this folder: ${dataDir} is not there, and so is no socket.`,
+      {
+        exit: EXIT.unreachable,
+        hint: 'Set DATA_DIR or SOCKET_PATH as the service has it, or COUNTERSIGN_URL and who is asking (see countersign --help).',
+      },
+    );
   }
   const { socketPath } = await import('../config.ts');
   return socketPath(env);

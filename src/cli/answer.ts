@@ -16,7 +16,8 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 const OAUTH_HINTS: Record<string, string> = {
   invalid_client:
     'Check COUNTERSIGN_CLIENT_ID, that the public half of COUNTERSIGN_PRIVATE_KEY_FILE is registered and not expired, that it is not suspended, and this clock.',
-  invalid_target: 'This client may not have a token for that resource: check the connection and its grants, or the audiences registered.',
+  invalid_target:
+    'This client may not have a token for that resource: check the connection and its grants, or the audiences registered.',
   invalid_scope: 'This client does not have every scope asked for; `countersign whoami` shows who it is.',
 };
 
@@ -27,12 +28,16 @@ export function assertOk(answer: Answer): void {
   const code = text(refusal.code) ?? text(refusal.error);
   const requestId = text(refusal.request_id) ?? answer.requestId;
   if (code === undefined) throw notOurs(answer);
-  throw new Failure(code, text(refusal.detail) ?? text(refusal.error_description) ?? `The service answered ${answer.status}.`, {
-    exit: answer.status === 404 ? EXIT.notFound : EXIT.failed,
-    hint: text(refusal.hint) ?? OAUTH_HINTS[code],
-    status: answer.status,
-    requestId,
-  });
+  throw new Failure(
+    code,
+    text(refusal.detail) ?? text(refusal.error_description) ?? `The service answered ${answer.status}.`,
+    {
+      exit: answer.status === 404 ? EXIT.notFound : EXIT.failed,
+      hint: text(refusal.hint) ?? OAUTH_HINTS[code],
+      status: answer.status,
+      requestId,
+    },
+  );
 }
 
 /** @throws Failure where the answer is no success, or not JSON. */

@@ -29,7 +29,11 @@ export function segment(text: string): string {
 
 export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptions): Api {
   const call = async (request: Request, again: boolean): Promise<Answer> => {
-    const headers = { authorization: `Bearer ${token.access_token}`, accept: 'application/json, application/problem+json', ...request.headers };
+    const headers = {
+      authorization: `Bearer ${token.access_token}`,
+      accept: 'application/json, application/problem+json',
+      ...request.headers,
+    };
     const once = async (): Promise<Answer> => {
       const answer = await send({ ...request, headers });
       trace?.(`${request.method} ${request.url} -> ${answer.status}`);
@@ -42,7 +46,13 @@ export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptio
       return await once();
     }
   };
-  const change = (method: string, path: string, body: object | undefined, further: Record<string, string>, again: boolean): Promise<Answer> =>
+  const change = (
+    method: string,
+    path: string,
+    body: object | undefined,
+    further: Record<string, string>,
+    again: boolean,
+  ): Promise<Answer> =>
     call(
       {
         method,
@@ -57,7 +67,10 @@ export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptio
       again,
     );
   const read = (path: string, query: Query, deadline?: number): Promise<Answer> =>
-    call({ method: 'GET', url: `${apiUrl}${path}${queryString(query)}`, ...(deadline === undefined ? {} : { deadline }) }, true);
+    call(
+      { method: 'GET', url: `${apiUrl}${path}${queryString(query)}`, ...(deadline === undefined ? {} : { deadline }) },
+      true,
+    );
   return {
     get: async (path, query = {}, deadline) => readAnswer(await read(path, query, deadline)),
     getText: async (path, query = {}) => {
@@ -65,7 +78,8 @@ export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptio
       assertOk(answer);
       return answer.text;
     },
-    create: async (path, body, key = randomUUID()) => readAnswer(await change('POST', path, body, { 'idempotency-key': key }, true)),
+    create: async (path, body, key = randomUUID()) =>
+      readAnswer(await change('POST', path, body, { 'idempotency-key': key }, true)),
     send: async (method, path, body) => readAnswer(await change(method, path, body, {}, false)),
   };
 }

@@ -35,17 +35,37 @@ interface AuditOptions extends ListOptions {
 const OVERLAP_MS = 10_000;
 const PAUSE_MS = 2_000;
 
-const filters = ({ kind, actor, workload, connection, exchange, from, to }: AuditOptions): Query => ({ kind, actor, workload, connection, exchange, from, to });
+const filters = ({ kind, actor, workload, connection, exchange, from, to }: AuditOptions): Query => ({
+  kind,
+  actor,
+  workload,
+  connection,
+  exchange,
+  from,
+  to,
+});
 
 /** What a person wants of a row after its time and kind: who, on what, and why. */
-const columnsOf = (row: Row): unknown[] => [row.at, row.kind, row.actor, row.workload, row.connection, row.exchange, (row.details as { reason?: unknown } | undefined)?.reason];
+const columnsOf = (row: Row): unknown[] => [
+  row.at,
+  row.kind,
+  row.actor,
+  row.workload,
+  row.connection,
+  row.exchange,
+  (row.details as { reason?: unknown } | undefined)?.reason,
+];
 const HEADER = ['AT', 'KIND', 'ACTOR', 'WORKLOAD', 'CONNECTION', 'EXCHANGE', 'REASON'];
 
 /** Rows as they become durable, oldest first, until the process is ended. With --json, one row a line. */
 async function follow({ options, outside }: Call<AuditOptions>, api: Api): Promise<never> {
   const paint = paintFor(outside.stdout, outside.env);
   const print = (row: Row): unknown =>
-    outside.stdout.write(options.json ? `${json(row, 0)}\n` : `${[paint('dim', cell(row.at)), ...columnsOf(row).slice(1).map(cell)].join('  ')}\n`);
+    outside.stdout.write(
+      options.json
+        ? `${json(row, 0)}\n`
+        : `${[paint('dim', cell(row.at)), ...columnsOf(row).slice(1).map(cell)].join('  ')}\n`,
+    );
   let seen = new Set<string>();
   let from = options.from ?? new Date(outside.now()).toISOString();
   for (;;) {
@@ -83,7 +103,8 @@ export function addAuditCommand(program: Command, outside: Outside): void {
       const { options, show } = call;
       const api = await call.api();
       if (options.follow) {
-        if (options.to !== undefined || options.cursor !== undefined) throw usage('--follow goes without --to and --cursor.');
+        if (options.to !== undefined || options.cursor !== undefined)
+          throw usage('--follow goes without --to and --cursor.');
         return await follow(call, api);
       }
       const page = await readPages<Row>(api, '/v1/audit', filters(options), options);

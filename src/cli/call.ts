@@ -27,7 +27,8 @@ export interface Call<O> {
 
 export function createCall<O>(args: string[], options: O & CommonOptions, outside: Outside, changes: boolean): Call<O> {
   const write = (line: string): unknown => outside.stderr.write(`${line}\n`);
-  const apiWith = (access: Access): Api => createApi(access, { reason: options.reason, ...(options.verbose ? { trace: write } : {}) });
+  const apiWith = (access: Access): Api =>
+    createApi(access, { reason: options.reason, ...(options.verbose ? { trace: write } : {}) });
   return {
     args,
     options,
@@ -37,7 +38,8 @@ export function createCall<O>(args: string[], options: O & CommonOptions, outsid
       if (changes) checkReason(outside, options);
       return apiWith(await obtainAccess(outside, options, { for: 'api', scopes: [] }));
     },
-    show: (value, text) => outside.stdout.write(options.json ? `${json(value)}\n` : text(paintFor(outside.stdout, outside.env))),
+    show: (value, text) =>
+      outside.stdout.write(options.json ? `${json(value)}\n` : text(paintFor(outside.stdout, outside.env))),
     note: (text) => {
       if (!options.json) write(text);
     },

@@ -26,16 +26,25 @@ export function addCreate(parent: Command, outside: Outside, kind: Kind): void {
     changes: true,
     examples:
       kind === 'workload'
-        ? ['countersign workload create billing --generate-key billing.pem --reason "nightly cost report"', 'countersign workload create deploys --key deploys.jwk --scope connections:read']
-        : ['countersign administrator create ana --key ana.jwk --scope connections:read --scope connections:write --reason "joins the platform team"'],
+        ? [
+            'countersign workload create billing --generate-key billing.pem --reason "nightly cost report"',
+            'countersign workload create deploys --key deploys.jwk --scope connections:read',
+          ]
+        : [
+            'countersign administrator create ana --key ana.jwk --scope connections:read --scope connections:write --reason "joins the platform team"',
+          ],
     options: (command) => {
       command
         .option('--description <text>', 'what it is, for people')
         .option('--scope <scope>', 'scope of the API (again for more)', collect);
-      if (kind === 'workload') command.option('--audience <url>', 'audience of its own that it may have tokens for (again for more)', collect);
+      if (kind === 'workload')
+        command.option('--audience <url>', 'audience of its own that it may have tokens for (again for more)', collect);
       return command
         .option('--key <file>', 'public key, JWK or PEM (again for more)', collect)
-        .option('--generate-key <file>', 'make a key pair: the private half is written here (0600, never over a file), the public one sent')
+        .option(
+          '--generate-key <file>',
+          'make a key pair: the private half is written here (0600, never over a file), the public one sent',
+        )
         .option('--idempotency-key <key>', 'makes the command safe to run again');
     },
     run: async (call) => {
@@ -44,13 +53,24 @@ export function addCreate(parent: Command, outside: Outside, kind: Kind): void {
       const files = key.map(readPublicJwk);
       const api = await call.api();
       const create = async (keys: PublicJwk[]): Promise<Client> => {
-        const body = given({ slug, description, scopes: scope, audiences: audience, ...(keys.length > 0 ? { keys } : {}) });
+        const body = given({
+          slug,
+          description,
+          scopes: scope,
+          audiences: audience,
+          ...(keys.length > 0 ? { keys } : {}),
+        });
         return (await api.create(pathOf(kind), body, idempotencyKey)) as Client;
       };
       if (generateKey !== undefined && idempotencyKey !== undefined) {
-        throw usage('--generate-key goes without --idempotency-key: a new key makes another request of it.', 'Make the key first, and give its public half to --key.');
+        throw usage(
+          '--generate-key goes without --idempotency-key: a new key makes another request of it.',
+          'Make the key first, and give its public half to --key.',
+        );
       }
-      const client = await (generateKey === undefined ? create(files) : withNewKey(generateKey, 'ES256', (jwk) => create([...files, jwk])));
+      const client = await (generateKey === undefined
+        ? create(files)
+        : withNewKey(generateKey, 'ES256', (jwk) => create([...files, jwk])));
       call.show(client, (paint) => clientFields(paint, client));
     },
   });
@@ -87,7 +107,11 @@ async function change(call: Call<object>, kind: Kind, members: object): Promise<
 export function addChanges(parent: Command, outside: Outside, kind: Kind): void {
   const example = kind === 'workload' ? 'billing' : 'ana';
   const states: [string, string, string][] = [
-    ['suspend', 'suspended', `Suspend a${kind === 'workload' ? '' : 'n'} ${kind}: no token or credentials from the commit on.`],
+    [
+      'suspend',
+      'suspended',
+      `Suspend a${kind === 'workload' ? '' : 'n'} ${kind}: no token or credentials from the commit on.`,
+    ],
     ['resume', 'active', `Let a suspended ${kind} work again.`],
   ];
   for (const [name, state, summary] of states) {
@@ -104,8 +128,21 @@ export function addChanges(parent: Command, outside: Outside, kind: Kind): void 
     examples: [`countersign ${kind} set-description ${example} "…"`],
     run: (call) => change(call, kind, { description: call.args[1] }),
   });
-  addSet(parent, outside, kind, 'scopes', `countersign ${kind} set-scopes ${example} connections:read audit:read --reason "…"`);
-  if (kind === 'workload') addSet(parent, outside, kind, 'audiences', 'countersign workload set-audiences billing https://ledger.internal.example.com');
+  addSet(
+    parent,
+    outside,
+    kind,
+    'scopes',
+    `countersign ${kind} set-scopes ${example} connections:read audit:read --reason "…"`,
+  );
+  if (kind === 'workload')
+    addSet(
+      parent,
+      outside,
+      kind,
+      'audiences',
+      'countersign workload set-audiences billing https://ledger.internal.example.com',
+    );
 }
 
 /** A set is given whole: what is not named is taken away. */
@@ -114,11 +151,15 @@ function addSet(parent: Command, outside: Outside, kind: Kind, what: 'scopes' | 
     usage: `set-${what} <${kind}> [${what}...]`,
     summary: `Give it these ${what} and no others.`,
     changes: true,
-    examples: [example, `countersign ${kind} set-${what} ${kind === 'workload' ? 'billing' : 'ana'} --none --reason "…"`],
+    examples: [
+      example,
+      `countersign ${kind} set-${what} ${kind === 'workload' ? 'billing' : 'ana'} --none --reason "…"`,
+    ],
     options: (command) => command.option('--none', `take all ${what} away`),
     run: async (call) => {
       const [, ...values] = call.args;
-      if ((values.length === 0) !== (call.options.none === true)) throw usage(`Name the ${what}, or give --none to take all away.`);
+      if ((values.length === 0) !== (call.options.none === true))
+        throw usage(`Name the ${what}, or give --none to take all away.`);
       await change(call, kind, { [what]: values });
     },
   });

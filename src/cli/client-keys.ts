@@ -25,14 +25,21 @@ const expiry = (text: string): string => {
 };
 
 export function addKeyVerbs(parent: Command, outside: Outside, kind: Kind): void {
-  const key = addNoun(parent, 'key', `the public keys by which a${kind === 'workload' ? '' : 'n'} ${kind} proves who it is`);
+  const key = addNoun(
+    parent,
+    'key',
+    `the public keys by which a${kind === 'workload' ? '' : 'n'} ${kind} proves who it is`,
+  );
   const example = kind === 'workload' ? 'billing' : 'ana';
 
   const register = async (call: Call<KeyOptions>, jwk: PublicJwk): Promise<void> => {
     const [client] = call.args as [string];
     const { expiresAt } = call.options;
     const api = await call.api();
-    const added = (await api.create(`${pathOf(kind, client)}/keys`, { jwk, ...(expiresAt === undefined ? {} : { expires_at: expiresAt }) })) as ClientKey;
+    const added = (await api.create(`${pathOf(kind, client)}/keys`, {
+      jwk,
+      ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+    })) as ClientKey;
     call.show(added, (paint) => keyTable(paint, [added]));
   };
 
@@ -50,7 +57,10 @@ export function addKeyVerbs(parent: Command, outside: Outside, kind: Kind): void
     summary: 'Make a key pair; register its public half where one is named.',
     about: `The private half is written to --out (PKCS #8, mode 0600, never over a file) and nowhere else.\nWithout a${kind === 'workload' ? '' : 'n'} ${kind}, nothing is sent: the public JWK is printed, for \`${kind} key add\` or \`${kind} create --key\`.`,
     changes: true,
-    examples: [`countersign ${kind} key generate --out ${example}.pem > ${example}.jwk`, `countersign ${kind} key generate ${example} --out ${example}-2.pem --reason "yearly renewal"`],
+    examples: [
+      `countersign ${kind} key generate --out ${example}.pem > ${example}.jwk`,
+      `countersign ${kind} key generate ${example} --out ${example}-2.pem --reason "yearly renewal"`,
+    ],
     options: (command) =>
       command
         .requiredOption('--out <file>', 'where the private key is written')

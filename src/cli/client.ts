@@ -27,10 +27,15 @@ export interface Client {
   updated_at: string;
 }
 
-export const pathOf = (kind: Kind, client?: string): string => `/v1/${kind}s${client === undefined ? '' : `/${segment(client)}`}`;
+export const pathOf = (kind: Kind, client?: string): string =>
+  `/v1/${kind}s${client === undefined ? '' : `/${segment(client)}`}`;
 
 /** Makes a key file and sends its public half; a file whose key was refused is taken away again. */
-export async function withNewKey<T>(file: string, algorithm: Algorithm, register: (jwk: PublicJwk) => Promise<T>): Promise<T> {
+export async function withNewKey<T>(
+  file: string,
+  algorithm: Algorithm,
+  register: (jwk: PublicJwk) => Promise<T>,
+): Promise<T> {
   const jwk = await generateKeyFile(file, algorithm);
   try {
     return await register(jwk);

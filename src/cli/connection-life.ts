@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Call } from './call.ts';
 import { addVerb } from './command.ts';
-import { type Connection, connectionFields, connectionPath } from './connection.ts';
+import { type Connection, connectionFields, connectionPath } from './connection-shape.ts';
 import { Failure } from './failure.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
@@ -24,11 +24,19 @@ async function wait({ api, args, options, note, show, outside }: Call<{ timeout:
   for (;;) {
     const left = Math.max(1, Math.min(LONGEST_POLL, Math.ceil((until - outside.now()) / 1000)));
     const asked = outside.now();
-    const found = (await calls.get(connectionPath(args[0] as string), { wait: 'active', timeout_seconds: left }, (left + 10) * 1000)) as Connection;
+    const found = (await calls.get(
+      connectionPath(args[0] as string),
+      { wait: 'active', timeout_seconds: left },
+      (left + 10) * 1000,
+    )) as Connection;
     if (found.state === 'active') return show(found, (paint) => connectionFields(paint, found));
     const word = lastWord(found);
-    if (STUCK.has(found.state)) throw new Failure('connection_not_active', `It will not become active by itself: ${word}.`);
-    if (outside.now() >= until) throw new Failure('wait_timeout', `It is not active after ${options.timeout} s: ${word}.`, { hint: 'Verification goes on; wait again, or give --timeout.' });
+    if (STUCK.has(found.state))
+      throw new Failure('connection_not_active', `It will not become active by itself: ${word}.`);
+    if (outside.now() >= until)
+      throw new Failure('wait_timeout', `It is not active after ${options.timeout} s: ${word}.`, {
+        hint: 'Verification goes on; wait again, or give --timeout.',
+      });
     if (word !== said) note(word);
     said = word;
     // An answer before its time (pending: nobody polls yet) must not become a busy loop.
@@ -43,7 +51,9 @@ export function addLifeVerbs(connection: Command, outside: Outside): void {
     changes: true,
     examples: ['countersign connection verify acme-prod && countersign connection wait acme-prod'],
     run: async ({ api, args, show }) => {
-      const found = (await (await api()).send('POST', `${connectionPath(args[0] as string)}/verify`)) as Connection | undefined;
+      const found = (await (await api()).send('POST', `${connectionPath(args[0] as string)}/verify`)) as
+        | Connection
+        | undefined;
       show(found ?? {}, (paint) => (found?.id === undefined ? 'verifying\n' : connectionFields(paint, found)));
     },
   });
@@ -72,7 +82,8 @@ export function addLifeVerbs(connection: Command, outside: Outside): void {
   addVerb(connection, outside, {
     usage: 'disconnect <connection>',
     summary: 'End it for good: its private keys are destroyed, its id is never used again.',
-    about: 'Sessions that were handed out live until they expire; the account owner can end them, and deletes the stack.',
+    about:
+      'Sessions that were handed out live until they expire; the account owner can end them, and deletes the stack.',
     changes: true,
     examples: ['countersign connection disconnect acme-prod --reason "contract ended"'],
     run: async ({ api, args, show }) => {

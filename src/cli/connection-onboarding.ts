@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { writeFileSync } from 'node:fs';
 import { addVerb } from './command.ts';
-import { connectionPath } from './connection.ts';
+import { connectionPath } from './connection-shape.ts';
 import { Failure } from './failure.ts';
 import type { Outside } from './outside.ts';
 import { fields } from './text.ts';
@@ -18,7 +18,10 @@ export function addOnboardingVerbs(connection: Command, outside: Outside): void 
     summary: 'Print the link by which the account owner creates the stack.',
     examples: ['countersign connection link acme-prod'],
     run: async ({ api, args, show, note }) => {
-      const link = (await (await api()).get(`${connectionPath(args[0] as string)}/link`)) as { url: string; [member: string]: unknown };
+      const link = (await (await api()).get(`${connectionPath(args[0] as string)}/link`)) as {
+        url: string;
+        [member: string]: unknown;
+      };
       const { url, ...others } = link;
       show(link, () => `${url}\n`);
       note(fields((_format, text) => text, Object.entries(others)).trimEnd());
@@ -45,7 +48,10 @@ export function addOnboardingVerbs(connection: Command, outside: Outside): void 
       try {
         writeFileSync(options.out, whole);
       } catch (error) {
-        throw new Failure('file_unwritable', `${options.out} cannot be written: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}.`);
+        throw new Failure(
+          'file_unwritable',
+          `${options.out} cannot be written: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}.`,
+        );
       }
       note(`Written to ${options.out}.`);
     },

@@ -50,7 +50,11 @@ export function addCredentialsCommand(program: Command, outside: Outside): void 
     ],
     options: (command) =>
       command
-        .addOption(new Option('--format <format>', 'json is the container credentials shape').choices(Object.keys(FORMATS)).default('json'))
+        .addOption(
+          new Option('--format <format>', 'json is the container credentials shape')
+            .choices(Object.keys(FORMATS))
+            .default('json'),
+        )
         .option('--purpose <purpose>', 'chooses the grant')
         .option('--duration-seconds <n>', 'length of the session, 900 to 43200', integer(900, 43_200))
         .option('--session-policy <file>', 'JSON policy of Deny statements, for this session')
@@ -63,7 +67,11 @@ export function addCredentialsCommand(program: Command, outside: Outside): void 
         session_policy: options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy),
       });
       const api = apiWith(await obtainAccess(outside, options, { for: 'credentials', connection }));
-      const credentials = (await api.send('POST', `/v1/connections/${segment(connection)}/credentials`, body)) as Credentials;
+      const credentials = (await api.send(
+        'POST',
+        `/v1/connections/${segment(connection)}/credentials`,
+        body,
+      )) as Credentials;
       outside.stdout.write(FORMATS[options.format](credentials));
     },
   });

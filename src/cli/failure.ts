@@ -4,7 +4,8 @@ import { StartError } from '../errors.ts';
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, notFound: 4 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-export const EXIT_CODES = 'Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cannot reach the service, 4 not found.';
+export const EXIT_CODES =
+  'Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cannot reach the service, 4 not found.';
 
 interface FailureOptions {
   exit?: ExitCode;
@@ -49,7 +50,10 @@ export function toFailure(error: unknown): Failure {
   // A ConfigError, known by its members: its module brings the schema library, which other commands do without.
   const problems = (error as { problems?: unknown } | undefined)?.problems;
   if (error instanceof Error && Array.isArray(problems)) {
-    return new Failure('configuration', 'The configuration in the environment is not right.', { problems: problems.map(String), cause: error });
+    return new Failure('configuration', 'The configuration in the environment is not right.', {
+      problems: problems.map(String),
+      cause: error,
+    });
   }
   const detail = error instanceof Error ? error.message : String(error);
   return new Failure('failed', detail, { hint: 'Run it again with --verbose to see where.', cause: error });

@@ -56,11 +56,17 @@ function limits({ maxSessionSeconds, sessionPolicy, policyArn, tag }: LimitOptio
 
 function selectorOf({ connection, label, tenant, all }: Selector): Record<string, unknown> {
   const selector = given({ connection, label, tenant, all });
-  if (Object.keys(selector).length !== 1) throw usage('A grant has one selector: --connection, --label, --tenant, or --all.');
+  if (Object.keys(selector).length !== 1)
+    throw usage('A grant has one selector: --connection, --label, --tenant, or --all.');
   return selector;
 }
 
-const selectorText = (selector: Selector): string => (selector.all ? 'all' : Object.entries(selector).map(([kind, value]) => `${kind}:${value}`).join(' '));
+const selectorText = (selector: Selector): string =>
+  selector.all
+    ? 'all'
+    : Object.entries(selector)
+        .map(([kind, value]) => `${kind}:${value}`)
+        .join(' ');
 
 export function addGrantCommands(program: Command, outside: Outside): void {
   const grant = addNoun(program, 'grant', 'which workload may use which connections, and within what limits');
@@ -68,7 +74,8 @@ export function addGrantCommands(program: Command, outside: Outside): void {
   addVerb<CreateOptions>(grant, outside, {
     usage: 'create',
     summary: 'Let a workload use connections.',
-    about: 'The most particular grant decides: a connection before a label, before a tenant, before all. Its limits then apply.',
+    about:
+      'The most particular grant decides: a connection before a label, before a tenant, before all. Its limits then apply.',
     changes: true,
     examples: [
       'countersign grant create --workload billing --connection cn_… --reason "cost report"',
@@ -85,7 +92,12 @@ export function addGrantCommands(program: Command, outside: Outside): void {
           .option('--purpose <purpose>', "what for: callers name it to choose this grant (default: 'default')"),
       ).option('--idempotency-key <key>', 'makes the command safe to run again'),
     run: async ({ api, options, show }) => {
-      const body = { workload: options.workload, selector: selectorOf(options), ...given({ purpose: options.purpose }), ...limits(options) };
+      const body = {
+        workload: options.workload,
+        selector: selectorOf(options),
+        ...given({ purpose: options.purpose }),
+        ...limits(options),
+      };
       const created = (await (await api()).create('/v1/grants', body, options.idempotencyKey)) as Grant;
       show(created, (paint) => fields(paint, Object.entries(created)));
     },
@@ -99,7 +111,13 @@ export function addGrantCommands(program: Command, outside: Outside): void {
     run: async ({ api, options, show }) => {
       const page = await readPages<Grant>(await api(), '/v1/grants', { workload: options.workload }, options);
       show(page, (paint) => {
-        const rows = page.items.map((item) => [item.id, item.workload, selectorText(item.selector), item.purpose, item.max_session_seconds]);
+        const rows = page.items.map((item) => [
+          item.id,
+          item.workload,
+          selectorText(item.selector),
+          item.purpose,
+          item.max_session_seconds,
+        ]);
         return table(paint, ['ID', 'WORKLOAD', 'SELECTOR', 'PURPOSE', 'SECONDS'], rows) + more(page);
       });
     },
@@ -120,7 +138,10 @@ export function addGrantCommands(program: Command, outside: Outside): void {
     summary: 'Change the limits of a grant; what is not named stays.',
     changes: true,
     examples: ['countersign grant update gr_… --max-session-seconds 900 --no-session-policy --reason "…"'],
-    options: (command) => limitOptions(command).option('--no-session-policy', 'no session policy any more').option('--no-policy-arn', 'no managed policies any more'),
+    options: (command) =>
+      limitOptions(command)
+        .option('--no-session-policy', 'no session policy any more')
+        .option('--no-policy-arn', 'no managed policies any more'),
     run: async ({ api, args, options, show }) => {
       const body = limits(options);
       if (Object.keys(body).length === 0) throw usage('Nothing was named to change.');

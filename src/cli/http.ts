@@ -25,16 +25,28 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 /** A base URL as people type it, without its trailing slash. Tokens travel on it: https, or http to this machine. */
 export function baseUrl(text: string, name: string): string {
   const url = URL.parse(text);
-  if (!url || !/^https?:$/.test(url.protocol)) throw usage(`${name} is not an http(s) URL.`, 'It is the internal URL of the service, such as https://countersign.internal.example.com.');
-  if (url.username || url.password || url.search || url.hash) throw usage(`${name} must have no user, query or fragment.`);
-  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) throw usage(`${name} is http, and would send tokens in the clear.`, 'Use https; http is for loopback alone.');
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw usage(
+      `${name} is not an http(s) URL.`,
+      'It is the internal URL of the service, such as https://countersign.internal.example.com.',
+    );
+  if (url.username || url.password || url.search || url.hash)
+    throw usage(`${name} must have no user, query or fragment.`);
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname))
+    throw usage(`${name} is http, and would send tokens in the clear.`, 'Use https; http is for loopback alone.');
   return url.href.replace(/\/+$/, '');
 }
 
 export async function send({ method, url, headers = {}, body, deadline = DEADLINE }: Request): Promise<Answer> {
   try {
     // A redirect is never followed: it would carry the token elsewhere.
-    const response = await fetch(url, { method, headers, redirect: 'manual', signal: AbortSignal.timeout(deadline), ...(body === undefined ? {} : { body }) });
+    const response = await fetch(url, {
+      method,
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(deadline),
+      ...(body === undefined ? {} : { body }),
+    });
     return {
       status: response.status,
       contentType: response.headers.get('content-type') ?? '',
@@ -47,9 +59,18 @@ export async function send({ method, url, headers = {}, body, deadline = DEADLIN
 }
 
 /** The same over a Unix domain socket; `url` is its path part. */
-export function sendToSocket(socketPath: string, { method, url, headers = {}, body, deadline = DEADLINE }: Request): Promise<Answer> {
+export function sendToSocket(
+  socketPath: string,
+  { method, url, headers = {}, body, deadline = DEADLINE }: Request,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = nodeRequest({ socketPath, path: url, method, headers: { host: 'localhost', ...headers }, signal: AbortSignal.timeout(deadline) });
+    const request = nodeRequest({
+      socketPath,
+      path: url,
+      method,
+      headers: { host: 'localhost', ...headers },
+      signal: AbortSignal.timeout(deadline),
+    });
     const fail = (error: unknown): void => reject(unreachable(socketPath, SOCKET_HINT, error, deadline));
     request.on('error', fail);
     request.on('response', (response) => {
@@ -61,7 +82,12 @@ export function sendToSocket(socketPath: string, { method, url, headers = {}, bo
       response.on('error', fail);
       response.on('end', () => {
         const header = (name: string): string | undefined => response.headers[name] as string | undefined;
-        resolve({ status: response.statusCode ?? 0, contentType: header('content-type') ?? '', requestId: header('x-request-id'), text });
+        resolve({
+          status: response.statusCode ?? 0,
+          contentType: header('content-type') ?? '',
+          requestId: header('x-request-id'),
+          text,
+        });
       });
     });
     request.end(body);
@@ -75,17 +101,37 @@ export function isLost(error: unknown): boolean {
 
 const LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-const SOCKET_HINT = 'Is the service running on this host? This must be its user, and DATA_DIR or SOCKET_PATH as it has them.';
+const SOCKET_HINT =
+  'Is the service running on this host? This must be its user, and DATA_DIR or SOCKET_PATH as it has them.';
 
 function unreachable(where: string, hint: string, error: unknown, deadline: number): Failure {
   const chain = error instanceof Error ? [error, error.cause] : [];
-  const code = chain.map((link) => (link as { code?: unknown } | undefined)?.code).find((value) => typeof value === 'string') as string | undefined;
-  const timedOut = chain.some((link) => link instanceof Error && (link.name === 'TimeoutError' || link.name === 'AbortError'));
-  const failure = (name: string, detail: string, hint: string): Failure => new Failure(name, detail, { exit: EXIT.unreachable, hint, cause: error });
-  if (timedOut) return failure('deadline', `${where} did not answer within ${deadline / 1000} s.`, 'It may have been done all the same: look before you try again.');
-  if (code !== undefined && LOST.has(code)) return failure('connection_lost', `${where} closed the connection without an answer.`, 'It may have been done all the same: look before you try again.');
+  const code = chain
+    .map((link) => (link as { code?: unknown } | undefined)?.code)
+    .find((value) => typeof value === 'string') as string | undefined;
+  const timedOut = chain.some(
+    (link) => link instanceof Error && (link.name === 'TimeoutError' || link.name === 'AbortError'),
+  );
+  const failure = (name: string, detail: string, hint: string): Failure =>
+    new Failure(name, detail, { exit: EXIT.unreachable, hint, cause: error });
+  if (timedOut)
+    return failure(
+      'deadline',
+      `${where} did not answer within ${deadline / 1000} s.`,
+      'It may have been done all the same: look before you try again.',
+    );
+  if (code !== undefined && LOST.has(code))
+    return failure(
+      'connection_lost',
+      `${where} closed the connection without an answer.`,
+      'It may have been done all the same: look before you try again.',
+    );
   if (code !== undefined && /CERT|SIGNATURE|TLS|SSL/.test(code)) {
-    return failure('tls_failed', `The TLS certificate of ${where} was not accepted (${code}).`, 'Give your private CA to Node: NODE_EXTRA_CA_CERTS=FILE.');
+    return failure(
+      'tls_failed',
+      `The TLS certificate of ${where} was not accepted (${code}).`,
+      'Give your private CA to Node: NODE_EXTRA_CA_CERTS=FILE.',
+    );
   }
   return failure('unreachable', `${where} cannot be reached${code === undefined ? '' : ` (${code})`}.`, hint);
 }

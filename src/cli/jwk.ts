@@ -13,12 +13,15 @@ export function publicJwk(key: KeyObject): PublicJwk {
   const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' }) as Record<string, string>;
   if (kty === 'EC' && crv && x && y) return { kty, crv, x, y };
   if (kty === 'RSA' && n && e) return { kty, n, e };
-  throw new Failure('key_unsupported', 'This kind of key is not accepted.', { hint: 'Use EC P-256 (ES256) or RSA of 2048 to 4096 bits (RS256).' });
+  throw new Failure('key_unsupported', 'This kind of key is not accepted.', {
+    hint: 'Use EC P-256 (ES256) or RSA of 2048 to 4096 bits (RS256).',
+  });
 }
 
 /** RFC 7638 with SHA-256, base64url. */
 export function thumbprint(jwk: PublicJwk): string {
-  const members = jwk.kty === 'EC' ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y } : { e: jwk.e, kty: jwk.kty, n: jwk.n };
+  const members =
+    jwk.kty === 'EC' ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y } : { e: jwk.e, kty: jwk.kty, n: jwk.n };
   return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
 }
 
@@ -26,7 +29,9 @@ export function thumbprint(jwk: PublicJwk): string {
 export function algorithmOf(key: KeyObject): Algorithm {
   if (key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return 'ES256';
   if (key.asymmetricKeyType === 'rsa') return 'RS256';
-  throw new Failure('key_unsupported', 'This kind of key is not accepted.', { hint: 'Use EC P-256 (ES256) or RSA of 2048 to 4096 bits (RS256).' });
+  throw new Failure('key_unsupported', 'This kind of key is not accepted.', {
+    hint: 'Use EC P-256 (ES256) or RSA of 2048 to 4096 bits (RS256).',
+  });
 }
 
 /** A private key from PEM (PKCS #8) or a JWK. @throws Failure that names the file, never what is in it. */
@@ -53,13 +58,18 @@ export function readPublicJwk(file: string): PublicJwk {
   try {
     key = text.startsWith('{') ? createPublicKey({ format: 'jwk', key: JSON.parse(text) }) : createPublicKey(text);
   } catch {
-    throw new Failure('key_unreadable', `${file} does not hold a public key that can be read.`, { hint: 'It must be a public JWK or PEM (SPKI).' });
+    throw new Failure('key_unreadable', `${file} does not hold a public key that can be read.`, {
+      hint: 'It must be a public JWK or PEM (SPKI).',
+    });
   }
   algorithmOf(key);
   return publicJwk(key);
 }
 
-const generate = promisify(generateKeyPair) as (type: string, options: object) => Promise<{ privateKey: KeyObject; publicKey: KeyObject }>;
+const generate = promisify(generateKeyPair) as (
+  type: string,
+  options: object,
+) => Promise<{ privateKey: KeyObject; publicKey: KeyObject }>;
 
 /**
  * Makes a key pair and writes its private half (PKCS #8, PEM) to `file`, mode 0600, never over a file that is there.
@@ -67,13 +77,20 @@ const generate = promisify(generateKeyPair) as (type: string, options: object) =
  */
 export async function generateKeyFile(file: string, algorithm: Algorithm): Promise<PublicJwk> {
   const { privateKey, publicKey } =
-    algorithm === 'ES256' ? await generate('ec', { namedCurve: 'P-256' }) : await generate('rsa', { modulusLength: 3072 });
+    algorithm === 'ES256'
+      ? await generate('ec', { namedCurve: 'P-256' })
+      : await generate('rsa', { modulusLength: 3072 });
   try {
     writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
-    if (code === 'EEXIST') throw new Failure('file_exists', `${file} is there already; a key is never written over.`, { hint: 'Give another file to --out.' });
-    throw new Failure('file_unwritable', `${file} cannot be written: ${code}.`, { hint: 'Check the folder and who may write there.' });
+    if (code === 'EEXIST')
+      throw new Failure('file_exists', `${file} is there already; a key is never written over.`, {
+        hint: 'Give another file to --out.',
+      });
+    throw new Failure('file_unwritable', `${file} cannot be written: ${code}.`, {
+      hint: 'Check the folder and who may write there.',
+    });
   }
   return publicJwk(publicKey);
 }

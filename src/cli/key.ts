@@ -1,27 +1,61 @@
 // `countersign key`: signing keys, ring by ring; rotate and revoke them.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
+import { given } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
 import { fields, type Paint, table } from './text.ts';
 
-type Item = Record<string, unknown>;
+interface Key {
+  kid: string;
+  state: string;
+  published_at: string;
+  seasoned_at: string;
+  signs_from?: string;
+  removed_at?: string;
+  revoked_at?: string;
+}
+
+interface Ring {
+  id: string;
+  issuer: string;
+  algorithm: string;
+  held_until?: string;
+  next_rotation_at?: string;
+  keys: Key[];
+}
+
+type Members = Record<string, unknown>;
 
 const pathOf = (issuer: string): string => `/v1/keys/${segment(issuer)}`;
 
-/** Any list of like objects: a column a member, in the order in which the service gives them. */
-function columns(paint: Paint, items: readonly Item[]): string {
-  const names = [...new Set(items.flatMap((item) => Object.keys(item)))];
-  return table(paint, names.map((name) => name.toUpperCase()), items.map((item) => names.map((name) => item[name])));
+function ringTable(paint: Paint, rings: readonly Ring[]): string {
+  const rows = rings.map(({ issuer, algorithm, keys, next_rotation_at: next, held_until: held }) => {
+    const active = keys.find((key) => key.state === 'active');
+    return [
+      issuer,
+      algorithm,
+      active?.kid,
+      active?.signs_from,
+      keys.length,
+      held === undefined ? next : `held until ${held}`,
+    ];
+  });
+  return table(paint, ['ISSUER', 'ALG', 'ACTIVE KEY', 'SIGNS FROM', 'KEYS', 'NEXT ROTATION'], rows);
 }
 
-/** Plain members as fields, then each list of objects as a table of its own. */
-function document(paint: Paint, value: Item): string {
-  const isList = (member: unknown): member is Item[] => Array.isArray(member) && member.some((entry) => typeof entry === 'object');
-  const plain = Object.entries(value).filter(([, member]) => !isList(member));
-  const lists = Object.entries(value).filter(([, member]) => isList(member));
-  return [fields(paint, plain), ...lists.map(([name, member]) => `${name}\n${columns(paint, member as Item[])}`)].filter(Boolean).join('\n');
+/** One ring's timeline: what each key is, and its times. */
+function timeline(paint: Paint, { keys, ...ring }: Ring): string {
+  const rows = keys.map((key) => [
+    key.kid,
+    key.state,
+    key.published_at,
+    key.seasoned_at,
+    key.signs_from,
+    key.revoked_at ?? key.removed_at,
+  ]);
+  return `${fields(paint, Object.entries(ring))}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED'], rows)}`;
 }
 
 export function addKeyCommands(program: Command, outside: Outside): void {
@@ -33,8 +67,8 @@ export function addKeyCommands(program: Command, outside: Outside): void {
     examples: ['countersign key list'],
     options: listOptions,
     run: async ({ api, options, show }) => {
-      const page = await readPages<Item>(await api(), '/v1/keys', {}, options);
-      show(page, (paint) => columns(paint, page.items) + more(page));
+      const page = await readPages<Ring>(await api(), '/v1/keys', {}, options);
+      show(page, (paint) => ringTable(paint, page.items) + more(page));
     },
   });
   addVerb(key, outside, {
@@ -42,35 +76,48 @@ export function addKeyCommands(program: Command, outside: Outside): void {
     summary: 'Show the timeline of an issuer: platform (unless given) or is_….',
     examples: ['countersign key show', 'countersign key show is_… --json'],
     run: async ({ api, args, show }) => {
-      const timeline = (await (await api()).get(pathOf(args[0] ?? 'platform'))) as Item;
-      show(timeline, (paint) => document(paint, timeline));
+      const found = (await (await api()).get(pathOf(args[0] ?? 'platform'))) as { items: Ring[] };
+      show(found, (paint) => found.items.map((ring) => timeline(paint, ring)).join('\n'));
     },
   });
-  addVerb<{ now?: true }>(key, outside, {
+  addVerb<{ now?: true; algorithm?: string }>(key, outside, {
     usage: 'rotate [issuer]',
     summary: 'Let the standby key sign: platform (unless given) or is_….',
-    about: 'Queued until its conditions hold. With --now it is done in the call, or refused with the time from which it can be;\nno caller is refused either way, because the old key stays published.',
+    about:
+      'Queued until its conditions hold. With --now it is done in the call, or refused with the time from which it can be;\nno caller is refused either way, because the old key stays published.',
     changes: true,
-    examples: ['countersign key rotate --now --reason "quarterly exercise"', 'countersign key rotate is_… --reason "…"'],
-    options: (command) => command.option('--now', 'in this call'),
+    examples: [
+      'countersign key rotate --now --reason "quarterly exercise"',
+      'countersign key rotate is_… --reason "…"',
+    ],
+    options: (command) =>
+      command
+        .option('--now', 'in this call')
+        .addOption(
+          new Option('--algorithm <algorithm>', 'which ring, where an issuer has two').choices(['ES256', 'RS256']),
+        ),
     run: async ({ api, args, options, show }) => {
-      const body = options.now ? { now: true } : {};
-      const rotated = (await (await api()).send('POST', `${pathOf(args[0] ?? 'platform')}/rotate`, body)) as Item;
-      show(rotated, (paint) => document(paint, rotated));
+      const body = given({ now: options.now, algorithm: options.algorithm });
+      const rotated = (await (await api()).send('POST', `${pathOf(args[0] ?? 'platform')}/rotate`, body)) as Members;
+      show(rotated, (paint) => fields(paint, Object.entries(rotated)));
     },
   });
   addVerb<{ acceptOutage?: true }>(key, outside, {
     usage: 'revoke <issuer> <kid>',
     summary: 'Take a key out of the JWKS: tokens that it signed die with it.',
-    about: 'Where the next key is not known to every verifier yet, this is refused until --accept-outage is given:\ncallers may then be refused for a while.',
+    about:
+      'Where the next key is not known to every verifier yet, this is refused until --accept-outage is given:\ncallers may then be refused for a while.',
     changes: true,
-    examples: ['countersign key revoke platform <kid> --reason "laptop with a dump was stolen"', 'countersign key revoke is_… <kid> --accept-outage --reason "…"'],
+    examples: [
+      'countersign key revoke platform <kid> --reason "laptop with a dump was stolen"',
+      'countersign key revoke is_… <kid> --accept-outage --reason "…"',
+    ],
     options: (command) => command.option('--accept-outage', 'even if callers are refused for a while'),
     run: async ({ api, args, options, show }) => {
       const [issuer, kid] = args as [string, string];
       const body = { kid, ...(options.acceptOutage ? { accept_outage: true } : {}) };
-      const revoked = (await (await api()).send('POST', `${pathOf(issuer)}/revoke`, body)) as Item;
-      show(revoked, (paint) => document(paint, revoked));
+      const revoked = (await (await api()).send('POST', `${pathOf(issuer)}/revoke`, body)) as Members;
+      show(revoked, (paint) => fields(paint, Object.entries(revoked)));
     },
   });
   addVerb(key, outside, {
@@ -78,8 +125,8 @@ export function addKeyCommands(program: Command, outside: Outside): void {
     summary: 'Show the key policy: its times, and the arithmetic.',
     examples: ['countersign key policy'],
     run: async ({ api, show }) => {
-      const policy = (await (await api()).get('/v1/key-policy')) as Item;
-      show(policy, (paint) => document(paint, policy));
+      const policy = (await (await api()).get('/v1/key-policy')) as Members;
+      show(policy, (paint) => fields(paint, Object.entries(policy)));
     },
   });
 }

@@ -27,7 +27,9 @@ Who asks:
 
 function createProgram(outside: Outside): Command {
   const program = new Command('countersign')
-    .description('OIDC identity provider and credential broker: session credentials in other people\'s cloud accounts, and no key stored anywhere.')
+    .description(
+      "OIDC identity provider and credential broker: session credentials in other people's cloud accounts, and no key stored anywhere.",
+    )
     .version(packageJson.version)
     .exitOverride()
     .configureOutput({

@@ -32,7 +32,9 @@ export function when(now: () => number): (text: string) => string {
     if (ago) return new Date(now() - Number(ago[1]) * (UNITS[ago[2] as string] as number)).toISOString();
     const time = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
     if (!Number.isNaN(time)) return new Date(time).toISOString();
-    throw new InvalidArgumentError('It must be a time such as 2026-11-21T09:30:00Z, or how long ago: 30s, 15m, 2h, 7d.');
+    throw new InvalidArgumentError(
+      'It must be a time such as 2026-11-21T09:30:00Z, or how long ago: 30s, 15m, 2h, 7d.',
+    );
   };
 }
 
@@ -41,9 +43,13 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new Failure('file_unreadable', `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}.`, {
-      hint: 'Check the path and who may read it.',
-    });
+    throw new Failure(
+      'file_unreadable',
+      `${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}.`,
+      {
+        hint: 'Check the path and who may read it.',
+      },
+    );
   }
 }
 

@@ -27,14 +27,21 @@ export interface TokenAnswer {
 
 /** Reads the issuer and its token endpoint from where this client was told the service is. */
 export async function discover(url: string): Promise<Discovered> {
-  const answer = await send({ method: 'GET', url: `${url}/.well-known/openid-configuration`, headers: { accept: 'application/json' } });
+  const answer = await send({
+    method: 'GET',
+    url: `${url}/.well-known/openid-configuration`,
+    headers: { accept: 'application/json' },
+  });
   const document = readAnswer(answer) as { issuer?: unknown; token_endpoint?: unknown };
   if (typeof document?.issuer !== 'string' || typeof document.token_endpoint !== 'string') {
     throw new Failure('no_token_endpoint', `The discovery document at ${url} names no token endpoint.`, {
       hint: 'COUNTERSIGN_URL must be the internal URL (INTERNAL_URL of the service): the public one gives no tokens.',
     });
   }
-  return { issuer: document.issuer, tokenEndpoint: baseUrl(document.token_endpoint, 'The token endpoint that discovery names') };
+  return {
+    issuer: document.issuer,
+    tokenEndpoint: baseUrl(document.token_endpoint, 'The token endpoint that discovery names'),
+  };
 }
 
 /** @param scopes none where empty. @throws Failure with the OAuth error as its code. */
@@ -64,5 +71,7 @@ export async function requestToken(
 export function readToken(value: unknown): TokenAnswer {
   const token = value as TokenAnswer | undefined;
   if (typeof token?.access_token === 'string' && typeof token.expires_in === 'number') return token;
-  throw new Failure('unexpected_answer', 'The answer holds no access token.', { hint: 'Is COUNTERSIGN_URL the internal URL of the service?' });
+  throw new Failure('unexpected_answer', 'The answer holds no access token.', {
+    hint: 'Is COUNTERSIGN_URL the internal URL of the service?',
+  });
 }

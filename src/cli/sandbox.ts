@@ -19,12 +19,15 @@ interface Owner {
 }
 
 /** The image does not carry it. */
-async function importSandbox(): Promise<typeof import('../sandbox/sandbox.ts')> {
+async function importSandbox() {
   try {
     return await import('../sandbox/sandbox.ts');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Failure('sandbox_missing', 'The sandbox is not part of this installation.', { hint: 'It is for development: run it from the repository.', cause: error });
+    throw new Failure('sandbox_missing', 'The sandbox is not part of this installation.', {
+      hint: 'It is for development: run it from the repository.',
+      cause: error,
+    });
   }
 }
 
@@ -54,9 +57,13 @@ export function addSandboxCommand(program: Command, outside: Outside): void {
   addVerb<SandboxOptions>(program, outside, {
     usage: 'sandbox',
     summary: 'Run the local stand-in for AWS, for development.',
-    about: 'Prints the keys of an account owner, what to export, and how to switch faults on. It ends with the process.',
+    about:
+      'Prints the keys of an account owner, what to export, and how to switch faults on. It ends with the process.',
     local: true,
-    examples: ['countersign sandbox', 'countersign sandbox --port 4566 --account 123456789012 --jwks-cache-seconds 5 --json'],
+    examples: [
+      'countersign sandbox',
+      'countersign sandbox --port 4566 --account 123456789012 --jwks-cache-seconds 5 --json',
+    ],
     options: (command) =>
       command
         .option('--port <n>', 'port on 127.0.0.1 (0: a free one)', integer(0, 65_535), 4566)
@@ -68,12 +75,20 @@ export function addSandboxCommand(program: Command, outside: Outside): void {
       const wrong = account.find((id) => !/^\d{12}$/.test(id));
       if (wrong !== undefined) throw usage(`--account must be 12 digits, not ${wrong}.`);
       const { startSandbox } = await importSandbox();
-      const sandbox = await startSandbox({ port, jwksCacheSeconds, consistencyDelayMs }).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EADDRINUSE') throw error;
-        throw new Failure('port_in_use', `Something listens on port ${port} already.`, { hint: 'Give another --port, or 0 for a free one.' });
-      });
+      const sandbox = await startSandbox({ port, jwksCacheSeconds, consistencyDelayMs }).catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EADDRINUSE') throw error;
+          throw new Failure('port_in_use', `Something listens on port ${port} already.`, {
+            hint: 'Give another --port, or 0 for a free one.',
+          });
+        },
+      );
       const owners = account.map((id) => sandbox.account(id));
-      const accounts = owners.map(({ accountId, accessKeyId, secretAccessKey }) => ({ account_id: accountId, access_key_id: accessKeyId, secret_access_key: secretAccessKey }));
+      const accounts = owners.map(({ accountId, accessKeyId, secretAccessKey }) => ({
+        account_id: accountId,
+        access_key_id: accessKeyId,
+        secret_access_key: secretAccessKey,
+      }));
       show({ url: sandbox.url, accounts }, () => guide(sandbox.url, owners));
       await outside.stopped();
       await sandbox.close();

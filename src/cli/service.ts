@@ -28,7 +28,11 @@ export function addServiceCommands(program: Command, outside: Outside): void {
     run: async ({ show }) => {
       const { migrateOnly } = await import('../main.ts');
       const applied = await migrateOnly(outside.env);
-      show({ applied }, () => (applied.length === 0 ? 'Nothing to do: the database is at the newest version.\n' : applied.map((name) => `applied ${name}\n`).join('')));
+      show({ applied }, () =>
+        applied.length === 0
+          ? 'Nothing to do: the database is at the newest version.\n'
+          : applied.map((name) => `applied ${name}\n`).join(''),
+      );
     },
   });
 }

@@ -34,7 +34,7 @@ export function cell(value: unknown): string {
     const members = Object.entries(value);
     return members.length === 0 ? '-' : members.map(([name, member]) => `${clean(name)}=${cell(member)}`).join(' ');
   }
-  return clean(String(value));
+  return clean(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 const STATES: Record<string, Format> = {
@@ -53,10 +53,16 @@ function state(paint: Paint, text: string): string {
 export function table(paint: Paint, header: readonly string[], rows: readonly (readonly unknown[])[]): string {
   if (rows.length === 0) return 'none\n';
   const plain = rows.map((row) => row.map(cell));
-  const widths = header.map((name, column) => Math.max(...[name, ...plain.map((row) => row[column] ?? '')].map((text) => [...text].length)));
+  const widths = header.map((name, column) =>
+    Math.max(...[name, ...plain.map((row) => row[column] ?? '')].map((text) => [...text].length)),
+  );
   const line = (cells: readonly string[], paintCell: (text: string, column: number) => string): string =>
     cells
-      .map((text, column) => paintCell(text, column) + (column < cells.length - 1 ? ' '.repeat((widths[column] ?? 0) - [...text].length) : ''))
+      .map(
+        (text, column) =>
+          paintCell(text, column) +
+          (column < cells.length - 1 ? ' '.repeat((widths[column] ?? 0) - [...text].length) : ''),
+      )
       .join('  ');
   const lines = [
     line(header, (text) => paint('dim', text)),
@@ -70,6 +76,9 @@ export function fields(paint: Paint, members: readonly (readonly [string, unknow
   const shown = members.filter(([, value]) => value !== undefined && value !== null && value !== '');
   const width = Math.max(0, ...shown.map(([name]) => name.length));
   return shown
-    .map(([name, value]) => `${paint('dim', name.padEnd(width))}  ${name === 'state' ? state(paint, cell(value)) : cell(value)}\n`)
+    .map(
+      ([name, value]) =>
+        `${paint('dim', name.padEnd(width))}  ${name === 'state' ? state(paint, cell(value)) : cell(value)}\n`,
+    )
     .join('');
 }

@@ -13,8 +13,10 @@ interface TokenOptions {
 }
 
 function wantedOf({ connection, resource, scope = [] }: TokenOptions): Wanted {
-  if (connection === undefined) return resource === undefined ? { for: 'api', scopes: scope } : { for: 'resource', resource, scopes: scope };
-  if (resource !== undefined || scope.length > 0) throw usage('--connection goes without --resource and --scope.', 'A token has one audience.');
+  if (connection === undefined)
+    return resource === undefined ? { for: 'api', scopes: scope } : { for: 'resource', resource, scopes: scope };
+  if (resource !== undefined || scope.length > 0)
+    throw usage('--connection goes without --resource and --scope.', 'A token has one audience.');
   return { for: 'credentials', connection };
 }
 
@@ -26,18 +28,22 @@ export function addTokenCommand(program: Command, outside: Outside): void {
       'By default it is for the API (<issuer>/v1), with every scope held, or those named. A workload asks for one connection,\nor for an audience registered for it. On the host, without a client, the socket gives one for the API alone.',
     examples: [
       'countersign token --scope connections:read',
-      "printf 'Bearer %s' \"$(countersign token --connection cn_…)\" > token   # AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token",
+      'printf \'Bearer %s\' "$(countersign token --connection cn_…)" > token   # AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=token',
       'countersign token --resource https://billing.internal.example.com --json',
     ],
     options: (command) =>
       command
-        .option('--connection <id>', "for this connection's credentials; a reference gives a token for every connection granted")
+        .option(
+          '--connection <id>',
+          "for this connection's credentials; a reference gives a token for every connection granted",
+        )
         .option('--resource <url>', 'for this audience')
         .option('--scope <scope>', 'with this scope (again for more)', collect)
         .option('--reason <text>', 'why, for the audit log, when the socket is used'),
     run: async ({ options, show }) => {
       const wanted = wantedOf(options);
-      if (sourceOf(outside.env, options).kind === 'token') throw usage('COUNTERSIGN_TOKEN is a token already.', 'Unset it to get another.');
+      if (sourceOf(outside.env, options).kind === 'token')
+        throw usage('COUNTERSIGN_TOKEN is a token already.', 'Unset it to get another.');
       const { token } = await obtainAccess(outside, options, wanted);
       show(token, () => `${token.access_token}\n`);
     },

@@ -8,7 +8,10 @@ export function addWhoamiCommand(program: Command, outside: Outside): void {
   addVerb(program, outside, {
     usage: 'whoami',
     summary: 'Show who the service takes you for.',
-    examples: ['countersign whoami', 'COUNTERSIGN_URL=https://id.internal.example.com COUNTERSIGN_CLIENT_ID=wl_… COUNTERSIGN_PRIVATE_KEY_FILE=billing.pem countersign whoami --json'],
+    examples: [
+      'countersign whoami',
+      'COUNTERSIGN_URL=https://id.internal.example.com COUNTERSIGN_CLIENT_ID=wl_… COUNTERSIGN_PRIVATE_KEY_FILE=billing.pem countersign whoami --json',
+    ],
     run: async ({ api, show }) => {
       const whoami = (await (await api()).get('/v1/whoami')) as Record<string, unknown>;
       show(whoami, (paint) => fields(paint, Object.entries(whoami)));
