@@ -1,10 +1,11 @@
 // Idempotency-Key on creating writes: the answer is stored in the transaction of the act, and given again.
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import { sql } from 'kysely';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Act, Done } from '../audit/act.ts';
-import type { Transaction } from '../db/connect.ts';
+import type { Db, Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 
 export const IdempotencyHeaders = Type.Object({
@@ -69,4 +70,12 @@ async function claim(trx: Transaction, actor: string, key: string, hash: Buffer)
     });
   }
   return row;
+}
+
+/** Deletes a bounded number of answers that nobody will ask for again. */
+export async function deleteIdempotencyKeys(db: Db, olderThan: Date, limit = 5000): Promise<void> {
+  await sql`
+    delete from idempotency_keys where (actor, key) in (
+      select actor, key from idempotency_keys where created_at < ${olderThan.toISOString()}::timestamptz
+      order by created_at limit ${limit} for update skip locked)`.execute(db);
 }

@@ -1,4 +1,5 @@
 // A Fastify instance as strict as every listener needs it: hosts, headers, JSON, validation, errors as problems.
+import type {} from '@fastify/swagger';
 import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { createId } from '../ids.ts';

@@ -38,7 +38,8 @@ function render(document: object): Rendered {
   return { body, etag: entityTag(body) };
 }
 
-export function registerIssuerRoutes(server: FastifyInstance, { urls, view }: IssuerRoutesDeps): void {
+/** @param which `platform` for the internal listener; `all` for the public one, where strangers look */
+export function registerIssuerRoutes(server: FastifyInstance, { urls, view }: IssuerRoutesDeps, which: 'platform' | 'all'): void {
   // A rendered JWKS stands for as long as the set of its keys does; keyed weakly on the rings of the view.
   const rendered = new WeakMap<object, { kids: string } & Rendered>();
 
@@ -70,6 +71,8 @@ export function registerIssuerRoutes(server: FastifyInstance, { urls, view }: Is
   server.get('/jwks', { ...common, schema: { operationId: 'getJwks', summary: "The platform issuer's JWKS", tags: ['issuers'] } }, async (request, reply) =>
     send(request, reply, renderJwks(await findRings(PLATFORM)), maxAgeSeconds(view.policy())),
   );
+
+  if (which === 'platform') return;
 
   server.get(
     `/c/:issuer${DISCOVERY}`,

@@ -39,11 +39,12 @@ function refused(detail: string, hint = 'Ask the token endpoint for a new token.
   return new Problem('invalid_token', `The token was refused: ${detail}.`, { hint });
 }
 
-export type VerifyWorkloadToken = (token: string, audiences: readonly string[]) => Promise<VerifiedToken>;
+/** @param resource what to ask a token for, where this one's audience is another */
+export type VerifyWorkloadToken = (token: string, accepts: (audience: string) => boolean, resource: string) => Promise<VerifiedToken>;
 
 /**
- * Workload tokens (RFC 9068, section 4): ES256 by a published key of the platform's, `typ: at+jwt`, this issuer, one of
- * `audiences` as a single string, at most 15 minutes long.
+ * Workload tokens (RFC 9068, section 4): ES256 by a published key of the platform's, `typ: at+jwt`, this issuer, one
+ * string audience that the resource accepts, at most 15 minutes long.
  * @throws Problem `invalid_token`
  */
 export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps): VerifyWorkloadToken {
@@ -61,7 +62,7 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     return opened;
   }
 
-  return async (token, audiences) => {
+  return async (token, accepts, resource) => {
     let compact: ReturnType<typeof parseCompact>;
     try {
       compact = parseCompact(token);
@@ -85,8 +86,8 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     }
     const { iss, sub, client_id, aud, iat, exp, jti, scope, as, reason } = payload;
     if (iss !== issuerUrl) throw refused('its issuer is another');
-    if (typeof aud !== 'string' || !audiences.includes(aud)) {
-      throw refused('its audience is not this resource', `Ask for a token with resource=${audiences[0]}.`);
+    if (typeof aud !== 'string' || !accepts(aud)) {
+      throw refused('its audience is not this resource', `Ask for a token with resource=${resource}.`);
     }
     if (typeof sub !== 'string' || client_id !== sub || typeof jti !== 'string') throw refused('it lacks a claim that it must have');
     if (!Number.isInteger(iat) || !Number.isInteger(exp)) throw refused('its times are not whole seconds');

@@ -1,0 +1,117 @@
+// The table of contents: which routes exist, on which listener, and what each is given.
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type AdministratorDependencies, registerAdministratorRoutes } from './administrators/routes.ts';
+import type { Refusals } from './audit/refusals.ts';
+import { registerAuditRoutes } from './audit/routes.ts';
+import { registerWhoamiRoute } from './clients/whoami.ts';
+import { type ConnectionDependencies, registerConnectionRoutes } from './connections/routes.ts';
+import { type CredentialsRoutesDeps, registerCredentialsRoutes } from './credentials/routes.ts';
+import { type GrantDependencies, registerGrantRoutes } from './grants/routes.ts';
+import type { Caller } from './http/caller.ts';
+import { registerHealthRoutes, type Readiness } from './http/health.ts';
+import { sendProblem, toProblem } from './http/problems.ts';
+import { createServer, type ServerOptions } from './http/server.ts';
+import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
+import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
+import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
+import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
+import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
+
+export interface AppDeps {
+  issuers: IssuerRoutesDeps;
+  oauth: OAuthRoutesDeps;
+  credentials: CredentialsRoutesDeps;
+  workloads: WorkloadDependencies;
+  administrators: AdministratorDependencies;
+  connections: ConnectionDependencies;
+  grants: GrantDependencies;
+  keys: KeyRoutesDeps;
+  host: HostSocketDeps;
+  refusals: Refusals;
+  readiness: Readiness;
+  authenticate(request: FastifyRequest): Promise<Caller>;
+  /** Whether the API page is served: in development, with a loopback issuer. */
+  apiPage: boolean;
+}
+
+export interface Listeners {
+  /** Discovery and JWKS, for the internet. Undefined where the two are one. */
+  public: FastifyInstance | undefined;
+  internal: FastifyInstance;
+  /** On the host's Unix socket. */
+  host: FastifyInstance;
+}
+
+/** Everything below /v1 but the credentials endpoint: a caller first, then its scopes, then the body. */
+function registerApi(server: FastifyInstance, deps: AppDeps): void {
+  void server.register(async (api) => {
+    api.decorateRequest('caller');
+    api.addHook('onRequest', async (request, reply) => {
+      reply.header('cache-control', 'no-store');
+      request.caller = await deps.authenticate(request);
+    });
+    // A refused call of somebody known is on record before its caller hears.
+    api.setErrorHandler(async (error, request, reply) => {
+      const problem = toProblem(error);
+      if (!request.caller || problem.status >= 500) return sendProblem(error, request, reply);
+      const { id, kind } = request.caller;
+      try {
+        await deps.refusals.record({ kind: 'call.refused', actor: id, workload: kind === 'workload' ? id : undefined, code: problem.code });
+      } catch (unrecorded) {
+        return sendProblem(unrecorded, request, reply);
+      }
+      return sendProblem(problem, request, reply);
+    });
+    registerWhoamiRoute(api, deps.workloads);
+    registerConnectionRoutes(api, deps.connections);
+    registerWorkloadRoutes(api, deps.workloads);
+    registerAdministratorRoutes(api, deps.administrators);
+    registerGrantRoutes(api, deps.grants);
+    registerKeyRoutes(api, deps.keys);
+    registerAuditRoutes(api, deps.keys);
+  });
+}
+
+function registerInternal(server: FastifyInstance, deps: AppDeps): void {
+  registerOAuthRoutes(server, deps.oauth);
+  registerCredentialsRoutes(server, deps.credentials);
+  registerApi(server, deps);
+}
+
+async function describe(server: FastifyInstance, deps: AppDeps): Promise<void> {
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Countersign', version: '1', description: 'OIDC identity provider and credential broker.', license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' } },
+      servers: [{ url: deps.issuers.urls.internalUrl }],
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' } } },
+      security: [{ bearer: [] }],
+    },
+  });
+  if (deps.apiPage) await server.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+}
+
+/** Builds the listeners; none of them listens yet. */
+export async function buildListeners(
+  deps: AppDeps,
+  options: { shared: boolean; public: ServerOptions; internal: ServerOptions },
+): Promise<Listeners> {
+  const internal = createServer(options.internal);
+  await describe(internal, deps);
+  registerIssuerRoutes(internal, deps.issuers, options.shared ? 'all' : 'platform');
+  registerHealthRoutes(internal, deps.readiness);
+  registerInternal(internal, deps);
+
+  let strangers: FastifyInstance | undefined;
+  if (!options.shared) {
+    strangers = createServer(options.public);
+    registerIssuerRoutes(strangers, deps.issuers, 'all');
+    registerHealthRoutes(strangers, deps.readiness);
+  }
+
+  const host = createServer(options.internal);
+  registerHostRoutes(host, deps.host);
+  return { public: strangers, internal, host };
+}

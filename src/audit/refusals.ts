@@ -1,0 +1,65 @@
+// Refused authenticated calls: the first of a kind in a minute is a row at once, the rest are one row with their count.
+import type { Clock } from '../clock.ts';
+import type { ReplayKey } from './store.ts';
+import type { AuditStream } from './stream.ts';
+
+export interface Refusal {
+  /** e.g. `token.refused`, `exchange.refused`, `call.refused`. */
+  kind: string;
+  actor: string;
+  workload?: string | undefined;
+  connection?: string | undefined;
+  code: string;
+}
+
+export interface Refusals {
+  /** Durable when it resolves, where it is the first of its kind this minute; counted otherwise. */
+  record(refusal: Refusal, replay?: ReplayKey): Promise<void>;
+  /** Writes the counts of minutes that are over (or of all, when closing). */
+  flush(all?: boolean): Promise<void>;
+}
+
+/** Kinds counted in one minute at most; what is beyond shares one row. */
+const MAX_KINDS = 10_000;
+
+interface Counted {
+  refusal: Refusal;
+  minute: number;
+  count: number;
+}
+
+export function createRefusals(stream: AuditStream, clock: Clock): Refusals {
+  let counts = new Map<string, Counted>();
+
+  const minuteOf = (): number => Math.floor(clock.wall() / 60_000);
+
+  function toEntry({ kind, actor, workload, connection, code }: Refusal, details: { count: number; minute?: string }) {
+    return { kind, actor, workload, connection, details: { code, ...details } };
+  }
+
+  return {
+    record: async (refusal, replay) => {
+      const minute = minuteOf();
+      const full = counts.size >= MAX_KINDS;
+      const shown = full ? { kind: refusal.kind, actor: 'many', code: 'many' } : refusal;
+      const key = JSON.stringify([minute, shown.kind, shown.actor, shown.workload, shown.connection, shown.code]);
+      const counted = counts.get(key);
+      if (counted) {
+        counted.count += 1;
+        if (replay) await stream.append({ replay });
+        return;
+      }
+      counts.set(key, { refusal: shown, minute, count: 0 });
+      await stream.append({ entry: toEntry(shown, { count: 1 }), replay });
+    },
+    flush: async (all = false) => {
+      const now = minuteOf();
+      const over = [...counts.values()].filter((counted) => all || counted.minute < now);
+      counts = new Map([...counts].filter(([, counted]) => !over.includes(counted)));
+      for (const { refusal, minute, count } of over) {
+        if (count === 0) continue;
+        await stream.append({ entry: toEntry(refusal, { count, minute: new Date(minute * 60_000).toISOString() }) });
+      }
+    },
+  };
+}

@@ -1,0 +1,55 @@
+// GET /v1/audit.
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+import type { Db } from '../db/connect.ts';
+import { Problem } from '../errors.ts';
+import { requireScopes } from '../http/caller.ts';
+import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
+import { listAuditRows } from './read.ts';
+
+const Text = Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' }));
+const Time = Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?(Z|[+-]\\d{2}:\\d{2}))?$', description: 'RFC 3339' }));
+
+const Query = Type.Object({ kind: Text, actor: Text, workload: Text, connection: Text, exchange: Text, from: Time, to: Time, ...PageQuery }, { additionalProperties: false });
+
+/** A row as it was hashed, and its hash; `details` differ by kind. */
+const AuditRow = Type.Object({
+  v: Type.Integer(),
+  stream: Type.String(),
+  seq: Type.Integer(),
+  at: Type.String(),
+  kind: Type.String(),
+  actor: Type.Optional(Type.String()),
+  workload: Type.Optional(Type.String()),
+  connection: Type.Optional(Type.String()),
+  exchange: Type.Optional(Type.String()),
+  details: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  hash: Type.String({ description: 'SHA-256 of the previous hash and the RFC 8785 JSON of the row, hex' }),
+});
+
+function assertTime(name: string, value: string | undefined): void {
+  if (value !== undefined && Number.isNaN(Date.parse(value))) {
+    throw new Problem('invalid_request', `querystring.${name} is not a time.`, { hint: 'Write it as 2026-01-31T12:00:00Z.' });
+  }
+}
+
+export function registerAuditRoutes(server: FastifyInstance, { db }: { db: Db }): void {
+  server.get(
+    '/v1/audit',
+    {
+      schema: { operationId: 'listAuditRows', summary: 'The audit log, newest first', tags: ['audit'], querystring: Query, response: { 200: pageOf(AuditRow) } },
+      preHandler: requireScopes('audit:read'),
+    },
+    async (request) => {
+      const { limit = 50, cursor, ...filter } = request.query as Static<typeof Query>;
+      assertTime('from', filter.from);
+      assertTime('to', filter.to);
+      const after = decodeCursor(cursor, 3);
+      if (after && (Number.isNaN(Date.parse(after[0] as string)) || !/^\d{1,18}$/.test(after[2] as string))) {
+        throw new Problem('invalid_cursor', 'This cursor is not one that this list gave out.', { hint: 'Start again without a cursor.' });
+      }
+      const rows = await listAuditRows(db, filter, after, limit + 1);
+      return toPage(rows, limit, (row) => ({ ...JSON.parse(row.row), hash: row.hash }), (row) => [...row.position]);
+    },
+  );
+}

@@ -1,0 +1,36 @@
+// /livez and /readyz: any Host, no authentication, nothing but what an orchestrator needs.
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+
+const Capability = Type.Enum(['documents', 'tokens', 'broker', 'admin']);
+type CapabilityName = Static<typeof Capability>;
+
+/** Why a capability is away; undefined when it is there. */
+export type Readiness = (capability: CapabilityName) => Promise<string | undefined>;
+
+const Query = Type.Object({ capability: Type.Optional(Capability) }, { additionalProperties: false });
+const Health = Type.Object({ status: Type.String(), capability: Type.Optional(Type.String()), reason: Type.Optional(Type.String()) });
+
+export function registerHealthRoutes(server: FastifyInstance, readiness: Readiness): void {
+  const common = { config: { anyHost: true }, logLevel: 'silent' as const };
+
+  server.get('/livez', { ...common, schema: { operationId: 'getLiveness', summary: 'The process lives', tags: ['health'], response: { 200: Health } } }, async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+    return { status: 'live' };
+  });
+
+  server.get(
+    '/readyz',
+    {
+      ...common,
+      schema: { operationId: 'getReadiness', summary: 'Whether discovery and JWKS, or another capability, can be served', tags: ['health'], querystring: Query, response: { 200: Health, 503: Health } },
+    },
+    async (request, reply) => {
+      const { capability = 'documents' } = request.query as Static<typeof Query>;
+      const reason = await readiness(capability);
+      reply.header('cache-control', 'no-store');
+      if (reason === undefined) return { status: 'ready', capability };
+      return await reply.code(503).header('retry-after', '1').send({ status: 'not ready', capability, reason });
+    },
+  );
+}

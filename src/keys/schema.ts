@@ -1,0 +1,76 @@
+// The shapes of the keys API.
+import { Type } from 'typebox';
+import { idPattern } from '../ids.ts';
+
+const Time = Type.String({ format: 'date-time' });
+
+export const IssuerParams = Type.Object({
+  issuer: Type.String({ pattern: `^platform$|${idPattern('is')}`, description: '`platform`, or the id of a connection issuer' }),
+});
+
+export const Key = Type.Object({
+  kid: Type.String({ description: 'RFC 7638 thumbprint' }),
+  state: Type.Enum(['standby', 'active', 'verify_only', 'removed', 'revoked']),
+  published_at: Time,
+  seasoned_at: Time,
+  signs_from: Type.Optional(Time),
+  removed_at: Type.Optional(Time),
+  revoked_at: Type.Optional(Time),
+});
+
+export const Ring = Type.Object({
+  id: Type.String(),
+  issuer: Type.String(),
+  issuer_url: Type.String(),
+  algorithm: Type.String(),
+  purpose: Type.String(),
+  held_until: Type.Optional(Time),
+  next_rotation_at: Type.Optional(Time),
+  keys: Type.Array(Key),
+});
+
+export const RotateBody = Type.Object(
+  {
+    now: Type.Optional(Type.Boolean({ default: false, description: 'rotate in the call, or 409 with the time from which it can be' })),
+    algorithm: Type.Optional(Type.Enum(['ES256', 'RS256'], { description: "the issuer's only ring unless given" })),
+  },
+  { additionalProperties: false },
+);
+
+export const Rotated = Type.Object({
+  ring: Type.String(),
+  kid: Type.String({ description: 'the key that signs from now on' }),
+  predecessor: Type.String(),
+  standby: Type.String(),
+  signs_from: Time,
+  predecessor_removed_at: Time,
+});
+
+export const Queued = Type.Object({ ring: Type.String(), not_before: Time });
+
+export const RevokeBody = Type.Object(
+  {
+    kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+    accept_outage: Type.Optional(Type.Boolean({ default: false, description: 'revoke though the standby is not seasoned: callers may be refused until it is' })),
+  },
+  { additionalProperties: false },
+);
+
+export const Revoked = Type.Object({
+  kid: Type.String(),
+  was: Type.String(),
+  revoked_at: Time,
+  forgeries_until: Time,
+  outage_until: Type.Optional(Time),
+});
+
+export const Policy = Type.Object({
+  version: Type.Integer(),
+  verifier_cache_seconds: Type.Integer({ description: 'A' }),
+  oldest_served_seconds: Type.Integer({ description: 'D' }),
+  oldest_signed_seconds: Type.Integer({ description: 'R' }),
+  clock_error_seconds: Type.Integer({ description: 'e' }),
+  period_seconds: Type.Integer(),
+  seasoning_seconds: Type.Integer({ description: 'A + D + e: from publication to activation' }),
+  retirement_seconds: Type.Object({ workload_token: Type.Integer(), web_identity_token: Type.Integer() }, { description: 'R + T + S + e: from the successor to removal' }),
+});

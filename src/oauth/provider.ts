@@ -1,0 +1,112 @@
+// oidc-provider, configured down to one endpoint: client_credentials with private_key_jwt, RFC 9068 tokens.
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import Provider, { errors, ExternalSigningKey, type KoaContextWithOIDC } from 'oidc-provider';
+import { PLATFORM } from '../issuers/documents.ts';
+import { publicJwk } from '../keys/algorithms.ts';
+import type { Signer } from '../keys/signer.ts';
+import { activeKey } from '../keys/timeline.ts';
+import type { RingView } from '../keys/view.ts';
+import { RequestAdapter } from './adapter.ts';
+import { ASSERTION_ALGORITHMS, CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
+import { type DecideToken, TokenRefused } from './decide.ts';
+import { requestOf } from './request.ts';
+
+export interface ProviderDeps {
+  issuerUrl: string;
+  view: RingView;
+  signer: Signer;
+  decideToken: DecideToken;
+  /** Runs around the endpoint, and records before the body leaves. */
+  record(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void>;
+}
+
+const TOKEN_LIFE_SECONDS = 900;
+
+/** The platform's ring as one key: which one signs is read at the moment of signing, so a rotation needs no new provider. */
+class RingSigningKey extends ExternalSigningKey {
+  readonly #view: RingView;
+  readonly #signer: Signer;
+
+  constructor(view: RingView, signer: Signer) {
+    super();
+    this.#view = view;
+    this.#signer = signer;
+  }
+
+  #active() {
+    const key = this.#view.find(PLATFORM)?.flatMap((ring) => activeKey(ring.keys, this.#view.now()) ?? [])[0];
+    if (!key) throw new Error('the platform has no key that signs');
+    return key;
+  }
+
+  override get kid(): string {
+    return this.#active().kid;
+  }
+
+  override get alg(): 'ES256' {
+    return 'ES256';
+  }
+
+  override keyObject(): KeyObject {
+    return createPublicKey({ key: publicJwk('ES256', this.#active().public), format: 'jwk' });
+  }
+
+  override async sign(data: Uint8Array): Promise<Uint8Array> {
+    this.#view.assertMaySign();
+    // The header is part of the data: the key that it names signs, though a rotation came between.
+    const header: { kid: string } = JSON.parse(Buffer.from(Buffer.from(data).toString('latin1').split('.', 1)[0] as string, 'base64url').toString('utf8'));
+    return this.#signer.sign(header.kid, 'ES256', data);
+  }
+}
+
+export function createProvider({ issuerUrl, view, signer, decideToken, record }: ProviderDeps): Provider {
+  const provider = new Provider(issuerUrl, {
+    adapter: RequestAdapter,
+    jwks: { keys: [new RingSigningKey(view, signer)] },
+    routes: { token: '/oauth2/token' },
+    clientAuthMethods: ['private_key_jwt'],
+    enabledJWA: { clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS], idTokenSigningAlgValues: ['ES256'] },
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    scopes: [],
+    responseTypes: [],
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    cookies: { keys: ['no cookie is ever set'] },
+    assertJwtClientAuthClaimsAndHeader: async (ctx: KoaContextWithOIDC) => {
+      requestOf(ctx).authenticated = true;
+    },
+    features: {
+      externalSigningSupport: { enabled: true, ack: 'experimental-01' },
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: async () => {
+          throw new errors.InvalidTarget('resource is required: the audience of the token');
+        },
+        getResourceServerInfo: async (ctx: KoaContextWithOIDC, resource: string) => {
+          const request = requestOf(ctx);
+          if (!request.client) throw new errors.InvalidTarget();
+          if (request.decision) throw new errors.InvalidTarget('only one resource is supported');
+          try {
+            request.decision = await decideToken(request.client, resource, request.requestedScopes);
+          } catch (error) {
+            if (!(error instanceof TokenRefused)) throw error;
+            if (error.error === 'invalid_scope') throw new errors.InvalidScope(error.message, '');
+            if (error.error === 'unauthorized_client') throw new errors.UnauthorizedClient(error.message);
+            throw new errors.InvalidTarget(error.message);
+          }
+          const scope = request.decision.scopes.join(' ');
+          if (ctx.oidc.params) ctx.oidc.params['scope'] = scope || undefined;
+          return { scope, audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: TOKEN_LIFE_SECONDS, jwt: { sign: { alg: 'ES256' } } };
+        },
+      },
+    },
+  } as ConstructorParameters<typeof Provider>[1]);
+  provider.use((ctx, next) => record(ctx as KoaContextWithOIDC, next as () => Promise<void>));
+  provider.on('server_error', (ctx, error) => {
+    requestOf(ctx as KoaContextWithOIDC).failure = error;
+  });
+  return provider;
+}

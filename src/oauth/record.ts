@@ -1,0 +1,113 @@
+// No record, no answer: a minted token leaves when its row and its replay key are durable, decided under today's epoch.
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Refusals } from '../audit/refusals.ts';
+import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
+import { Problem } from '../errors.ts';
+import { CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
+import type { ClientRow, Clients } from './clients.ts';
+import { type DecideToken, TokenRefused } from './decide.ts';
+import { requestOf, type TokenRequest } from './request.ts';
+
+export interface RecordDeps {
+  stream: AuditStream;
+  refusals: Refusals;
+  clients: Clients;
+  decideToken: DecideToken;
+  log: { error(details: object, message: string): void };
+}
+
+const DECISIONS = 3;
+
+interface OAuthError {
+  status: number;
+  error: string;
+  description: string;
+  retryAfter?: number;
+}
+
+const UNAVAILABLE: OAuthError = { status: 503, error: 'temporarily_unavailable', description: 'no token can be issued now; try again in a moment', retryAfter: 1 };
+const REPLAYED: OAuthError = { status: 401, error: 'invalid_client', description: 'the client assertion was used before; make a new one, with a new jti, for each request' };
+const CHANGED: OAuthError = { status: 401, error: 'invalid_client', description: 'client authentication failed' };
+
+function answer(ctx: KoaContextWithOIDC, error: OAuthError): void {
+  ctx.status = error.status;
+  if (error.retryAfter !== undefined) ctx.set('retry-after', String(error.retryAfter));
+  ctx.body = { error: error.error, error_description: error.description };
+}
+
+function mintedKid(token: string): string {
+  const header: { kid: string } = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8'));
+  return header.kid;
+}
+
+export function createRecord({ stream, refusals, clients, decideToken, log }: RecordDeps) {
+  function replayKey(request: TokenRequest) {
+    const { clientId, jti, exp } = request.assertion;
+    return { issuer: clientId, jti, expiresAt: new Date((exp + CLOCK_TOLERANCE_SECONDS) * 1000) };
+  }
+
+  /** The same client, unchanged, read under another epoch; undefined where anything of it is another. */
+  async function readAgain(client: ClientRow): Promise<ClientRow | undefined> {
+    const fresh = await clients.read(client.id);
+    return fresh && fresh.version === client.version && fresh.state === 'active' ? fresh : undefined;
+  }
+
+  async function recordMinted(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<OAuthError | undefined> {
+    const token = ctx.oidc.entities.ClientCredentials as unknown as { jti: string; exp?: number; expiration: number };
+    const { access_token: value } = ctx.body as { access_token: string };
+    let client = request.client as ClientRow;
+    const decision = request.decision as NonNullable<TokenRequest['decision']>;
+    const entry = {
+      kind: 'token.minted',
+      actor: client.id,
+      workload: client.kind === 'workload' ? client.id : undefined,
+      connection: decision.connection,
+      details: {
+        ...{ audience: decision.audience, scope: decision.scopes.join(' ') || undefined, jti: token.jti, kid: mintedKid(value) },
+        ...{ client_kid: request.assertion.kid, assertion_jti: request.assertion.jti, request_id: request.id },
+      },
+    };
+    for (let decided = 1; ; decided += 1) {
+      try {
+        await stream.append({ entry, epoch: client.epoch, replay: replayKey(request) });
+        return undefined;
+      } catch (error) {
+        if (error instanceof Replayed) return REPLAYED;
+        if (!(error instanceof EpochChanged)) throw error;
+        if (decided === DECISIONS) return UNAVAILABLE;
+        const fresh = await readAgain(client);
+        if (!fresh) return CHANGED;
+        client = fresh;
+        await decideToken(client, decision.audience, decision.scopes);
+      }
+    }
+  }
+
+  async function recordRefused(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<void> {
+    const { error } = ctx.body as { error?: string };
+    const workload = request.client?.kind === 'workload' ? request.client.id : undefined;
+    await refusals.record({ kind: 'token.refused', actor: request.assertion.clientId, workload, code: error ?? 'unknown' }, replayKey(request));
+  }
+
+  return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
+    await next();
+    const request = requestOf(ctx);
+    try {
+      if (ctx.status === 200) {
+        const refused = await recordMinted(ctx, request);
+        if (refused) answer(ctx, refused);
+      } else if (ctx.status >= 500) {
+        const failure = request.failure;
+        if (!(failure instanceof Problem)) log.error({ err: failure, request_id: request.id }, 'token request failed');
+        answer(ctx, UNAVAILABLE);
+      } else if (request.authenticated) {
+        await recordRefused(ctx, request);
+      }
+    } catch (error) {
+      if (error instanceof TokenRefused) return answer(ctx, { status: 400, error: error.error, description: error.message });
+      if (error instanceof Replayed) return answer(ctx, REPLAYED);
+      log.error({ err: error, request_id: request.id }, 'token request could not be recorded');
+      answer(ctx, UNAVAILABLE);
+    }
+  };
+}

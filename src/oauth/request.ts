@@ -1,0 +1,37 @@
+// What is known of one token request, carried beside oidc-provider's own context.
+import type { IncomingMessage } from 'node:http';
+import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
+import type { Assertion } from './assertion.ts';
+import type { ClientRow } from './clients.ts';
+import type { TokenDecision } from './decide.ts';
+
+export interface TokenRequest {
+  id: string;
+  assertion: Assertion;
+  client: ClientRow | undefined;
+  /** Wall time, milliseconds since the epoch. */
+  now: number;
+  /** The assertion's signature verified. */
+  authenticated: boolean;
+  requestedScopes: string[] | undefined;
+  decision?: TokenDecision;
+  /** What failed underneath, where oidc-provider would only say server_error. */
+  failure?: unknown;
+}
+
+const requests = new WeakMap<IncomingMessage, TokenRequest>();
+
+export function attachRequest(raw: IncomingMessage, request: TokenRequest): void {
+  requests.set(raw, request);
+}
+
+export function requestOf(ctx: KoaContextWithOIDC): TokenRequest {
+  const request = requests.get(ctx.req);
+  if (!request) throw new Error('a token request came past its route');
+  return request;
+}
+
+/** For the adapter, which is given no context. */
+export function currentRequest(): TokenRequest {
+  return requestOf(Provider.ctx as KoaContextWithOIDC);
+}

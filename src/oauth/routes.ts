@@ -1,0 +1,146 @@
+// POST /oauth2/token: the strict check of the request, then oidc-provider on the raw one.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type Provider from 'oidc-provider';
+import type { Clock } from '../clock.ts';
+import { Problem } from '../errors.ts';
+import { toProblem } from '../http/problems.ts';
+import { type Assertion, AssertionFault, readAssertion } from './assertion.ts';
+import type { Clients } from './clients.ts';
+import { attachRequest } from './request.ts';
+
+export interface OAuthRoutesDeps {
+  issuerUrl: string;
+  provider: Provider;
+  clients: Clients;
+  clock: Clock;
+}
+
+const FORM = 'application/x-www-form-urlencoded';
+const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+const PARAMETERS = new Set(['grant_type', 'client_id', 'client_assertion', 'client_assertion_type', 'resource', 'scope']);
+
+class TokenRequestFault extends Error {
+  readonly status: number;
+  readonly error: string;
+
+  constructor(status: number, error: string, description: string) {
+    super(description);
+    this.status = status;
+    this.error = error;
+  }
+}
+
+function fault(description: string): TokenRequestFault {
+  return new TokenRequestFault(400, 'invalid_request', description);
+}
+
+/** RFC 6749, section 3.2: no parameter twice; here also none that is not known. */
+function readForm(body: string): Map<string, string> {
+  const form = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(body)) {
+    if (!PARAMETERS.has(name)) throw fault(`unknown parameter: ${name.slice(0, 40).replace(/[^\x20-\x7e]/g, '?')}`);
+    if (form.has(name)) throw fault(`${name} came more than once`);
+    form.set(name, value);
+  }
+  return form;
+}
+
+function readRequest(request: FastifyRequest, { issuerUrl, clock }: OAuthRoutesDeps): { form: Map<string, string>; assertion: Assertion } {
+  if (request.headers.authorization !== undefined) throw fault('authenticate with client_assertion alone: there are no client secrets here');
+  const form = readForm(request.body as string);
+  if (form.get('grant_type') !== 'client_credentials') throw new TokenRequestFault(400, 'unsupported_grant_type', 'grant_type must be client_credentials');
+  if (form.get('client_assertion_type') !== JWT_BEARER) throw fault(`client_assertion_type must be ${JWT_BEARER}`);
+  if (!form.get('resource')) throw new TokenRequestFault(400, 'invalid_target', 'resource is required: the audience of the token, e.g. a connection\'s credentials URL');
+  try {
+    const assertion = readAssertion(form.get('client_assertion') ?? '', issuerUrl, clock);
+    const clientId = form.get('client_id');
+    if (clientId !== undefined && clientId !== assertion.clientId) throw fault("client_id and the client assertion's sub differ");
+    return { form, assertion };
+  } catch (error) {
+    if (error instanceof AssertionFault) throw new TokenRequestFault(401, 'invalid_client', error.message);
+    throw error;
+  }
+}
+
+function sendFault(reply: FastifyReply, error: TokenRequestFault): FastifyReply {
+  return reply.code(error.status).header('cache-control', 'no-store').send({ error: error.error, error_description: error.message });
+}
+
+/** RFC 6749 errors for this endpoint, whatever went wrong before it. */
+function toFault(error: unknown): TokenRequestFault {
+  if (error instanceof TokenRequestFault) return error;
+  const problem = toProblem(error);
+  const name = problem.status >= 500 ? (problem.status === 503 ? 'temporarily_unavailable' : 'server_error') : 'invalid_request';
+  return new TokenRequestFault(problem.status, name, [problem.message, problem.options.hint].filter(Boolean).join(' '));
+}
+
+const TokenResponse = Type.Object({
+  access_token: Type.String(),
+  token_type: Type.Literal('Bearer'),
+  expires_in: Type.Integer({ description: 'seconds' }),
+  scope: Type.Optional(Type.String()),
+});
+
+const OAuthErrorResponse = Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) });
+
+export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDeps): void {
+  const { provider, clients, clock } = deps;
+  const callback = provider.callback();
+
+  void server.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(FORM, { parseAs: 'string' }, (_request, body, done) => done(null, body));
+    scope.setErrorHandler((error, request, reply) => {
+      const refused = toFault(error);
+      if (refused.status >= 500) {
+        request.log.error({ err: error }, 'token request failed');
+        reply.header('retry-after', '1');
+      }
+      return sendFault(reply, refused);
+    });
+
+    scope.post(
+      '/oauth2/token',
+      {
+        schema: {
+          operationId: 'createToken',
+          summary: 'A workload token: client_credentials with private_key_jwt and a resource',
+          tags: ['tokens'],
+          consumes: [FORM],
+          response: { 200: TokenResponse, '4xx': OAuthErrorResponse, '5xx': OAuthErrorResponse },
+        },
+      },
+      async (request, reply) => {
+        if (typeof request.body !== 'string') throw new Problem('unsupported_media_type', `Send ${FORM}.`);
+        const { form, assertion } = readRequest(request, deps);
+        const { kid } = assertion;
+        // What is remembered may only say yes: a key that it lacks may have been added elsewhere a moment ago.
+        const client = await clients.find(
+          assertion.clientId,
+          (row) => row.state === 'active' && kid !== undefined && row.jwks.keys.some((key) => key['kid'] === kid),
+        );
+        attachRequest(request.raw, {
+          ...{ id: request.id, assertion, client, now: clock.wall(), authenticated: false },
+          requestedScopes: form.get('scope')?.split(' ').filter(Boolean),
+        });
+        // oidc-provider reads the body off the request, which has been read: it is given once more.
+        const body = Buffer.from(request.body);
+        Object.defineProperties(request.raw, {
+          readable: { value: true },
+          iterator: {
+            value: async function* () {
+              yield body;
+            },
+          },
+        });
+        request.raw.headers['content-length'] = String(body.length);
+        // An answer in HTML for a browser's Accept is of no use to anybody here.
+        request.raw.headers.accept = 'application/json';
+        reply.hijack();
+        reply.raw.setHeader('x-request-id', request.id);
+        await callback(request.raw, reply.raw);
+      },
+    );
+  });
+}

@@ -1,0 +1,157 @@
+// One wiring place: from a configuration to a running service, everything given what it needs.
+import type { AddressInfo } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import { lockAdministrator } from './administrators/store.ts';
+import { type AppDeps, buildListeners } from './app.ts';
+import { createAct, SYSTEM } from './audit/act.ts';
+import { createRefusals } from './audit/refusals.ts';
+import { deleteReplayKeys, ensurePartitions } from './audit/store.ts';
+import { createAuditStream } from './audit/stream.ts';
+import { type Background, createBackground } from './background.ts';
+import type { Clock } from './clock.ts';
+import { createAwsSts } from './clouds/aws.ts';
+import type { Config } from './config.ts';
+import { createVerifier } from './connections/verifier.ts';
+import { createBroker } from './credentials/broker.ts';
+import type { Database } from './db/connect.ts';
+import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
+import { decide } from './grants/decide.ts';
+import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
+import { deleteIdempotencyKeys } from './http/idempotency.ts';
+import { issuerUrlOf } from './issuers/documents.ts';
+import { loadKek } from './keys/kek.ts';
+import { createRings } from './keys/rings.ts';
+import { type RotateDeps, rotateDue } from './keys/rotate.ts';
+import { createLocalSigner, type LocalSigner } from './keys/signer.ts';
+import { deleteDuePrivateKeys, listDueRings } from './keys/store.ts';
+import { createRingView } from './keys/view.ts';
+import { createAuthenticate, bearerToken } from './oauth/authenticate.ts';
+import { createClients } from './oauth/clients.ts';
+import { createDecideToken } from './oauth/decide.ts';
+import { listenOnSocket } from './oauth/host-socket.ts';
+import { createProvider } from './oauth/provider.ts';
+import { createRecord } from './oauth/record.ts';
+import { prepareDatabase } from './prepare.ts';
+import { createReadiness } from './readiness.ts';
+import { apiAudience } from './tokens/audiences.ts';
+import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
+import { createVerifyWorkloadToken } from './tokens/verify.ts';
+import { lockWorkload } from './workloads/store.ts';
+
+export interface Service {
+  /** Where the listeners are bound; the same twice where they are one. */
+  publicPort: number;
+  internalPort: number;
+  close(): Promise<void>;
+}
+
+export interface ServiceDeps {
+  database: Database;
+  clock: Clock;
+  log: FastifyBaseLogger;
+}
+
+/** Lines that the service draws by itself; the intervals are in milliseconds. */
+function scheduleTasks(background: Background, deps: ServiceDeps, tasks: { refreshMs: number; refresh(): Promise<void>; refusals: { flush(): Promise<void> }; rotation: RotateDeps; signer: LocalSigner }): void {
+  const { db } = deps.database;
+  background.every('refresh the view of the signing keys', tasks.refreshMs, tasks.refresh);
+  background.every('rotate due rings', Math.min(5_000, tasks.refreshMs * 2), async () => {
+    for (const ring of await listDueRings(db, 20)) await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
+  });
+  background.every('delete private keys', 60_000, async () => tasks.signer.forget(await deleteDuePrivateKeys(db)));
+  background.every('write counts of refusals', 10_000, () => tasks.refusals.flush());
+  background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(deps.clock.wall() - 60_000)));
+  background.every('delete idempotency keys', 600_000, () => deleteIdempotencyKeys(db, new Date(deps.clock.wall() - 24 * 3_600_000)));
+  background.every('make audit partitions', 3_600_000, () => ensurePartitions(db, new Date(deps.clock.wall())));
+}
+
+/**
+ * Starts on a migrated database.
+ * @throws StartError with a name and what to do.
+ */
+export async function startService(config: Config, deps: ServiceDeps): Promise<Service> {
+  const { database, clock, log } = deps;
+  const { db } = database;
+  const { issuerUrl, internalUrl } = config;
+  await ensurePartitions(db, new Date(clock.wall()));
+
+  const kek = await loadKek(db, { file: config.kekFile, mayCreate: config.mayCreateKek });
+  const rings = createRings(kek);
+  // Two streams: an administrative act that waits for a row must not hold up tokens.
+  const stream = createAuditStream({ database, clock });
+  const acts = createAuditStream({ database, clock });
+  const act = createAct(acts);
+  await prepareDatabase({ act, rings, issuerUrl, keyPolicy: config.keyPolicy });
+
+  const view = createRingView({ db, clock });
+  await view.refresh();
+  const signer = createLocalSigner(db, kek);
+  const minting = { issuerUrl, view, signer, clock };
+  const mintWebIdentityToken = createMintWebIdentityToken(minting);
+  const verify = createVerifyWorkloadToken({ issuerUrl, view, clock });
+  const sts = createAwsSts({ endpointUrl: config.stsEndpointUrl });
+  const refusals = createRefusals(stream, clock);
+  const clients = createClients(db, () => stream.epoch);
+  const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
+  const provider = createProvider({ issuerUrl, view, signer, decideToken, record: createRecord({ stream, refusals, clients, decideToken, log }) });
+  const rotation: RotateDeps = { db, act, rings, changed: () => view.refresh() };
+  const verifier = createVerifier({ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl });
+
+  const app: AppDeps = {
+    issuers: { urls: { issuerUrl, internalUrl }, view },
+    oauth: { issuerUrl, provider, clients, clock },
+    credentials: {
+      ...{ issuerUrl, verify, refusals, bearerToken },
+      obtainCredentials: createBroker({ issuerUrl, stream, sts, mintWebIdentityToken, decide: (question) => decide(db, question) }),
+    },
+    workloads: { db, act, clock, issuerUrl },
+    administrators: { db, act, clock },
+    connections: {
+      ...{ db, act, rings, clock, issuerUrl, templateUrl: config.templateUrl, listGrantedConnections, assertLabelsUnambiguous },
+      changed: () => view.refresh(),
+      wake: () => verifier.wake(),
+    },
+    grants: { db, act },
+    keys: { ...rotation, issuerUrlOf: (issuer) => issuerUrlOf(issuerUrl, issuer) },
+    host: {
+      ...{ issuerUrl, internalUrl, stream },
+      mint: (input) => mintHostToken(minting, input),
+    },
+    refusals,
+    readiness: createReadiness({ db, view }),
+    authenticate: createAuthenticate({
+      ...{ clients, verify, audience: apiAudience(issuerUrl) },
+      lockClient: (trx, id) => (id.startsWith('wl_') ? lockWorkload(trx, id) : lockAdministrator(trx, id)),
+    }),
+    apiPage: config.loopback,
+  };
+
+  const common = { logger: log, trustProxy: config.trustProxy };
+  const listeners = await buildListeners(app, {
+    shared: config.shared,
+    public: { ...common, hosts: config.publicHosts },
+    internal: { ...common, hosts: config.internalHosts },
+  });
+  await listeners.internal.listen({ host: config.host, port: config.internalPort });
+  await listeners.public?.listen({ host: config.host, port: config.port });
+  const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
+
+  const background = createBackground(log);
+  scheduleTasks(background, deps, { refreshMs: Math.max(500, Math.min(10_000, config.keyPolicy.oldestSigned / 5)), refresh: () => view.refresh(), refusals, rotation, signer });
+  verifier.start();
+
+  const internalPort = (listeners.internal.server.address() as AddressInfo).port;
+  const publicPort = listeners.public ? (listeners.public.server.address() as AddressInfo).port : internalPort;
+  return {
+    publicPort,
+    internalPort,
+    close: async () => {
+      await Promise.all([verifier.stop(), background.stop()]);
+      await Promise.all([listeners.host.close(), listeners.internal.close(), listeners.public?.close()]);
+      await unlinkSocket();
+      await refusals.flush(true).catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
+      await Promise.all([stream.close(), acts.close()]);
+      sts.close();
+    },
+  };
+}
