@@ -1,7 +1,7 @@
 // A Fastify instance as strict as every listener needs it: hosts, headers, JSON, validation, errors as problems.
 import type {} from '@fastify/swagger';
 import { Ajv } from 'ajv';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
 import { createId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
@@ -27,7 +27,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     handlerTimeout: 40_000,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => createId('rq'),
     trustProxy: options.trustProxy ?? false,
     http: { maxHeaderSize: 8 * 1024, headersTimeout: 10_000 },

@@ -46,10 +46,10 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
     return { issuer: clientId, jti, expiresAt: new Date((exp + CLOCK_TOLERANCE_SECONDS) * 1000) };
   }
 
-  /** The same client, unchanged, read under another epoch; undefined where anything of it is another. */
+  /** The client as it is now; undefined where its keys are others: the one that authenticated may be gone. */
   async function readAgain(client: ClientRow): Promise<ClientRow | undefined> {
     const fresh = await clients.read(client.id);
-    return fresh && fresh.version === client.version && fresh.state === 'active' ? fresh : undefined;
+    return fresh && JSON.stringify(fresh.jwks) === JSON.stringify(client.jwks) ? fresh : undefined;
   }
 
   async function recordMinted(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<OAuthError | undefined> {
@@ -78,7 +78,12 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         const fresh = await readAgain(client);
         if (!fresh) return CHANGED;
         client = fresh;
-        await decideToken(client, decision.audience, decision.scopes);
+        try {
+          await decideToken(client, decision.audience, decision.scopes);
+        } catch (refused) {
+          if (!(refused instanceof TokenRefused)) throw refused;
+          return { status: 400, error: refused.error, description: refused.message };
+        }
       }
     }
   }
@@ -95,7 +100,9 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
     try {
       if (ctx.status === 200) {
         const refused = await recordMinted(ctx, request);
-        if (refused) answer(ctx, refused);
+        if (!refused) return;
+        answer(ctx, refused);
+        if (refused !== REPLAYED && refused !== UNAVAILABLE) await recordRefused(ctx, request);
       } else if (ctx.status >= 500) {
         const failure = request.failure;
         if (!(failure instanceof Problem)) log.error({ err: failure, request_id: request.id }, 'token request failed');
@@ -104,7 +111,6 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         await recordRefused(ctx, request);
       }
     } catch (error) {
-      if (error instanceof TokenRefused) return answer(ctx, { status: 400, error: error.error, description: error.message });
       if (error instanceof Replayed) return answer(ctx, REPLAYED);
       log.error({ err: error, request_id: request.id }, 'token request could not be recorded');
       answer(ctx, UNAVAILABLE);

@@ -1,0 +1,174 @@
+// The whole service in this process, over real HTTP and its Unix socket, and what tests ask of it.
+import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createNetServer, type AddressInfo } from 'node:net';
+import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SignJWT } from 'jose';
+import { type Logger, pino } from 'pino';
+import type { Test } from 'tap';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import { type Config, readConfig } from '../../src/config.ts';
+import type { Database } from '../../src/db/connect.ts';
+import { startService } from '../../src/service.ts';
+import { openTestDatabase } from './databases.ts';
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // Tests look into answers whose shape is what they test.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  body: any;
+}
+
+export interface TestService {
+  config: Config;
+  database: Database;
+  /** Both listeners: they share a port, as with any loopback issuer. */
+  url: string;
+  /** Lines of the log, as objects. */
+  logged: Record<string, unknown>[];
+  /** A call of the API, as the host with every scope unless a token is given; `null` for none. */
+  call(method: string, path: string, body?: unknown, options?: { token?: string | null; headers?: Record<string, string> }): Promise<Answer>;
+  hostToken(scopes?: string[]): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createNetServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export function tempDir(t: Test): string {
+  const dir = mkdtempSync(join(tmpdir(), 'cs-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** Asks the host's socket. */
+export async function askSocket(socketPath: string, body: object): Promise<Answer> {
+  return await new Promise((resolve, reject) => {
+    const request = httpRequest({ socketPath, path: '/token', method: 'POST', headers: { 'content-type': 'application/json' } }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) }));
+    });
+    request.on('error', reject);
+    request.end(JSON.stringify(body));
+  });
+}
+
+export async function call(url: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await fetch(url + path, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const type = response.headers.get('content-type') ?? '';
+  return { status: response.status, headers: response.headers, body: /json/.test(type) && text ? JSON.parse(text) : text };
+}
+
+export interface TestServiceOptions {
+  database?: Database;
+  clock?: Clock;
+  env?: Record<string, string>;
+}
+
+/** Started with a loopback issuer, closed at the end of the test. */
+export async function startTestService(t: Test, options: TestServiceOptions = {}): Promise<TestService> {
+  const dir = tempDir(t);
+  const database = options.database ?? (await openTestDatabase(t));
+  const port = await freePort();
+  const config = readConfig({
+    ...{ ISSUER_URL: `http://127.0.0.1:${port}`, DATA_DIR: dir, KEYS_DIR: join(dir, 'keys'), SOCKET_PATH: join(dir, 'run/s.sock') },
+    ...options.env,
+  });
+  const logged: Record<string, unknown>[] = [];
+  const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
+  const service = await startService({ ...config, mayCreateKek: true }, { database, clock: options.clock ?? systemClock, log });
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= service.close());
+  t.teardown(close);
+  const hostToken = async (scopes?: string[]): Promise<string> => {
+    const { body } = await askSocket(config.socketPath, { as: 'test', reason: 'a test', ...(scopes ? { scopes } : {}) });
+    return body.access_token as string;
+  };
+  let everything: string | undefined;
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    ...{ config, database, url, logged, hostToken, close },
+    call: async (method, path, body, { token, headers = {} } = {}) => {
+      everything ??= token === undefined ? await hostToken() : everything;
+      const bearer = token === undefined ? everything : token;
+      return await call(url, method, path, body, { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...headers });
+    },
+  };
+}
+
+export interface TestClient {
+  id: string;
+  slug: string;
+  kid: string;
+  privateKey: KeyObject;
+}
+
+function createKey(): { jwk: Record<string, unknown>; privateKey: KeyObject } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return { jwk: publicKey.export({ format: 'jwk' }) as Record<string, unknown>, privateKey };
+}
+
+/** Registers a workload (or an administrator) with a key of its own. */
+export async function registerClient(
+  service: TestService,
+  options: { slug: string; scopes?: string[]; audiences?: string[]; kind?: 'workloads' | 'administrators' },
+): Promise<TestClient> {
+  const { jwk, privateKey } = createKey();
+  const { kind = 'workloads', slug, scopes = [], audiences } = options;
+  const { status, body } = await service.call('POST', `/v1/${kind}`, { slug, scopes, ...(audiences ? { audiences } : {}), keys: [jwk] });
+  if (status !== 201) throw new Error(`could not register ${slug}: ${JSON.stringify(body)}`);
+  return { id: body.id, slug, kid: body.keys[0].kid, privateKey };
+}
+
+/** A client assertion; `claims` and `header` replace what is right. */
+export async function assertion(
+  issuerUrl: string,
+  client: Pick<TestClient, 'id' | 'kid' | 'privateKey'>,
+  claims: Record<string, unknown> = {},
+  header: Record<string, unknown> = {},
+): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  const payload = { iss: client.id, sub: client.id, aud: issuerUrl, iat: now, exp: now + 60, jti: randomUUID(), ...claims };
+  return await new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid: client.kid, ...header } as { alg: string }).sign(client.privateKey);
+}
+
+export async function postToken(url: string, form: Record<string, string> | URLSearchParams | string, headers: Record<string, string> = {}): Promise<Answer> {
+  const body = typeof form === 'string' ? form : new URLSearchParams(form).toString();
+  return await call(url, 'POST', '/oauth2/token', body, { 'content-type': 'application/x-www-form-urlencoded', ...headers });
+}
+
+export function tokenForm(clientAssertion: string, resource: string, scope?: string): Record<string, string> {
+  return {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: clientAssertion,
+    resource,
+    ...(scope === undefined ? {} : { scope }),
+  };
+}
+
+/** A workload token, from the token endpoint at `url` (the service's own unless given). */
+export async function workloadToken(service: TestService, client: TestClient, resource: string, scope?: string, url = service.url): Promise<string> {
+  const { status, body } = await postToken(url, tokenForm(await assertion(service.config.issuerUrl, client), resource, scope));
+  if (status !== 200) throw new Error(`no token: ${JSON.stringify(body)}`);
+  return body.access_token as string;
+}
