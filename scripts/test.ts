@@ -1,25 +1,36 @@
 // `npm test [files or folders]`: every test file on PGlite, then those that use a database again on PostgreSQL.
-import { spawn } from 'node:child_process';
-import { globSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import pg from 'pg';
+import { parse } from 'yaml';
 import { findPostgresBinaries, startPostgres } from '../test/support/postgres.ts';
 import { walkModules } from './modules.ts';
-import { type Counts, createTapReport } from './tap-report.ts';
+import { type Counts, runFiles } from './tap-files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DATABASE_USERS = ['test/support/databases.ts', 'test/support/service.ts'].map((file) => join(ROOT, file));
 const NOT_FOUND =
-  'PostgreSQL was not found (no TEST_DATABASE_URL, no initdb in PATH or under /usr/lib/postgresql): install it, for Debian `apt-get install postgresql`.';
+  'PostgreSQL was not found (no TEST_DATABASE_URL, no initdb in PATH or under /usr/lib/postgresql): install it, on Debian with `apt-get install postgresql`.';
 
+interface Run {
+  name: string;
+  counts: Counts;
+}
+
+const failedRun = (name: string, failure: string): Run => ({
+  name,
+  counts: { passed: 0, failed: 1, skipped: 0, failures: [failure], reasons: [] },
+});
+
+/** Relative to the project, sorted. */
 function selectFiles(args: string[]): string[] {
-  const under = (folder: string) => globSync('**/*.test.ts', { cwd: folder }).map((file) => join(folder, file));
-  const chosen = args.flatMap((arg) => (statSync(arg).isDirectory() ? under(arg) : [arg]));
-  return (
-    args.length > 0
-      ? chosen.map((file) => relative(ROOT, join(process.cwd(), file)))
-      : under(join(ROOT, 'test')).map((file) => relative(ROOT, file))
-  ).sort();
+  const chosen = (args.length > 0 ? args : [join(ROOT, 'test')]).flatMap((arg) => {
+    const path = resolve(arg);
+    return statSync(path).isDirectory()
+      ? globSync('**/*.test.ts', { cwd: path }).map((file) => join(path, file))
+      : [path];
+  });
+  return [...new Set(chosen.map((path) => relative(ROOT, path)))].sort();
 }
 
 const isOnPostgresAlone = (file: string): boolean => file.startsWith('test/postgres/');
@@ -29,28 +40,17 @@ function usesDatabase(file: string): boolean {
   return DATABASE_USERS.some((user) => files.has(user));
 }
 
-/** One run of tap; a file that crashes, hangs or cannot be loaded is a failure of that file. */
-async function runTap(files: string[], env: Record<string, string>): Promise<Counts> {
-  const report = createTapReport((line) => console.log(line));
-  const tap = spawn(join(ROOT, 'node_modules/.bin/tap'), ['run', '--reporter=tap', ...files], {
+/** With the same limits as `npx tap <file>`. */
+function runOn(engine: string, files: string[], signal: AbortSignal, env: NodeJS.ProcessEnv = {}): Promise<Counts> {
+  const { jobs, timeout } = parse(readFileSync(join(ROOT, '.taprc'), 'utf8')) as { jobs: number; timeout: number };
+  return runFiles(files, {
     cwd: ROOT,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, COUNTERSIGN_TEST_ENGINE: engine, ...env },
+    jobs,
+    timeoutSeconds: timeout,
+    print: (line) => console.log(line),
+    signal,
   });
-  const stop = (signal: NodeJS.Signals): void => void tap.kill(signal);
-  process.on('SIGINT', stop).on('SIGTERM', stop);
-  tap.stdout.setEncoding('utf8').on('data', (text: string) => report.write(text));
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
-    tap.on('close', (...end) => resolve(end)),
-  );
-  process.off('SIGINT', stop).off('SIGTERM', stop);
-  const counts = report.end();
-  if (code !== 0 && counts.failed === 0) {
-    counts.failed = 1;
-    counts.failures.push(`tap ended with ${signal ?? `exit code ${code}`}`);
-  }
-  if (signal !== null) process.exitCode = 130;
-  return counts;
 }
 
 async function readVersion(url: string): Promise<string> {
@@ -65,48 +65,48 @@ async function readVersion(url: string): Promise<string> {
 }
 
 /** On `TEST_DATABASE_URL`, else on one private cluster for the whole run. */
-async function runOnPostgres(files: string[]): Promise<{ counts: Counts; name: string } | undefined> {
+async function runOnPostgres(files: string[], signal: AbortSignal): Promise<Run> {
   const given = process.env.TEST_DATABASE_URL;
-  if (!given && !findPostgresBinaries()) return undefined;
   const cluster = given ? undefined : await startPostgres();
   try {
     const url = given ?? cluster?.url ?? '';
     const name = `PostgreSQL ${await readVersion(url)}`;
     console.log(`\n${name}, ${files.length} files`);
-    return { counts: await runTap(files, { COUNTERSIGN_TEST_ENGINE: 'postgresql', TEST_DATABASE_URL: url }), name };
+    return { name, counts: await runOn('postgresql', files, signal, { TEST_DATABASE_URL: url }) };
   } finally {
     await cluster?.remove();
   }
 }
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
+  const interrupt = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interrupt.abort());
   const files = selectFiles(process.argv.slice(2));
   const everywhere = files.filter((file) => !isOnPostgresAlone(file));
   const again = files.filter((file) => isOnPostgresAlone(file) || usesDatabase(file));
-  const runs: { counts: Counts; name: string }[] = [];
+  const runs: Run[] = [];
+  let without = '';
   if (everywhere.length > 0) {
     console.log(`PGlite, ${everywhere.length} files`);
-    runs.push({ name: 'PGlite', counts: await runTap(everywhere, { COUNTERSIGN_TEST_ENGINE: 'pglite' }) });
+    runs.push({ name: 'PGlite', counts: await runOn('pglite', everywhere, interrupt.signal) });
   }
-  let without = '';
-  if (again.length > 0 && process.exitCode === undefined) {
-    const run = await runOnPostgres(again).catch((error: unknown) => ({
-      name: 'PostgreSQL',
-      counts: { passed: 0, failed: 1, skipped: 0, failures: [`the database did not serve: ${String(error)}`] },
-    }));
-    if (run) runs.push(run);
-    else if (process.env.REQUIRE_POSTGRES !== '1') without = ` Without PostgreSQL: ${NOT_FOUND}`;
-    else runs.push({ name: 'PostgreSQL', counts: { passed: 0, failed: 1, skipped: 0, failures: [NOT_FOUND] } });
+  if (again.length > 0 && !interrupt.signal.aborted) {
+    const found = process.env.TEST_DATABASE_URL || findPostgresBinaries();
+    if (found)
+      runs.push(
+        await runOnPostgres(again, interrupt.signal).catch((error: unknown) => failedRun('PostgreSQL', String(error))),
+      );
+    else if (process.env.REQUIRE_POSTGRES === '1') runs.push(failedRun('PostgreSQL', NOT_FOUND));
+    else without = `, without PostgreSQL: ${NOT_FOUND}`;
   }
+  if (interrupt.signal.aborted) runs.push(failedRun('neither', 'the run was interrupted'));
   const sum = (key: 'passed' | 'failed' | 'skipped'): number => runs.reduce((total, run) => total + run.counts[key], 0);
-  if (sum('passed') + sum('failed') === 0) {
-    runs.push({ name: 'nothing', counts: { passed: 0, failed: 1, skipped: 0, failures: ['no test ran'] } });
-  }
-  console.log(`\nRan on ${runs.map((run) => run.name).join(' and ')}.${without}`);
+  if (sum('passed') + sum('failed') === 0) runs.push(failedRun('neither', 'no test ran'));
+  console.log(`\nRan on ${runs.map((run) => run.name).join(' and ')}${without || '.'}`);
   if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped.`);
   for (const run of runs) for (const failure of run.counts.failures) console.log(`failed on ${run.name}: ${failure}`);
-  if (sum('failed') > 0) process.exitCode ??= 1;
   console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
+  return sum('failed') === 0 ? 0 : 1;
 }
 
-await main();
+process.exitCode = await main();

@@ -10,6 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
 export interface Cluster {
+  /** Removed with the cluster. */
+  dir: string;
   /** Of the superuser, to the database `postgres`. */
   url: string;
   /** Starts it again on the same data and port, after `kill` or `stop`. */
@@ -139,6 +141,8 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     env,
     cwd: dir,
     stdio: ['pipe', 'pipe', 'pipe'],
+    // In a group of its own it outlives whoever kills this process's.
+    detached: true,
   });
   let log = '';
   let pid = 0;
@@ -198,6 +202,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     throw error;
   });
   return {
+    dir,
     url,
     start,
     stop,
