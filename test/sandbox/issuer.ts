@@ -22,6 +22,8 @@ export interface Issuer {
   headers: Record<string, string>;
   /** Called before an answer; a test may wait or fail here. */
   before: (path: string) => Promise<number | undefined>;
+  /** Answers as an issuer at every path, not only its own. */
+  everywhere: boolean;
   /** The paths asked for, in order. */
   asked: string[];
   key: SigningKey;
@@ -35,13 +37,21 @@ export async function generateKey(alg: string, kid: string): Promise<SigningKey>
   return { kid, alg, privateKey, jwk: { kty, ...members, kid, alg, use: 'sig' } as JWK };
 }
 
+const WELL_KNOWN = '/.well-known/openid-configuration';
+
 export async function startIssuer(path = '/c/is_test'): Promise<Issuer> {
   const key = await generateKey('ES256', 'key-0');
+  const documentAt = (asked: string): object | undefined => {
+    if (asked === `${path.replace(/\/$/, '')}${WELL_KNOWN}`) return issuer.discovery;
+    if (asked === `${path}/jwks`) return issuer.jwks;
+    const other = asked.endsWith(WELL_KNOWN) && issuer.everywhere ? asked.slice(0, -WELL_KNOWN.length) : undefined;
+    return other === undefined ? undefined : { ...issuer.discovery, issuer: `${url.slice(0, -path.length)}${other}` };
+  };
   const server = createServer((request, response) => {
     const asked = request.url ?? '';
     issuer.asked.push(asked);
     void issuer.before(asked).then((status) => {
-      const document = asked === `${path.replace(/\/$/, '')}/.well-known/openid-configuration` ? issuer.discovery : asked === `${path}/jwks` ? issuer.jwks : undefined;
+      const document = documentAt(asked);
       response.writeHead(status ?? (document ? 200 : 404), { 'content-type': 'application/json', ...issuer.headers });
       response.end(JSON.stringify(document ?? {}));
     });
@@ -60,6 +70,7 @@ export async function startIssuer(path = '/c/is_test'): Promise<Issuer> {
     jwks: { keys: [key.jwk] },
     headers: { 'cache-control': 'public, max-age=300' },
     before: async () => undefined,
+    everywhere: false,
     asked: [],
     close: () =>
       new Promise((resolve) => {
