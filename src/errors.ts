@@ -38,6 +38,8 @@ export const STATUS = {
   // connections
   connection_not_active: 409,
   connection_disconnected: 409,
+  connection_state_refused: 409,
+  custom_policy_unpublished: 409,
   template_url_missing: 409,
   // keys
   standby_unseasoned: 409,

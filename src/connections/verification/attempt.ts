@@ -1,0 +1,86 @@
+// One look whether STS lets us in: assume the role with a session that can do nothing, and ask whose account that is.
+import type { AwsSts } from '../../clouds/aws.ts';
+import { StsError } from '../../clouds/aws-errors.ts';
+import { buildStsHint, type TrustFacts } from '../../clouds/aws-hints.ts';
+import { Problem } from '../../errors.ts';
+import { issuerUrlOf } from '../../issuers/documents.ts';
+import type { MintWebIdentityToken } from '../../tokens/mint.ts';
+import type { ConnectionRow } from '../store.ts';
+import { AUDIENCE } from '../template.ts';
+import type { Outcome } from './judge.ts';
+
+/** So that a customer's SIEM can tell these sessions. */
+export const SESSION_NAME = 'countersign-verify';
+
+/** Whatever the role may do, this session may not. */
+export const DENY_EVERYTHING = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Deny', Action: '*', Resource: '*' }],
+});
+
+/** The shortest that AWS gives. */
+const SESSION_SECONDS = 900;
+
+export interface AttemptDeps {
+  issuerUrl: string;
+  mintWebIdentityToken: MintWebIdentityToken;
+  sts: Pick<AwsSts, 'assumeRoleWithWebIdentity' | 'getCallerIdentity'>;
+}
+
+export interface Attempt {
+  outcome: Outcome;
+  /** What was minted and called, for the record; empty where no token was made. */
+  evidence: { kid?: string; jti?: string; access_key_id?: string; request_id?: string };
+}
+
+/** The connection as its account's trust must name it. */
+export function trustFacts(row: ConnectionRow, issuerUrl: string): TrustFacts {
+  return {
+    ...{ issuerUrl: issuerUrlOf(issuerUrl, row.issuer), audience: AUDIENCE, subject: row.subject },
+    ...{ accountId: row.account_id, roleArn: row.role_arn, region: row.region },
+    ...{ sessionTags: row.session_tags, sourceIdentity: row.source_identity, durationSeconds: SESSION_SECONDS },
+  };
+}
+
+/** @throws what is neither an answer of AWS nor a refusal of the signing keys: a fault of our own */
+export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow): Promise<Attempt> {
+  const evidence: Attempt['evidence'] = {};
+  try {
+    const minted = await deps.mintWebIdentityToken({
+      ...{ issuer: row.issuer, algorithm: row.algorithm, subject: row.subject, roleArn: row.role_arn },
+      // What exchanges will carry, so that Active means that the trust allows it.
+      sourceIdentity: row.source_identity ? SESSION_NAME : undefined,
+      tags: row.session_tags ? { 'countersign:session': 'verify' } : undefined,
+    });
+    Object.assign(evidence, { kid: minted.kid, jti: minted.jti });
+    const { region, role_arn: roleArn } = row;
+    const session = await deps.sts.assumeRoleWithWebIdentity({
+      ...{ region, roleArn, roleSessionName: SESSION_NAME, token: minted.token },
+      ...{ durationSeconds: SESSION_SECONDS, policy: DENY_EVERYTHING },
+    });
+    Object.assign(evidence, { access_key_id: session.accessKeyId, request_id: session.requestId });
+    const { accessKeyId, secretAccessKey, sessionToken } = session;
+    const identity = await deps.sts.getCallerIdentity({ region, credentials: { accessKeyId, secretAccessKey, sessionToken } });
+    return { outcome: compare(row, session.assumedRoleId, identity), evidence };
+  } catch (error) {
+    if (error instanceof StsError) {
+      if (error.requestId !== undefined) evidence.request_id = error.requestId;
+      const detail = `${error.awsMessage} ${buildStsHint(trustFacts(row, deps.issuerUrl), error)}`.trim();
+      return { outcome: { ok: false, side: error.side, code: error.awsCode, detail }, evidence };
+    }
+    if (error instanceof Problem) return { outcome: { ok: false, side: 'ours', code: error.code, detail: error.message }, evidence };
+    throw error;
+  }
+}
+
+function compare(row: ConnectionRow, assumedRoleId: string, identity: { account: string; arn: string; userId: string }): Outcome {
+  const refuse = (code: string, detail: string): Outcome => ({ ok: false, side: 'account_owner', code, detail });
+  if (identity.account !== row.account_id) {
+    return refuse('AccountMismatch', `STS let us into account ${identity.account}, and this connection is to ${row.account_id}.`);
+  }
+  const expected = `arn:${row.partition}:sts::${row.account_id}:assumed-role/${row.role_name}/${SESSION_NAME}`;
+  if (identity.arn !== expected || identity.userId !== assumedRoleId || !assumedRoleId.endsWith(`:${SESSION_NAME}`)) {
+    return refuse('RoleMismatch', `STS let us in as ${identity.arn}, and this connection is to ${row.role_arn}.`);
+  }
+  return { ok: true, roleId: assumedRoleId.slice(0, assumedRoleId.indexOf(':')) };
+}

@@ -1,0 +1,113 @@
+// The polling worker: leases connections that are due, asks STS about each, a bounded number at once, outside any transaction.
+import type { Act } from '../../audit/act.ts';
+import type { Clock } from '../../clock.ts';
+import type { Db } from '../../db/connect.ts';
+import { findConnection } from '../store.ts';
+import { type AttemptDeps, attemptVerification } from './attempt.ts';
+import { recordAttempt } from './record.ts';
+import { findDatabaseTime, leaseDue } from './store.ts';
+
+export interface VerifierDeps extends AttemptDeps {
+  db: Db;
+  act: Act;
+  clock: Pick<Clock, 'monotonic'>;
+  log: { error(details: object, message: string): void };
+  /** Connections that STS is asked about at the same time; 8 unless given. */
+  concurrency?: number | undefined;
+  /** Longer than the slowest attempt, milliseconds; 60 000 unless given. */
+  leaseMs?: number | undefined;
+  /** Between two looks at the queue, milliseconds; 1000 unless given. */
+  intervalMs?: number | undefined;
+  timers?: Timers | undefined;
+}
+
+export interface Timers {
+  setTimeout(callback: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+export interface Verifier {
+  /** Asks about everything that is due at `now`; resolves when all of it is written down. @returns how many attempts. */
+  runOnce(now: Date): Promise<number>;
+  start(): void;
+  /** Starts nothing more, and resolves when what is running has ended. */
+  stop(): Promise<void>;
+}
+
+const processTimers: Timers = {
+  setTimeout: (callback, ms) => setTimeout(callback, ms),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+};
+
+export function createVerifier(deps: VerifierDeps): Verifier {
+  const { db, act, clock, log, concurrency = 8, leaseMs = 60_000, intervalMs = 1000, timers = processTimers } = deps;
+  const running = new Set<Promise<void>>();
+  let timer: unknown;
+  let looking: Promise<void> | undefined;
+  let stopped = true;
+
+  async function verifyOne(connection: string, until: Date, now: Date): Promise<void> {
+    try {
+      const row = await findConnection(db, connection);
+      if (!row) return;
+      const began = clock.monotonic();
+      const attempt = await attemptVerification(deps, row);
+      const ended = new Date(now.getTime() + Math.round(clock.monotonic() - began));
+      await recordAttempt(act, { connection, until }, attempt, ended);
+    } catch (error) {
+      // The lease ends by itself, and somebody asks again.
+      log.error({ err: error, connection }, 'a verification could not be carried out');
+    }
+  }
+
+  /** Fills the free places. @returns how many were started. */
+  async function fill(now: Date): Promise<number> {
+    const limit = concurrency - running.size;
+    if (limit <= 0) return 0;
+    const until = new Date(now.getTime() + leaseMs);
+    const due = await leaseDue(db, { now, until, limit });
+    for (const connection of due) {
+      const one = verifyOne(connection, until, now).finally(() => running.delete(one));
+      running.add(one);
+    }
+    return due.length;
+  }
+
+  async function look(): Promise<void> {
+    try {
+      // The database's clock: replicas agree on it.
+      const now = await findDatabaseTime(db);
+      while (!stopped && (await fill(now)) > 0 && running.size >= concurrency) await Promise.race(running);
+    } catch (error) {
+      log.error({ err: error }, 'the queue of verifications could not be read');
+    }
+    if (!stopped) timer = timers.setTimeout(begin, intervalMs);
+  }
+
+  function begin(): void {
+    looking = look();
+  }
+
+  return {
+    runOnce: async (now) => {
+      let attempts = 0;
+      for (;;) {
+        const started = await fill(now);
+        attempts += started;
+        if (started === 0 && running.size === 0) return attempts;
+        if (started === 0 || running.size >= concurrency) await Promise.race(running);
+      }
+    },
+    start: () => {
+      if (!stopped) return;
+      stopped = false;
+      begin();
+    },
+    stop: async () => {
+      stopped = true;
+      timers.clearTimeout(timer);
+      await looking;
+      await Promise.all(running);
+    },
+  };
+}
