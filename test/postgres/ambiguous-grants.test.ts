@@ -1,0 +1,82 @@
+// Two writers at once cannot leave a connection between two label grants: whichever commits second sees the first.
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'kysely';
+import t, { type Test } from 'tap';
+import { connectPostgres, type Db, type Transaction } from '../../src/db/connect.ts';
+import { assertLabelsUnambiguous } from '../../src/grants/ambiguity.ts';
+import { createGrant } from '../../src/grants/create.ts';
+import { createId } from '../../src/ids.ts';
+import { insertWorkload } from '../../src/workloads/store.ts';
+import { insertConnection } from '../clients/connections.ts';
+import { openTestDatabase, testDatabaseUrl } from '../support/databases.ts';
+
+type Write = (trx: Transaction) => Promise<unknown>;
+
+async function open(t: Test): Promise<{ db: Db; connection: string } | undefined> {
+  const { db } = await openTestDatabase(t);
+  if ((await testDatabaseUrl(t)) === undefined) return void t.comment('PGlite runs one transaction at a time');
+  await db.transaction().execute((trx) => insertWorkload(trx, { id: createId('wl'), slug: 'one', description: '', scopes: [], audiences: [], keys: [] }));
+  return { db, connection: await insertConnection(db, { labels: { env: 'prod', tier: '1' } }) };
+}
+
+const grants =
+  (label: string): Write =>
+  (trx) =>
+    createGrant(trx, { workload: 'one', selector: { label } });
+
+const relabels =
+  (connection: string, labels: Record<string, string>): Write =>
+  async (trx) => {
+    await trx.selectFrom('connections').select('id').where('id', '=', connection).forUpdate().execute();
+    await assertLabelsUnambiguous(trx, { connectionId: connection, labels });
+    await trx.updateTable('connections').set({ labels: JSON.stringify(labels) }).where('id', '=', connection).execute();
+  };
+
+/** The second starts while the first has written and not committed. @returns how each ended: undefined, or its code. */
+async function overlap(t: Test, first: Write, second: Write): Promise<(string | undefined)[]> {
+  const pool = connectPostgres({ url: (await testDatabaseUrl(t)) as string });
+  t.teardown(() => pool.close());
+  const code = (error: { code: string }) => error.code;
+  const written = Promise.withResolvers<void>();
+  const commit = Promise.withResolvers<void>();
+  const one = pool.db.transaction().execute(async (trx) => {
+    await first(trx);
+    written.resolve();
+    await commit.promise;
+  });
+  await Promise.race([written.promise, one]);
+  const other = pool.db.transaction().execute(second);
+  const early = await Promise.race([other.then(() => 'done', code), waitUntilBlocked(pool.db)]);
+  t.equal(early, 'blocked', 'the second waits for the first');
+  commit.resolve();
+  return Promise.all([one.then(() => undefined, code), other.then(() => undefined, code)]);
+}
+
+async function waitUntilBlocked(db: Db): Promise<string> {
+  for (;;) {
+    const { rows } = await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(db);
+    if (rows.length > 0) return 'blocked';
+    await delay(5);
+  }
+}
+
+t.test('two label grants', async (t) => {
+  if (!(await open(t))) return;
+  t.strictSame(await overlap(t, grants('env=prod'), grants('tier=1')), [undefined, 'grant_would_be_ambiguous']);
+});
+
+t.test('a label grant, then labels', async (t) => {
+  const world = await open(t);
+  if (!world) return;
+  await world.db.updateTable('connections').set({ labels: '{}' }).execute();
+  await world.db.transaction().execute(grants('env=prod'));
+  t.strictSame(await overlap(t, grants('tier=1'), relabels(world.connection, { env: 'prod', tier: '1' })), [undefined, 'grant_would_be_ambiguous']);
+});
+
+t.test('labels, then a label grant', async (t) => {
+  const world = await open(t);
+  if (!world) return;
+  await world.db.updateTable('connections').set({ labels: '{}' }).execute();
+  await world.db.transaction().execute(grants('env=prod'));
+  t.strictSame(await overlap(t, relabels(world.connection, { env: 'prod', tier: '1' }), grants('tier=1')), [undefined, 'grant_would_be_ambiguous']);
+});
