@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Access } from './access.ts';
 import { assertOk, readAnswer } from './answer.ts';
+import { usage } from './failure.ts';
 import { type Answer, isLost, type Request, send } from './http.ts';
 
 export type Query = Record<string, string | number | boolean | undefined>;
@@ -21,10 +22,11 @@ export interface ApiOptions {
   trace?: (line: string) => void;
 }
 
-/** One segment of a path: whatever a person typed stays within it. */
+/** One segment of a path: whatever a person typed stays within it. @throws Failure (usage) for what cannot be one. */
 export function segment(text: string): string {
-  // encodeURIComponent leaves dots, and a segment of dots alone would climb.
-  return encodeURIComponent(text).replace(/^\.+$/, (dots) => '%2E'.repeat(dots.length));
+  // A URL climbs at dots, however they are encoded.
+  if (/^\.{0,2}$/.test(text)) throw usage(`"${text}" is no id and no name.`);
+  return encodeURIComponent(text);
 }
 
 export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptions): Api {

@@ -3,10 +3,12 @@ import { type Command, Option } from 'commander';
 import { addVerb } from './command.ts';
 import { type Connection, connectionFields, connectionPath } from './connection-shape.ts';
 import { usage } from './failure.ts';
-import { collect, given, integer, keyValue, readJson } from './options.ts';
+import { collectFrom, given, integer, keyValue, readJson } from './options.ts';
 import type { Outside } from './outside.ts';
 import { type ListOptions, listOptions, more, readPages } from './pages.ts';
 import { table } from './text.ts';
+
+const ADDITIONS = ['s3', 'rds', 'elasticache', 'sns', 'sqs'];
 
 interface SettingOptions {
   name?: string;
@@ -80,10 +82,10 @@ export function addCreate(connection: Command, outside: Outside): void {
               .choices(['administrator', 'core', 'read-only', 'custom'])
               .makeOptionMandatory(),
           )
-          .addOption(
-            new Option('--addition <set>', 'with core: more services (again for more)')
-              .choices(['s3', 'rds', 'elasticache', 'sns', 'sqs'])
-              .argParser(collect),
+          .option(
+            '--addition <set>',
+            `with core: more services (again for more; choices: ${ADDITIONS.join(', ')})`,
+            collectFrom(ADDITIONS),
           )
           .option('--custom-policy <file>', 'with custom: the JSON policy')
           .addOption(

@@ -25,7 +25,7 @@ Who asks:
   COUNTERSIGN_TOKEN             a token that you have already, instead of the two above
   With none of them, the socket of the service on this host (SOCKET_PATH, or found from DATA_DIR).`;
 
-function createProgram(outside: Outside): Command {
+export function createProgram(outside: Outside): Command {
   const program = new Command('countersign')
     .description(
       "OIDC identity provider and credential broker: session credentials in other people's cloud accounts, and no key stored anywhere.",

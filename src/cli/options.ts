@@ -16,6 +16,14 @@ export function collect(text: string, before: string[] | false | undefined): str
   return [...(before || []), text];
 }
 
+/** The same, for options with a list of values that they may have. */
+export function collectFrom(choices: readonly string[]): (text: string, before: string[] | undefined) => string[] {
+  return (text, before) => {
+    if (!choices.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
+    return collect(text, before);
+  };
+}
+
 /** `--label team=core --label stage=prod`; a later value of one name wins. */
 export function keyValue(text: string, before: Record<string, string> | undefined): Record<string, string> {
   const at = text.indexOf('=');

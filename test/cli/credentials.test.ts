@@ -1,0 +1,94 @@
+// `credentials`: the audience asked for, the body sent, and the three shapes.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { cli, CONNECTION, ISSUER, startStandIn } from './stand-in.ts';
+
+const CREDENTIALS = {
+  ...{
+    AccessKeyId: 'ASIAEXAMPLE',
+    SecretAccessKey: "s/e+c'ret",
+    Token: 'tok$en`x`',
+    Expiration: '2026-11-21T10:00:00Z',
+  },
+  ...{ AccountId: '123456789012', RoleArn: 'arn:aws:iam::123456789012:role/x' },
+};
+
+const routes = {
+  [`POST /v1/connections/${CONNECTION}/credentials`]: { body: CREDENTIALS },
+  'POST /v1/connections/acme-prod/credentials': { body: CREDENTIALS },
+};
+
+t.test('by id with a token for that connection alone; by reference with one for those granted', async (t) => {
+  const { env, tokens, calls } = await startStandIn(t, routes);
+  const byId = await cli(['credentials', CONNECTION], env);
+  t.equal(byId.code, 0, byId.stderr);
+  t.same(byId.json(), CREDENTIALS, 'the container shape unless another is asked for');
+  t.same((await cli(['credentials', 'acme-prod', '--json'], env)).json(), CREDENTIALS);
+  t.strictSame(
+    tokens.map(({ form }) => [form.resource, form.scope]),
+    [
+      [`${ISSUER}/v1/connections/${CONNECTION}/credentials`, undefined],
+      [`${ISSUER}/v1/credentials`, undefined],
+    ],
+  );
+  t.strictSame(
+    calls.map(({ body }) => body),
+    [{}, {}],
+  );
+});
+
+t.test('purpose, duration, session policy', async (t) => {
+  const { env, calls, folder } = await startStandIn(t, routes);
+  const policy = { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: 's3:*', Resource: '*' }] };
+  writeFileSync(join(folder, 'deny.json'), JSON.stringify(policy));
+  await cli(
+    [
+      'credentials',
+      CONNECTION,
+      '--purpose',
+      'report',
+      '--duration-seconds',
+      '900',
+      '--session-policy',
+      join(folder, 'deny.json'),
+    ],
+    env,
+  );
+  t.strictSame(calls[0]?.body, { purpose: 'report', duration_seconds: 900, session_policy: policy });
+  t.match(await cli(['credentials', CONNECTION, '--duration-seconds', '60'], env), { code: 2, stderr: /900 to 43200/ });
+});
+
+t.test('--format env: a shell gets exactly what was handed out', async (t) => {
+  const { env } = await startStandIn(t, routes);
+  const { stdout } = await cli(['credentials', CONNECTION, '--format', 'env'], env);
+  const script = `${stdout}printf '%s\\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN" "$AWS_CREDENTIAL_EXPIRATION"`;
+  t.equal(
+    execFileSync('sh', ['-c', script], { encoding: 'utf8' }),
+    `ASIAEXAMPLE\n${CREDENTIALS.SecretAccessKey}\n${CREDENTIALS.Token}\n2026-11-21T10:00:00Z\n`,
+  );
+});
+
+t.test('--format credential-process: as AWS CLIs read it', async (t) => {
+  const { env } = await startStandIn(t, routes);
+  const { AccessKeyId, SecretAccessKey, Token, Expiration } = CREDENTIALS;
+  t.strictSame((await cli(['credentials', CONNECTION, '--format', 'credential-process'], env)).json(), {
+    Version: 1,
+    AccessKeyId,
+    SecretAccessKey,
+    SessionToken: Token,
+    Expiration,
+  });
+  t.match(await cli(['credentials', CONNECTION, '--format', 'toml'], env), {
+    code: 2,
+    stderr: /json, env, credential-process/,
+  });
+});
+
+t.test('credentials are never in --verbose', async (t) => {
+  const { env } = await startStandIn(t, routes);
+  const { stderr } = await cli(['credentials', CONNECTION, '--verbose'], env);
+  t.match(stderr, '-> 200');
+  t.notMatch(stderr, /s\/e\+c|tok\$en|issued-token/);
+});
