@@ -17,6 +17,7 @@ export interface OnboardingDeps {
   issuerUrl: string;
   /** Where the operator published the template: an https URL of S3. */
   templateUrl?: string | undefined;
+  wake?: (() => void) | undefined;
 }
 
 const tags = ['connections'];
@@ -43,7 +44,7 @@ function templateValues(row: ConnectionRow): TemplateValues {
   };
 }
 
-export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerUrl, templateUrl }: OnboardingDeps): void {
+export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerUrl, templateUrl, wake }: OnboardingDeps): void {
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
 
   app.get(
@@ -69,6 +70,7 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
     },
     async (request, reply) => {
       const row = await act(request.caller, (trx) => requestVerification(trx, request.params.connection, 'template'));
+      wake?.();
       return sendTemplate(reply, buildBakedTemplate(issuerUrl, templateValues(row)), request.query.format ?? 'yaml');
     },
   );
@@ -88,7 +90,7 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
           hint: 'Publish GET /v1/template in a public S3 bucket and set TEMPLATE_URL, or hand out GET /v1/connections/{connection}/template.',
         });
       }
-      return act(request.caller, async (trx) => {
+      const link = await act(request.caller, async (trx) => {
         const done = await requestVerification(trx, request.params.connection, 'link');
         const { id, partition, region, permission_set: permissionSet } = done.result;
         if (permissionSet === 'custom') {
@@ -99,6 +101,8 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
         const { url, stackName } = buildLink(templateUrl, { ...templateValues(done.result), permissionSet, id, partition, region });
         return { ...done, result: { url, stack_name: stackName, template_url: templateUrl } };
       });
+      wake?.();
+      return link;
     },
   );
 
@@ -113,6 +117,7 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
     },
     async (request, reply) => {
       const row = await act(request.caller, (trx) => requestVerification(trx, request.params.connection, 'verify'));
+      wake?.();
       return reply.code(202).send(showConnection(row, issuerUrl));
     },
   );

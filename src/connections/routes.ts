@@ -34,7 +34,7 @@ export type ListGrantedConnections = (
   page: { after?: string | undefined; limit: number; tenant?: string | undefined; label?: Record<string, string> | undefined; state?: ConnectionState | undefined },
 ) => Promise<string[]>;
 
-export interface ConnectionRoutesDeps {
+export interface ConnectionDependencies {
   db: Db;
   act: Act;
   clock: Clock;
@@ -44,18 +44,24 @@ export interface ConnectionRoutesDeps {
   templateUrl?: string | undefined;
   assertLabelsUnambiguous: AssertLabelsUnambiguous;
   listGrantedConnections: ListGrantedConnections;
+  /** A ring was added or destroyed: the view of this process should know before the caller goes on. */
+  changed?: (() => Promise<unknown>) | undefined;
+  /** A connection is waiting to be verified. */
+  wake?: (() => void) | undefined;
   /** Milliseconds between two reads of a long poll; 500 unless given. */
   pollMs?: number | undefined;
 }
 
 const tags = ['connections'];
 
-export function registerConnectionRoutes(server: FastifyInstance, deps: ConnectionRoutesDeps): void {
+export function registerConnectionRoutes(server: FastifyInstance, deps: ConnectionDependencies): void {
   const { db, act, clock, rings, issuerUrl, assertLabelsUnambiguous } = deps;
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
   const closing = new AbortController();
   app.addHook('preClose', async () => closing.abort());
   registerOnboardingRoutes(server, deps);
+  // What was committed stands, whether or not this process has looked at it yet.
+  const showRings = async (): Promise<void> => void (await deps.changed?.().catch(() => {}));
 
   app.post(
     '/v1/connections',
@@ -70,10 +76,12 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
       const row = buildConnection(request.caller, request.body);
       // Key pairs take their time: made before the transaction, never inside it.
       const prepared = await rings.prepare(row.algorithm);
-      return createOnce<Connection>(act, request, reply, async (trx) => {
+      const answer = await createOnce<Connection>(act, request, reply, async (trx) => {
         const created = await createConnection(trx, { rings, assertLabelsUnambiguous }, row, prepared, request.caller);
         return { ...created, result: showConnection(created.result, issuerUrl) };
       });
+      await showRings();
+      return answer;
     },
   );
 
@@ -144,6 +152,7 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
     async (request) => {
       const { caller, params, body } = request;
       const row = await act(caller, (trx) => changeConnection(trx, caller, params.connection, body, assertLabelsUnambiguous));
+      deps.wake?.();
       return showConnection(row, issuerUrl);
     },
   );
@@ -159,6 +168,7 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
     },
     async (request) => {
       const row = await act(request.caller, (trx) => disconnect(trx, request.params.connection, rings));
+      await showRings();
       return showConnection(row, issuerUrl);
     },
   );

@@ -1,11 +1,11 @@
 // The polling worker: leases connections that are due, asks STS about each, a bounded number at once, outside any transaction.
-import type { Act } from '../../audit/act.ts';
-import type { Clock } from '../../clock.ts';
-import type { Db } from '../../db/connect.ts';
-import { findConnection } from '../store.ts';
-import { type AttemptDeps, attemptVerification } from './attempt.ts';
-import { recordAttempt } from './record.ts';
-import { findDatabaseTime, leaseDue } from './store.ts';
+import type { Act } from '../audit/act.ts';
+import type { Clock } from '../clock.ts';
+import type { Db } from '../db/connect.ts';
+import { findConnection } from './store.ts';
+import { type AttemptDeps, attemptVerification } from './verification/attempt.ts';
+import { recordAttempt } from './verification/record.ts';
+import { findDatabaseTime, leaseDue } from './verification/store.ts';
 
 export interface VerifierDeps extends AttemptDeps {
   db: Db;
@@ -30,6 +30,8 @@ export interface Verifier {
   /** Asks about everything that is due at `now`; resolves when all of it is written down. @returns how many attempts. */
   runOnce(now: Date): Promise<number>;
   start(): void;
+  /** Looks at the queue now, instead of after the interval. */
+  wake(): void;
   /** Starts nothing more, and resolves when what is running has ended. */
   stop(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   const running = new Set<Promise<void>>();
   let timer: unknown;
   let looking: Promise<void> | undefined;
+  let again = false;
   let stopped = true;
 
   async function verifyOne(connection: string, until: Date, now: Date): Promise<void> {
@@ -81,11 +84,14 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     } catch (error) {
       log.error({ err: error }, 'the queue of verifications could not be read');
     }
-    if (!stopped) timer = timers.setTimeout(begin, intervalMs);
   }
 
   function begin(): void {
-    looking = look();
+    again = false;
+    looking = look().finally(() => {
+      looking = undefined;
+      if (!stopped) timer = timers.setTimeout(begin, again ? 0 : intervalMs);
+    });
   }
 
   return {
@@ -101,6 +107,14 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     start: () => {
       if (!stopped) return;
       stopped = false;
+      begin();
+    },
+    wake: () => {
+      if (stopped) return;
+      again = true;
+      // While it is looking, it looks once more afterwards.
+      if (looking !== undefined) return;
+      timers.clearTimeout(timer);
       begin();
     },
     stop: async () => {
