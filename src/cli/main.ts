@@ -94,4 +94,8 @@ function stackOf(failure: Failure): string {
   return inner.stack ?? inner.message;
 }
 
-if (import.meta.main) process.exitCode = await run(process.argv.slice(2), processOutside());
+if (import.meta.main) {
+  const code = await run(process.argv.slice(2), processOutside());
+  // A service that could not start may have left something open; one that did is still to run.
+  if (code !== EXIT.ok) process.exit(code);
+}
