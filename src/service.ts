@@ -23,7 +23,7 @@ import { loadKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import { type RotateDeps, rotateDue } from './keys/rotate.ts';
 import { createLocalSigner, type LocalSigner } from './keys/signer.ts';
-import { deleteDuePrivateKeys, listDueRings } from './keys/store.ts';
+import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
 import { createRingView } from './keys/view.ts';
 import { createAuthenticate, bearerToken } from './oauth/authenticate.ts';
 import { createClients } from './oauth/clients.ts';
@@ -56,9 +56,9 @@ function scheduleTasks(background: Background, deps: ServiceDeps, tasks: { refre
   const { db } = deps.database;
   background.every('refresh the view of the signing keys', tasks.refreshMs, tasks.refresh);
   background.every('rotate due rings', Math.min(5_000, tasks.refreshMs * 2), async () => {
-    for (const ring of await listDueRings(db, 20)) await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
+    for (const ring of await listDueRings(db, await readClock(db), 20)) await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
   });
-  background.every('delete private keys', 60_000, async () => tasks.signer.forget(await deleteDuePrivateKeys(db)));
+  background.every('delete private keys', 60_000, async () => tasks.signer.forget(await deleteDuePrivateKeys(db, await readClock(db))));
   background.every('write counts of refusals', 10_000, () => tasks.refusals.flush());
   background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(deps.clock.wall() - 60_000)));
   background.every('delete idempotency keys', 600_000, () => deleteIdempotencyKeys(db, new Date(deps.clock.wall() - 24 * 3_600_000)));
@@ -76,14 +76,14 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   await ensurePartitions(db, new Date(clock.wall()));
 
   const kek = await loadKek(db, { file: config.kekFile, mayCreate: config.mayCreateKek });
-  const rings = createRings(kek);
+  const rings = createRings({ kek, readClock });
   // Two streams: an administrative act that waits for a row must not hold up tokens.
   const stream = createAuditStream({ database, clock });
   const acts = createAuditStream({ database, clock });
   const act = createAct(acts);
-  await prepareDatabase({ act, rings, issuerUrl, keyPolicy: config.keyPolicy });
+  await prepareDatabase({ act, rings, readClock, issuerUrl, keyPolicy: config.keyPolicy });
 
-  const view = createRingView({ db, clock });
+  const view = createRingView({ db, clock, readClock });
   await view.refresh();
   const signer = createLocalSigner(db, kek);
   const minting = { issuerUrl, view, signer, clock };
@@ -94,7 +94,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const clients = createClients(db, () => stream.epoch);
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
   const provider = createProvider({ issuerUrl, view, signer, decideToken, record: createRecord({ stream, refusals, clients, decideToken, log }) });
-  const rotation: RotateDeps = { db, act, rings, changed: () => view.refresh() };
+  const rotation: RotateDeps = { db, act, rings, readClock, changed: () => view.refresh() };
   const verifier = createVerifier({ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl });
 
   const app: AppDeps = {

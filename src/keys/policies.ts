@@ -2,7 +2,7 @@
 import type { Db, Transaction } from '../db/connect.ts';
 import { StartError } from '../errors.ts';
 import { effectivePolicy, type KeyPolicy, type PolicyVersion, unsoundLines } from './policy.ts';
-import { readClock } from './store.ts';
+import type { ReadClock } from './store.ts';
 
 export async function listPolicyVersions(db: Db): Promise<PolicyVersion[]> {
   const rows = await db
@@ -23,10 +23,9 @@ export async function listPolicyVersions(db: Db): Promise<PolicyVersion[]> {
   }));
 }
 
-/** The policy that decisions of this transaction go by. */
-export async function readPolicy(db: Db): Promise<KeyPolicy> {
-  const versions = await listPolicyVersions(db);
-  return effectivePolicy(versions, await readClock(db));
+/** The policy that holds at `now`. */
+export async function readPolicy(db: Db, now: number): Promise<KeyPolicy> {
+  return effectivePolicy(await listPolicyVersions(db), now);
 }
 
 /**
@@ -34,7 +33,7 @@ export async function readPolicy(db: Db): Promise<KeyPolicy> {
  * @returns whether it did.
  * @throws StartError `key_policy_unsound` with the arithmetic.
  */
-export async function seedPolicy(trx: Transaction, policy: KeyPolicy): Promise<boolean> {
+export async function seedPolicy(trx: Transaction, policy: KeyPolicy, readClock: ReadClock): Promise<boolean> {
   const lines = unsoundLines(policy);
   if (lines.length > 0) {
     throw new StartError('key_policy_unsound', `The key policy breaks its arithmetic: ${lines.join('; ')}.`, 'Mend the KEY_POLICY_* variables.');

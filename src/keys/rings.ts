@@ -6,7 +6,7 @@ import { type Algorithm, generatePrivateKey, publicBytes, publicJwk, thumbprint 
 import { encrypt, type Kek } from './encrypt.ts';
 import { readPolicy } from './policies.ts';
 import type { Purpose } from './policy.ts';
-import { deletePrivateKeys, insertActivation, insertKey, insertRing, readClock, ringId } from './store.ts';
+import { deletePrivateKeys, insertActivation, insertKey, insertRing, type ReadClock, ringId } from './store.ts';
 import { nextRotationAt } from './timeline.ts';
 
 export interface PreparedKey {
@@ -33,7 +33,7 @@ export interface Rings {
   destroyPrivateKeys(trx: Transaction, issuer: string): Promise<void>;
 }
 
-export function createRings(kek: Kek): Rings {
+export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock }): Rings {
   let turn: Promise<unknown> = Promise.resolve();
 
   const rings: Rings = {
@@ -52,7 +52,7 @@ export function createRings(kek: Kek): Rings {
     insert: async (trx, { issuer, algorithm, purpose }, prepared, actor) => {
       const id = ringId(issuer, algorithm);
       const at = await readClock(trx);
-      const policy = await readPolicy(trx);
+      const policy = await readPolicy(trx, at);
       const [first, second] = prepared.keys;
       const standby = { kid: second.kid, publishedAt: at, bornWithRing: true };
       await insertRing(trx, { id, issuer, algorithm, purpose, at, nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy) });

@@ -22,6 +22,7 @@ export interface RotateDeps {
   db: Db;
   act: Act;
   rings: Rings;
+  readClock: store.ReadClock;
   /** Called after a commit, so that this process sees its own change at once. */
   changed: () => Promise<void>;
 }
@@ -35,12 +36,12 @@ interface Locked {
 }
 
 /** Locks the ring first; the clock is read after the wait. */
-async function lock(trx: Transaction, id: string): Promise<Locked> {
+async function lock(trx: Transaction, id: string, readClock: store.ReadClock): Promise<Locked> {
   const row = await store.lockRing(trx, id);
   if (!row) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
-  const policy = await readPolicy(trx);
   const ring = { ...row, keys: await store.listRingKeys(trx, id) };
-  return { ring, policy, now: await store.readClock(trx) };
+  const now = await readClock(trx);
+  return { ring, policy: await readPolicy(trx, now), now };
 }
 
 /** Activates the standby and publishes the next one, prepared before. */
@@ -102,7 +103,7 @@ export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): P
   if (!found) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const next = await deps.rings.prepareKey(found.algorithm);
   const rotated = await deps.act(actor, async (trx) => {
-    const locked = await lock(trx, ring);
+    const locked = await lock(trx, ring, deps.readClock);
     const problem = obstacle(locked);
     if (problem) throw problem;
     return recorded('key.rotated', await activateStandby(trx, deps.rings, locked, next, actor));
@@ -114,7 +115,7 @@ export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): P
 /** Queues a ring: the background rotates it as soon as its conditions hold. @returns when that can be. */
 export async function queueRotation(deps: RotateDeps, ring: string, actor: Actor): Promise<{ ring: string; not_before: string }> {
   return await deps.act(actor, async (trx) => {
-    const { ring: locked, policy, now } = await lock(trx, ring);
+    const { ring: locked, policy, now } = await lock(trx, ring, deps.readClock);
     const standby = standbyKey(locked.keys, now);
     const at = Math.max(now, locked.heldUntil ?? 0, standby ? seasonedAt(standby, policy) : now);
     await store.setNextRotation(trx, ring, at);
@@ -129,7 +130,7 @@ export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): P
   if (!found) return undefined;
   const next = await deps.rings.prepareKey(found.algorithm);
   const rotated = await deps.act<Rotated | undefined>(actor, async (trx) => {
-    const locked = await lock(trx, ring);
+    const locked = await lock(trx, ring, deps.readClock);
     const active = activeKey(locked.ring.keys, locked.now);
     const nothing = { result: undefined, records: [], affectsDecisions: false };
     // Somebody rotated between our look and our lock.
@@ -170,7 +171,7 @@ export async function revoke(
   if (!found) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const next = await deps.rings.prepareKey(found.algorithm);
   const result = await deps.act(actor, async (trx) => {
-    const locked = await lock(trx, input.ring);
+    const locked = await lock(trx, input.ring, deps.readClock);
     const { ring, policy, now } = locked;
     const key = ring.keys.find((candidate) => candidate.kid === input.kid);
     if (!key) throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });

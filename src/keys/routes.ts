@@ -1,7 +1,6 @@
 // The keys API: rings with their timelines, rotation, revocation, the policy.
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { Db } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
@@ -38,31 +37,31 @@ function toRing(ring: store.Ring, policy: KeyPolicy, now: number, issuerUrl: str
   };
 }
 
-async function showRings(db: Db, ids: readonly string[], issuerUrlOf: (issuer: string) => string): Promise<Static<typeof schema.Ring>[]> {
-  const policy = await readPolicy(db);
-  const now = await store.readClock(db);
+async function showRings({ db, readClock, issuerUrlOf }: KeyRoutesDeps, ids: readonly string[]): Promise<Static<typeof schema.Ring>[]> {
+  const now = await readClock(db);
+  const policy = await readPolicy(db, now);
   const rings = await Promise.all(ids.map((id) => store.findRing(db, id)));
   return rings.flatMap((ring) => (ring ? [toRing(ring, policy, now, issuerUrlOf(ring.issuer))] : []));
 }
 
 /** The ring that a request means: the issuer's only one, or that of the algorithm named. */
-async function resolveRing(db: Db, issuer: string, algorithm?: 'ES256' | 'RS256'): Promise<string> {
-  const rings = await store.listIssuerRings(db, issuer);
+async function resolveRing({ db, readClock }: KeyRoutesDeps, issuer: string, algorithm?: 'ES256' | 'RS256'): Promise<string> {
+  const rings = await store.listIssuerRings(db, issuer, await readClock(db));
   const found = algorithm ? rings.find((ring) => ring.algorithm === algorithm) : rings[0];
   if (!found) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   if (!algorithm && rings.length > 1) throw new Problem('invalid_request', 'This issuer has several rings: name the algorithm.');
   return found.id;
 }
 
-async function resolveRingOfKey(db: Db, issuer: string, kid: string): Promise<string> {
-  for (const ring of await store.listIssuerRings(db, issuer)) {
+async function resolveRingOfKey({ db, readClock }: KeyRoutesDeps, issuer: string, kid: string): Promise<string> {
+  for (const ring of await store.listIssuerRings(db, issuer, await readClock(db))) {
     if ((await store.listRingKeys(db, ring.id)).some((key) => key.kid === kid)) return ring.id;
   }
   throw new Problem('not_found', 'This issuer has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
 }
 
 export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps): void {
-  const { db, issuerUrlOf } = deps;
+  const { db, readClock } = deps;
 
   server.get(
     '/v1/keys',
@@ -74,7 +73,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
       const { limit = 50, cursor } = request.query as { limit?: number; cursor?: string };
       const rows = await store.listRings(db, decodeCursor(cursor, 1)?.[0], limit + 1);
       const page = toPage(rows, limit, (row) => row.id, (row) => [row.id]);
-      return { ...page, items: await showRings(db, page.items, issuerUrlOf) };
+      return { ...page, items: await showRings(deps, page.items) };
     },
   );
 
@@ -86,9 +85,9 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     },
     async (request) => {
       const { issuer } = request.params as Static<typeof schema.IssuerParams>;
-      const rings = await store.listIssuerRings(db, issuer);
+      const rings = await store.listIssuerRings(db, issuer, await readClock(db));
       if (rings.length === 0) throw new Problem('not_found', 'There is no such issuer.', { hint: 'List the rings with GET /v1/keys.' });
-      return { items: await showRings(db, rings.map((ring) => ring.id), issuerUrlOf) };
+      return { items: await showRings(deps, rings.map((ring) => ring.id)) };
     },
   );
 
@@ -104,7 +103,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     async (request, reply) => {
       const { issuer } = request.params as Static<typeof schema.IssuerParams>;
       const { now, algorithm } = request.body as Static<typeof schema.RotateBody>;
-      const ring = await resolveRing(db, issuer, algorithm);
+      const ring = await resolveRing(deps, issuer, algorithm);
       if (now) return await rotateNow(deps, ring, request.caller);
       return await reply.code(202).send(await queueRotation(deps, ring, request.caller));
     },
@@ -122,7 +121,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     async (request) => {
       const { issuer } = request.params as Static<typeof schema.IssuerParams>;
       const { kid, accept_outage: acceptOutage = false } = request.body as Static<typeof schema.RevokeBody>;
-      const ring = await resolveRingOfKey(db, issuer, kid);
+      const ring = await resolveRingOfKey(deps, issuer, kid);
       return await revoke(deps, { ring, kid, acceptOutage }, request.caller);
     },
   );
@@ -132,7 +131,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     { schema: { operationId: 'getKeyPolicy', summary: 'The key policy and its arithmetic', tags, response: { 200: schema.Policy } }, preHandler: requireScopes('keys:read') },
     async () => {
       const versions = await listPolicyVersions(db);
-      const policy = await readPolicy(db);
+      const policy = await readPolicy(db, await readClock(db));
       const seconds = (ms: number): number => ms / 1000;
       return {
         version: Math.max(...versions.map((row) => row.version)),

@@ -22,7 +22,10 @@ export function ringId(issuer: string, algorithm: Algorithm): string {
   return `${issuer}:${algorithm}`;
 }
 
-/** The database's clock, milliseconds since the epoch. */
+/** Milliseconds since the epoch, as the database tells them: a parameter, so that tests can step it. */
+export type ReadClock = (db: Db) => Promise<number>;
+
+/** The database's own clock. */
 export async function readClock(db: Db): Promise<number> {
   const result = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
   return (result.rows[0] as { now: Date }).now.getTime();
@@ -121,20 +124,20 @@ export async function deletePrivateKeys(trx: Transaction, issuer: string): Promi
 }
 
 /** Deletes private halves whose time has come; @returns their kids. */
-export async function deleteDuePrivateKeys(db: Db, limit = 100): Promise<string[]> {
+export async function deleteDuePrivateKeys(db: Db, now: number, limit = 100): Promise<string[]> {
   const rows = await sql<{ kid: string }>`
     delete from private_keys where kid in (
-      select kid from private_keys where destroy_at <= clock_timestamp() order by destroy_at limit ${limit} for update skip locked)
+      select kid from private_keys where destroy_at <= ${new Date(now).toISOString()}::timestamptz order by destroy_at limit ${limit} for update skip locked)
     returning kid`.execute(db);
   return rows.rows.map((row) => row.kid);
 }
 
 /** Rings that somebody should look at now, oldest first. */
-export async function listDueRings(db: Db, limit: number): Promise<string[]> {
+export async function listDueRings(db: Db, now: number, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom('rings')
     .select('id')
-    .where('next_rotation_at', '<=', sql<Date>`clock_timestamp()`)
+    .where('next_rotation_at', '<=', new Date(now))
     .orderBy('next_rotation_at')
     .limit(limit)
     .execute();
@@ -208,36 +211,35 @@ export interface RingChanges {
   now: number;
 }
 
-/** The keys that may be published now or later, of the rings that `condition` selects. */
-async function listPublishable(db: Db, condition: ReturnType<typeof sql>): Promise<Ring[]> {
+/** The keys that may be published at `now` or later, of the rings that `condition` selects. */
+async function listPublishable(db: Db, condition: ReturnType<typeof sql>, now: number): Promise<Ring[]> {
   const rings = await sql<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }>`
     select r.id, r.issuer, r.algorithm, r.purpose from rings r where ${condition}`.execute(db);
   if (rings.rows.length === 0) return [];
   const keys = await sql<KeyRow>`
     ${sql.raw(KEYS)} where k.ring in (select r.id from rings r where ${condition})
-      and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > now())`.execute(db);
+      and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > ${new Date(now).toISOString()}::timestamptz)`.execute(db);
   const byId = new Map<string, Ring>(rings.rows.map((row) => [row.id, { ...row, keys: [] }]));
   for (const row of keys.rows) byId.get(row.ring)?.keys.push(toKey(row));
   return [...byId.values()];
 }
 
 /** What changed since a horizon ('0' for everything), in one snapshot. */
-export async function listChangedRings(db: Db, horizon: string): Promise<RingChanges> {
+export async function listChangedRings(db: Db, horizon: string, clock: ReadClock): Promise<RingChanges> {
   return await db
     .transaction()
     .setIsolationLevel('repeatable read')
     .execute(async (trx) => {
-      const clock = await sql<{ horizon: string; now: Date }>`
-        select pg_snapshot_xmin(pg_current_snapshot())::text as horizon, clock_timestamp() as now`.execute(trx);
-      const { horizon: next, now } = clock.rows[0] as { horizon: string; now: Date };
-      const rings = await listPublishable(trx, sql`r.changed_xid >= ${horizon}::xid8`);
-      return { rings, horizon: next, now: now.getTime() };
+      const now = await clock(trx);
+      const snapshot = await sql<{ horizon: string }>`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(trx);
+      const rings = await listPublishable(trx, sql`r.changed_xid >= ${horizon}::xid8`, now);
+      return { rings, horizon: (snapshot.rows[0] as { horizon: string }).horizon, now };
     });
 }
 
 /** The rings of one issuer, for an id that this process has not met. */
-export async function listIssuerRings(db: Db, issuer: string): Promise<Ring[]> {
-  return await listPublishable(db, sql`r.issuer = ${issuer}`);
+export async function listIssuerRings(db: Db, issuer: string, now: number): Promise<Ring[]> {
+  return await listPublishable(db, sql`r.issuer = ${issuer}`, now);
 }
 
 /** A page of rings by id. */

@@ -4,7 +4,7 @@ import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { effectivePolicy, type KeyPolicy, type PolicyVersion } from './policy.ts';
 import { listPolicyVersions } from './policies.ts';
-import { listChangedRings, listIssuerRings, type Ring } from './store.ts';
+import { listChangedRings, listIssuerRings, type ReadClock, type Ring } from './store.ts';
 
 export interface RingView {
   /** The rings of an issuer, from memory; undefined when this process does not know it. */
@@ -32,14 +32,13 @@ interface Anchor {
   sent: number;
   /** The database's clock when it answered. */
   databaseTime: number;
-  /** Wall time halfway through the round trip, and half the trip: the error of the comparison. */
+  /** Wall and monotonic time halfway through that round trip, and half the trip: the error of the comparison. */
   wall: number;
   monotonic: number;
   halfTrip: number;
 }
 
-export function createRingView(options: { db: Db; clock: Clock }): RingView {
-  const { db, clock } = options;
+export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock; readClock: ReadClock }): RingView {
   const rings = new Map<string, Ring[]>();
   let versions: PolicyVersion[] = [];
   let horizon = '0';
@@ -55,9 +54,7 @@ export function createRingView(options: { db: Db; clock: Clock }): RingView {
 
   async function refresh(): Promise<void> {
     const sent = clock.monotonic();
-    const wallSent = clock.wall();
-    const changes = await listChangedRings(db, horizon);
-    const answered = clock.monotonic();
+    const changes = await listChangedRings(db, horizon, readClock);
     // A database restored from a backup counts transactions anew: what we know may be from its future.
     if (BigInt(changes.horizon) < BigInt(horizon)) {
       horizon = '0';
@@ -68,8 +65,12 @@ export function createRingView(options: { db: Db; clock: Clock }): RingView {
     for (const ring of changes.rings) put(ring);
     horizon = changes.horizon;
     versions = policies;
-    const halfTrip = (answered - sent) / 2;
-    anchor = { sent, databaseTime: changes.now, wall: wallSent + halfTrip, monotonic: sent + halfTrip, halfTrip };
+    // One short round trip of its own: the shorter it is, the more the comparison of clocks is worth.
+    const asked = clock.monotonic();
+    const wallAsked = clock.wall();
+    const databaseTime = await readClock(db);
+    const halfTrip = (clock.monotonic() - asked) / 2;
+    anchor = { sent, databaseTime, wall: wallAsked + halfTrip, monotonic: asked + halfTrip, halfTrip };
   }
 
   const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.monotonic) : clock.wall());
@@ -97,7 +98,7 @@ export function createRingView(options: { db: Db; clock: Clock }): RingView {
       const second = Math.floor(clock.monotonic() / 1000);
       reads = second === reads.second ? { second, count: reads.count + 1 } : { second, count: 1 };
       if (reads.count > UNKNOWN_READS_PER_SECOND) return Promise.resolve(undefined);
-      const read = listIssuerRings(db, issuer)
+      const read = listIssuerRings(db, issuer, now())
         .then((found) => {
           found.forEach(put);
           return rings.get(issuer);

@@ -1,0 +1,68 @@
+// The view of all rings: what it knows, how old it may be, and when nobody signs by it.
+import t from 'tap';
+import { SYSTEM } from '../../src/audit/act.ts';
+import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
+import { rotateNow } from '../../src/keys/rotate.ts';
+import { insertIssuer } from '../../src/issuers/store.ts';
+import { createKeysFixture } from '../support/keys.ts';
+
+t.test('nobody signs by a view of age R or more, and D ends serving', async (t) => {
+  const { view: createView, clock } = await createKeysFixture(t);
+  const view = createView();
+  t.throws(() => view.assertMaySign(), { code: 'unavailable' }, 'not read yet');
+  t.notOk(view.mayServe());
+  await view.refresh();
+  t.doesNotThrow(() => view.assertMaySign());
+  clock.step(LOOPBACK_POLICY.oldestSigned - 1);
+  t.doesNotThrow(() => view.assertMaySign());
+  t.ok(view.mayServe());
+  clock.step(1);
+  t.throws(() => view.assertMaySign(), { code: 'unavailable', message: /too old/ });
+  t.notOk(view.mayServe());
+  await view.refresh();
+  t.doesNotThrow(() => view.assertMaySign());
+});
+
+t.test('nobody signs while clocks disagree', async (t) => {
+  const { view: createView, clock } = await createKeysFixture(t);
+  const view = createView();
+  await view.refresh();
+  clock.jump(LOOPBACK_POLICY.clockError);
+  t.doesNotThrow(() => view.assertMaySign());
+  clock.jump(1);
+  t.throws(() => view.assertMaySign(), { message: /jumped/ }, 'wall and monotonic time parted');
+  await view.refresh();
+  t.throws(() => view.assertMaySign(), { message: /away from the database/ }, 'a refresh does not make a wrong clock right');
+  clock.jump(-LOOPBACK_POLICY.clockError);
+  await view.refresh();
+  t.doesNotThrow(() => view.assertMaySign());
+});
+
+t.test('a refresh brings what changed, by whoever', async (t) => {
+  const { view: createView, deps, ringId } = await createKeysFixture(t);
+  const [ours, peers] = [createView(), createView()];
+  await Promise.all([ours.refresh(), peers.refresh()]);
+  const { kid } = await rotateNow({ ...deps, changed: () => ours.refresh() }, ringId, SYSTEM);
+  const active = (view: typeof ours) => view.find('platform')?.[0]?.keys.find((key) => key.seq === 1)?.kid;
+  t.equal(active(ours), kid);
+  t.equal(active(peers), undefined);
+  await peers.refresh();
+  t.equal(active(peers), kid);
+});
+
+t.test('an unknown issuer costs one read however many ask, and is then known', async (t) => {
+  const { view: createView, deps, act, database } = await createKeysFixture(t);
+  const view = createView();
+  await view.refresh();
+  t.equal(view.find('is_new'), undefined);
+  t.equal(await view.load('is_new'), undefined);
+  const prepared = await deps.rings.prepare('ES256');
+  await act(SYSTEM, async (trx) => {
+    await insertIssuer(trx, { id: 'is_new', kind: 'connection' });
+    await deps.rings.insert(trx, { issuer: 'is_new', algorithm: 'ES256', purpose: 'web_identity_token' }, prepared, SYSTEM);
+    return { result: undefined, records: [], affectsDecisions: false };
+  });
+  const flights = Array.from({ length: 50 }, () => view.load('is_new'));
+  t.equal(new Set(flights).size, 1, 'single flight');
+  t.equal((await flights[0])?.[0]?.keys.length, 2);
+});

@@ -1,0 +1,84 @@
+// One ring in a database, with a clock that tests step: the real store, rings and rotation.
+import { randomBytes } from 'node:crypto';
+import type { Test } from 'tap';
+import { type Act, createAct, SYSTEM } from '../../src/audit/act.ts';
+import { ensurePartitions } from '../../src/audit/store.ts';
+import { createAuditStream } from '../../src/audit/stream.ts';
+import type { Clock } from '../../src/clock.ts';
+import type { Database } from '../../src/db/connect.ts';
+import { insertIssuer } from '../../src/issuers/store.ts';
+import type { Kek } from '../../src/keys/encrypt.ts';
+import { createLocalKek } from '../../src/keys/kek.ts';
+import { seedPolicy } from '../../src/keys/policies.ts';
+import { type KeyPolicy, LOOPBACK_POLICY } from '../../src/keys/policy.ts';
+import { createRings, type PreparedRing, type Rings } from '../../src/keys/rings.ts';
+import type { RotateDeps } from '../../src/keys/rotate.ts';
+import { findRing, type Ring, ringId } from '../../src/keys/store.ts';
+import { createRingView, type RingView } from '../../src/keys/view.ts';
+import { openTestDatabase } from './databases.ts';
+
+export interface SteppedClock extends Clock {
+  /** Steps wall, monotonic and database time, milliseconds. */
+  step(ms: number): void;
+  /** Steps the wall clock alone, as an administrator or NTP would. */
+  jump(ms: number): void;
+  database(): number;
+}
+
+export function steppedClock(start = Date.UTC(2026, 0, 15)): SteppedClock {
+  let [wall, monotonic, database] = [start, 1000, start];
+  return {
+    wall: () => wall,
+    monotonic: () => monotonic,
+    database: () => database,
+    step: (ms) => {
+      wall += ms;
+      monotonic += ms;
+      database += ms;
+    },
+    jump: (ms) => {
+      wall += ms;
+    },
+  };
+}
+
+export interface KeysFixture {
+  database: Database;
+  kek: Kek;
+  act: Act;
+  clock: SteppedClock;
+  deps: RotateDeps;
+  prepared: PreparedRing;
+  ringId: string;
+  ring(): Promise<Ring>;
+  view(): RingView;
+}
+
+export async function createKeysFixture(
+  t: Test,
+  options: { database?: Database; kek?: Kek; rings?: Rings; clock?: SteppedClock; policy?: KeyPolicy; purpose?: 'workload_token' | 'web_identity_token' } = {},
+): Promise<KeysFixture> {
+  const database = options.database ?? (await openTestDatabase(t));
+  const kek = options.kek ?? createLocalKek(randomBytes(32));
+  const clock = options.clock ?? steppedClock();
+  const readClock = async (): Promise<number> => clock.database();
+  const rings = options.rings ?? createRings({ kek, readClock });
+  await ensurePartitions(database.db, new Date(clock.wall()));
+  const act = createAct(createAuditStream({ database, clock }));
+  const { purpose = 'workload_token' } = options;
+  const issuer = 'platform';
+  const prepared = await rings.prepare('ES256');
+  await act(SYSTEM, async (trx) => {
+    await seedPolicy(trx, options.policy ?? LOOPBACK_POLICY, readClock);
+    await insertIssuer(trx, { id: issuer, kind: 'platform' });
+    await rings.insert(trx, { issuer, algorithm: 'ES256', purpose }, prepared, SYSTEM);
+    return { result: undefined, records: [], affectsDecisions: false };
+  });
+  const id = ringId(issuer, 'ES256');
+  return {
+    ...{ database, kek, act, clock, prepared, ringId: id },
+    deps: { db: database.db, act, rings, readClock, changed: async () => {} },
+    ring: async () => (await findRing(database.db, id)) as Ring,
+    view: () => createRingView({ db: database.db, clock, readClock }),
+  };
+}
