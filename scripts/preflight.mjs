@@ -51,7 +51,7 @@ function runNpmCi(folder) {
   const path = PATH.split(delimiter).filter((entry) => !entry.endsWith(join('node_modules', '.bin')));
   const own = basename(cli) === 'npm-cli.js';
   const command = own ? process.execPath : 'npm';
-  const result = spawnSync(command, [...(own ? [cli] : []), 'ci', '--no-audit', '--no-fund'], {
+  const result = spawnSync(command, [...(own ? [cli] : []), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: folder,
     env: { ...env, PATH: path.join(delimiter) },
     stdio: ['ignore', 2, 2],
