@@ -7,10 +7,14 @@ import { type AuditEntry, type ChainedRow, chainRow, type Head, ORIGIN } from '.
 import { findHead, insertReplayKeys, insertRows, lockEpoch, type ReplayKey } from './store.ts';
 
 /** The decision behind this append was made under another policy epoch: decide again. */
-export class EpochChanged extends Error {}
+export class EpochChanged extends Error {
+  override name = 'EpochChanged';
+}
 
 /** The (issuer, jti) of this append was seen before. */
-export class Replayed extends Error {}
+export class Replayed extends Error {
+  override name = 'Replayed';
+}
 
 export interface Append {
   entry?: AuditEntry | undefined;

@@ -1,7 +1,9 @@
 // The strict check of a JWS in compact form (RFC 7515), before any cryptography looks at it.
 import { JsonError, parseStrictJson } from '../json.ts';
 
-export class MalformedToken extends Error {}
+export class MalformedToken extends Error {
+  override name = 'MalformedToken';
+}
 
 export interface Compact {
   header: Record<string, unknown>;

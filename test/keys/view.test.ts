@@ -51,7 +51,7 @@ t.test('a refresh brings what changed, by whoever', async (t) => {
 });
 
 t.test('an unknown issuer costs one read however many ask, and is then known', async (t) => {
-  const { view: createView, deps, act, database } = await createKeysFixture(t);
+  const { view: createView, deps, act } = await createKeysFixture(t);
   const view = createView();
   await view.refresh();
   t.equal(view.find('is_new'), undefined);

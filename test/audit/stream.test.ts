@@ -1,0 +1,170 @@
+// The audit stream: durable before it resolves, chained, under the epoch, replay keys once, honest about a lost commit.
+import { sql } from 'kysely';
+import t from 'tap';
+import { createAct, SYSTEM } from '../../src/audit/act.ts';
+import { hashRow } from '../../src/audit/chain.ts';
+import { createRefusals } from '../../src/audit/refusals.ts';
+import { deleteReplayKeys, ensurePartitions } from '../../src/audit/store.ts';
+import { createAuditStream, EpochChanged, Replayed } from '../../src/audit/stream.ts';
+import type { Database } from '../../src/db/connect.ts';
+import { openTestDatabase } from '../support/databases.ts';
+import { steppedClock } from '../support/keys.ts';
+
+async function setUp(t: Parameters<typeof openTestDatabase>[0]) {
+  const database = await openTestDatabase(t);
+  const clock = steppedClock();
+  await ensurePartitions(database.db, new Date(clock.wall()));
+  return { database, clock, stream: createAuditStream({ database, clock }) };
+}
+
+async function listRows(database: Database) {
+  return await database.db.selectFrom('audit').select(['month', 'stream', 'seq', 'kind', 'row', 'hash']).orderBy('month').orderBy('stream').orderBy('seq').execute();
+}
+
+/** Recomputes every stream from its first row. */
+async function assertChained(t: Parameters<typeof openTestDatabase>[0], database: Database) {
+  const heads = new Map<string, { seq: number; hash: Buffer }>();
+  for (const row of await listRows(database)) {
+    const head = heads.get(row.stream) ?? { seq: -1, hash: Buffer.alloc(32) };
+    if (row.seq !== head.seq + 1) t.fail(`a gap before ${row.stream} ${row.seq}`);
+    if (!hashRow(head.hash, row.row).equals(row.hash)) t.fail(`the chain breaks at ${row.stream} ${row.seq}`);
+    heads.set(row.stream, { seq: row.seq, hash: row.hash });
+  }
+  t.ok(heads.size > 0, 'chained');
+  return heads;
+}
+
+t.test('appends share batches, and every one is chained and there when it resolves', async (t) => {
+  const { database, stream } = await setUp(t);
+  await Promise.all(
+    Array.from({ length: 700 }, async (_, index) => {
+      await stream.append({ entry: { kind: 'token.minted', actor: 'wl_x', details: { index, text: 'ä "quoted" \\ \u2028', none: undefined } } });
+    }),
+  );
+  const rows = await listRows(database);
+  t.equal(rows.length, 701);
+  t.equal(rows[0]?.kind, 'stream.opened');
+  t.same(JSON.parse(rows[1]?.row as string).details, { index: 0, text: 'ä "quoted" \\ \u2028' });
+  await assertChained(t, database);
+});
+
+t.test('a row that was altered, removed or moved breaks the chain', async (t) => {
+  const { database, stream } = await setUp(t);
+  for (let index = 0; index < 3; index += 1) await stream.append({ entry: { kind: 'x', details: { index } } });
+  const rows = await listRows(database);
+  const [, first, second] = rows as [unknown, (typeof rows)[0], (typeof rows)[0]];
+  t.notOk(hashRow(first.hash, second.row.replace('"index":1', '"index":2')).equals(second.hash));
+  t.notOk(hashRow(Buffer.alloc(32), second.row).equals(second.hash));
+});
+
+t.test('an append decided under another epoch is left out', async (t) => {
+  const { database, stream, clock } = await setUp(t);
+  await stream.append({ entry: { kind: 'a' }, epoch: 1 });
+  t.equal(stream.epoch, 1);
+  const act = createAct(createAuditStream({ database, clock }));
+  await act(SYSTEM, async () => ({ result: undefined, records: [{ kind: 'workload.updated' }], affectsDecisions: true }));
+  const results = await Promise.allSettled([stream.append({ entry: { kind: 'b' }, epoch: 1 }), stream.append({ entry: { kind: 'c' }, epoch: 2 }), stream.append({ entry: { kind: 'd' } })]);
+  t.same(results.map((result) => result.status), ['rejected', 'fulfilled', 'fulfilled']);
+  t.ok((results[0] as PromiseRejectedResult).reason instanceof EpochChanged);
+  t.equal(stream.epoch, 2);
+  t.same((await listRows(database)).map((row) => row.kind).filter((kind) => kind !== 'stream.opened').sort(), ['a', 'c', 'd', 'workload.updated']);
+  await assertChained(t, database);
+});
+
+t.test('a replay key is taken once: in one batch, across batches, across processes', async (t) => {
+  const { database, stream, clock } = await setUp(t);
+  const other = createAuditStream({ database, clock });
+  const replay = { issuer: 'wl_x', jti: 'one', expiresAt: new Date(clock.wall() + 60_000) };
+  const appends = Array.from({ length: 20 }, (_, index) => (index % 2 ? stream : other).append({ entry: { kind: 'token.minted' }, replay }));
+  const results = await Promise.allSettled(appends);
+  t.equal(results.filter((result) => result.status === 'fulfilled').length, 1);
+  t.ok(results.filter((result) => result.status === 'rejected').every((result) => (result as PromiseRejectedResult).reason instanceof Replayed));
+  await t.rejects(stream.append({ replay }), { name: 'Replayed' });
+  await stream.append({ replay: { ...replay, issuer: 'wl_y' } });
+  t.equal((await listRows(database)).filter((row) => row.kind === 'token.minted').length, 1);
+  t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 59_000)), 0);
+  t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 61_000)), 2);
+});
+
+t.test("an act and its record commit together or not at all, and a failed one leaves the chain whole", async (t) => {
+  const { database, clock } = await setUp(t);
+  const act = createAct(createAuditStream({ database, clock }));
+  const insert = (slug: string, fail: boolean) =>
+    act({ ...SYSTEM, id: 'ad_x', reason: 'why' }, async (trx) => {
+      await trx.insertInto('workloads').values({ id: `wl_${slug}`, slug, state: 'active', scopes: [], audiences: [], jwks: '{"keys":[]}' }).execute();
+      if (fail) throw new Error('no');
+      return { result: slug, records: [{ kind: 'workload.created', workload: `wl_${slug}` }], affectsDecisions: true };
+    });
+  await insert('a', false);
+  await t.rejects(insert('b', true), { message: 'no' });
+  await insert('c', false);
+  t.same((await database.db.selectFrom('workloads').select('slug').orderBy('slug').execute()).map((row) => row.slug), ['a', 'c']);
+  const rows = (await listRows(database)).filter((row) => row.kind === 'workload.created');
+  t.same(rows.map((row) => JSON.parse(row.row)).map(({ workload, details }) => [workload, details.reason]), [['wl_a', 'why'], ['wl_c', 'why']]);
+  t.equal((await database.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch, 3);
+  await assertChained(t, database);
+});
+
+t.test('a batch that fails answers nobody, and the next one goes on from what was committed', async (t) => {
+  const { database, stream } = await setUp(t);
+  await stream.append({ entry: { kind: 'before' } });
+  // The column is not null: the whole batch fails in the database.
+  await t.rejects(stream.append({ entry: { kind: null as unknown as string } }), { code: 'unavailable' });
+  await stream.append({ entry: { kind: 'after' } });
+  t.same((await listRows(database)).map((row) => row.kind), ['stream.opened', 'before', 'after']);
+  await assertChained(t, database);
+});
+
+t.test('a month is a stream of its own, whose first row carries the head before it', async (t) => {
+  const { database, stream, clock } = await setUp(t);
+  await stream.append({ entry: { kind: 'january' } });
+  clock.step(31 * 86_400_000);
+  await stream.append({ entry: { kind: 'february' } });
+  const [opened, january, continued, february] = (await listRows(database)) as Awaited<ReturnType<typeof listRows>>;
+  t.same([opened?.month, january?.month, continued?.month, february?.month], ['2026-01-01', '2026-01-01', '2026-02-01', '2026-02-01']);
+  t.same(JSON.parse(opened?.row as string).details, { continues: null });
+  t.same(JSON.parse(continued?.row as string).details.continues, { month: '2026-01-01', stream: january?.stream, seq: 1, hash: january?.hash.toString('hex') });
+  t.not(january?.stream, february?.stream);
+  clock.jump(-40 * 86_400_000);
+  await stream.append({ entry: { kind: 'clock went back' } });
+  t.equal((await listRows(database)).at(-1)?.month, '2026-02-01', 'stays in its stream');
+  await assertChained(t, database);
+});
+
+t.test('the queue is bounded and a deadline is kept', async (t) => {
+  const { database, clock } = await setUp(t);
+  const stream = createAuditStream({ database, clock, maxQueue: 5, deadlineMs: 50 });
+  const results = await Promise.allSettled(Array.from({ length: 20 }, () => stream.append({ entry: { kind: 'x' } })));
+  t.equal(results.filter((result) => result.status === 'rejected').length, 15);
+  const locked = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const holding = database.db.transaction().execute(async (trx) => {
+    await sql`lock table audit in access exclusive mode`.execute(trx);
+    locked.resolve();
+    await release.promise;
+  });
+  await locked.promise;
+  await t.rejects(stream.append({ entry: { kind: 'late' } }), { code: 'unavailable', message: /not durable in time/ });
+  release.resolve();
+  await holding;
+  await stream.close();
+  t.ok((await listRows(database)).some((row) => row.kind === 'late'), 'recorded, and not answered');
+});
+
+t.test('refusals: the first of a kind in a minute is a row at once, the rest one row with their count', async (t) => {
+  const { database, stream, clock } = await setUp(t);
+  const refusals = createRefusals(stream, clock);
+  const refusal = { kind: 'exchange.refused', actor: 'wl_x', workload: 'wl_x', code: 'not_found' };
+  for (let index = 0; index < 5; index += 1) await refusals.record(refusal);
+  await refusals.record({ ...refusal, code: 'duration_exceeds_limit' });
+  const counts = async () => (await listRows(database)).filter((row) => row.kind === 'exchange.refused').map((row) => JSON.parse(row.row).details).map(({ code, count }) => [code, count]);
+  t.same(await counts(), [['not_found', 1], ['duration_exceeds_limit', 1]]);
+  await refusals.flush();
+  t.equal((await counts()).length, 2, 'the minute is not over');
+  clock.step(60_000);
+  await refusals.flush();
+  t.same((await counts()).slice(2), [['not_found', 4]]);
+  const replay = { issuer: 'wl_x', jti: 'j', expiresAt: new Date(clock.wall()) };
+  await refusals.record(refusal, replay);
+  await t.rejects(refusals.record(refusal, replay), { name: 'Replayed' });
+});
