@@ -33,7 +33,7 @@ export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptio
   const call = async (request: Request, again: boolean): Promise<Answer> => {
     const headers = {
       authorization: `Bearer ${token.access_token}`,
-      accept: 'application/json, application/problem+json',
+      ...(reason === undefined ? {} : { 'countersign-reason': encodeURIComponent(reason) }),
       ...request.headers,
     };
     const once = async (): Promise<Answer> => {
@@ -61,7 +61,6 @@ export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptio
         url: `${apiUrl}${path}`,
         headers: {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...(reason === undefined ? {} : { 'countersign-reason': encodeURIComponent(reason) }),
           ...further,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -7,7 +7,7 @@ import { usage } from './failure.ts';
 import { when } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
-import { cell, json, paintFor, table } from './text.ts';
+import { cell, json, type Paint, table } from './text.ts';
 
 interface Row {
   at: string;
@@ -45,27 +45,35 @@ const filters = ({ kind, actor, workload, connection, exchange, from, to }: Audi
   to,
 });
 
-/** What a person wants of a row after its time and kind: who, on what, and why. */
-const columnsOf = (row: Row): unknown[] => [
-  row.at,
-  row.kind,
-  row.actor,
-  row.workload,
-  row.connection,
-  row.exchange,
-  (row.details as { reason?: unknown } | undefined)?.reason,
+const detail = (row: Row, name: string): unknown => (row.details as Record<string, unknown> | undefined)?.[name];
+
+/** What a person wants of a row: when, what, who, on what, how it ended, and why. */
+const COLUMNS: readonly [string, (row: Row) => unknown][] = [
+  ['AT', (row) => row.at],
+  ['KIND', (row) => row.kind],
+  ['ACTOR', (row) => row.actor],
+  ['WORKLOAD', (row) => (row.workload === row.actor ? undefined : row.workload)],
+  ['CONNECTION', (row) => row.connection],
+  ['EXCHANGE', (row) => row.exchange],
+  ['CODE', (row) => detail(row, 'code')],
+  ['AS', (row) => detail(row, 'as')],
+  ['REASON', (row) => detail(row, 'reason')],
 ];
-const HEADER = ['AT', 'KIND', 'ACTOR', 'WORKLOAD', 'CONNECTION', 'EXCHANGE', 'REASON'];
+
+/** Columns in which no row has anything are left out. */
+function rowTable(paint: Paint, rows: readonly Row[]): string {
+  const shown = COLUMNS.filter(([, of]) => rows.some((row) => of(row) !== undefined));
+  return table(
+    paint,
+    shown.map(([name]) => name),
+    rows.map((row) => shown.map(([, of]) => of(row))),
+  );
+}
 
 /** Rows as they become durable, oldest first, until the process is ended. With --json, one row a line. */
 async function follow({ options, outside }: Call<AuditOptions>, api: Api): Promise<never> {
-  const paint = paintFor(outside.stdout, outside.env);
   const print = (row: Row): unknown =>
-    outside.stdout.write(
-      options.json
-        ? `${json(row, 0)}\n`
-        : `${[paint('dim', cell(row.at)), ...columnsOf(row).slice(1).map(cell)].join('  ')}\n`,
-    );
+    outside.stdout.write(options.json ? `${json(row, 0)}\n` : `${COLUMNS.map(([, of]) => cell(of(row))).join('  ')}\n`);
   let seen = new Set<string>();
   let from = options.from ?? new Date(outside.now()).toISOString();
   for (;;) {
@@ -108,7 +116,7 @@ export function addAuditCommand(program: Command, outside: Outside): void {
         return await follow(call, api);
       }
       const page = await readPages<Row>(api, '/v1/audit', filters(options), options);
-      show(page, (paint) => table(paint, HEADER, page.items.map(columnsOf)) + more(page));
+      show(page, (paint) => rowTable(paint, page.items) + more(page));
     },
   });
 }

@@ -25,7 +25,8 @@ export interface Call<O> {
   note(text: string): void;
 }
 
-export function createCall<O>(args: string[], options: O & CommonOptions, outside: Outside, changes: boolean): Call<O> {
+export function createCall<O>(args: string[], given: O & CommonOptions, outside: Outside, changes: boolean): Call<O> {
+  const options = { ...given, reason: readReason(given.reason) };
   const write = (line: string): unknown => outside.stderr.write(`${line}\n`);
   const apiWith = (access: Access): Api =>
     createApi(access, { reason: options.reason, ...(options.verbose ? { trace: write } : {}) });
@@ -35,7 +36,7 @@ export function createCall<O>(args: string[], options: O & CommonOptions, outsid
     outside,
     apiWith,
     api: async () => {
-      if (changes) checkReason(outside, options);
+      if (changes) requireReason(outside, options);
       return apiWith(await obtainAccess(outside, options, { for: 'api', scopes: [] }));
     },
     show: (value, text) =>
@@ -46,14 +47,19 @@ export function createCall<O>(args: string[], options: O & CommonOptions, outsid
   };
 }
 
-/** The service would refuse it as well, but after a token was spent on it. */
-function checkReason(outside: Outside, options: CommonOptions): void {
-  const { reason } = options;
-  if (reason !== undefined && (reason.trim() === '' || [...reason].length > 500 || !reason.isWellFormed())) {
-    throw usage('--reason must be 1 to 500 characters long.');
-  }
+/** What a shell added around it taken off. The service would refuse the rest as well, but after a token was spent on it. */
+function readReason(given: string | undefined): string | undefined {
+  const reason = given?.trim();
+  if (reason === undefined) return undefined;
+  if (reason === '' || [...reason].length > 500) throw usage('--reason must be 1 to 500 characters long.');
+  if (!reason.isWellFormed() || /[\u0000-\u001f\u007f]/.test(reason)) throw usage('--reason must be one line of text.');
+  return reason;
+}
+
+/** The same for one that is missing. */
+function requireReason(outside: Outside, options: CommonOptions): void {
   const source = sourceOf(outside.env, options);
-  if (reason === undefined && source.kind === 'client' && source.client.clientId.startsWith('ad_')) {
+  if (options.reason === undefined && source.kind === 'client' && source.client.clientId.startsWith('ad_')) {
     throw usage('An administrator says why: --reason is missing.', 'Add --reason "…"; it is kept in the audit log.');
   }
 }

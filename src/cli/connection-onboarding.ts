@@ -16,7 +16,9 @@ export function addOnboardingVerbs(connection: Command, outside: Outside): void 
   addVerb(connection, outside, {
     usage: 'link <connection>',
     summary: 'Print the link by which the account owner creates the stack.',
+    about: 'From then on it is verified, until it works.',
     examples: ['countersign connection link acme-prod'],
+    options: (command) => command.option('--reason <text>', 'why, for the audit log'),
     run: async ({ api, args, show, note }) => {
       const link = (await (await api()).get(`${connectionPath(args[0] as string)}/link`)) as {
         url: string;
@@ -30,7 +32,8 @@ export function addOnboardingVerbs(connection: Command, outside: Outside): void 
   addVerb<TemplateOptions>(connection, outside, {
     usage: 'template [connection]',
     summary: 'Print the CloudFormation template, with the values of a connection in it.',
-    about: 'Without a connection: the parameterised one, to be published at TEMPLATE_URL.',
+    about:
+      'With a connection: it is verified from then on, until it works. Without: the parameterised one, to be published at TEMPLATE_URL.',
     examples: [
       'countersign connection template acme-prod --out acme.yaml && aws cloudformation deploy --template-file acme.yaml --stack-name countersign --capabilities CAPABILITY_NAMED_IAM',
       'countersign connection template --out template.yaml    # to publish at TEMPLATE_URL',
@@ -38,7 +41,8 @@ export function addOnboardingVerbs(connection: Command, outside: Outside): void 
     options: (command) =>
       command
         .addOption(new Option('--format <format>', 'yaml, or json').choices(['yaml', 'json']))
-        .option('--out <file>', 'write it here'),
+        .option('--out <file>', 'write it here')
+        .option('--reason <text>', 'why, for the audit log'),
     run: async ({ api, args, options, note }) => {
       const path = args[0] === undefined ? '/v1/template' : `${connectionPath(args[0])}/template`;
       const format = options.format ?? (options.json ? 'json' : 'yaml');

@@ -108,7 +108,7 @@ t.test('audit: filters, times and their short forms', async (t) => {
   });
   t.match(
     ended.stdout,
-    /^2026-11-21T09:00:00.000Z +token\.minted +wl_x +- +- +- +why\nThere is more: --cursor c, or --all\.\n$/m,
+    /^2026-11-21T09:00:00.000Z +token\.minted +wl_x +why\nThere is more: --cursor c, or --all\.\n$/m,
   );
   const now = Date.parse('2026-11-21T12:00:00.000Z');
   const token = { COUNTERSIGN_URL: env['COUNTERSIGN_URL'], COUNTERSIGN_TOKEN: 'tok' };
