@@ -4,7 +4,8 @@ import { basename, dirname, posix } from 'node:path';
 /** From the top: a layer may import every layer below it, never one above and never its own neighbours. */
 export const LAYERS = [
   ['main.ts'],
-  ['app.ts'],
+  ['service.ts'],
+  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts'],
   ['oauth', 'credentials'],
   ['grants'],
   ['connections', 'workloads', 'administrators'],
