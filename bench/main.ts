@@ -1,0 +1,47 @@
+// `npm run bench [-- name…] [--quick] [--json]`: ratios taken in one run, because absolute figures do not travel.
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { measureDocuments } from './documents.ts';
+import { measureExchange } from './exchange.ts';
+import { openPostgres } from './database.ts';
+import { type Result, toJson, toTable } from './report.ts';
+import type { Surroundings } from './surroundings.ts';
+import { measureToken } from './token.ts';
+
+const BENCHES: Record<string, (surroundings: Surroundings) => Promise<Result>> = {
+  token_vs_bare_oidc_provider: measureToken,
+  jwks_vs_constant_route: measureDocuments,
+  exchange_share_growth: measureExchange,
+};
+
+function readArguments(): { names: string[]; quick: boolean; json: boolean } | undefined {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  });
+  const unknown = positionals.filter((name) => !Object.hasOwn(BENCHES, name));
+  if (unknown.length === 0) return { names: positionals.length > 0 ? positionals : Object.keys(BENCHES), ...values };
+  process.stderr.write(`There is no bench ${unknown.join(', ')}: choose from ${Object.keys(BENCHES).join(', ')}.\n`);
+  return undefined;
+}
+
+async function main(): Promise<number> {
+  const chosen = readArguments();
+  if (!chosen) return 2;
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const postgres = await openPostgres();
+  try {
+    say(`Node ${process.version}, ${postgres.description}, ${availableParallelism()} cores, loopback${chosen.quick ? ', quick: figures mean nothing' : ''}`);
+    const results: Result[] = [];
+    for (const name of chosen.names) {
+      say(`\n${name}`);
+      results.push(await (BENCHES[name] as (typeof BENCHES)[string])({ postgres, quick: chosen.quick, say: (line) => say(`  ${line}`) }));
+    }
+    process.stdout.write(`${chosen.json ? toJson(results) : `\n${toTable(results)}`}\n`);
+    return 0;
+  } finally {
+    await postgres.close();
+  }
+}
+
+process.exitCode = await main();
