@@ -17,7 +17,9 @@ function sameToken(given: string | undefined, wanted: string): boolean {
 
 function actorOfSession(world: World, session: Session, region: string): Omit<Actor, 'sourceIp' | 'requestId'> {
   return {
-    world, region, session,
+    world,
+    region,
+    session,
     account: accountOf(world, session.accountId),
     partition: session.partition,
     arn: `arn:${session.partition}:sts::${session.accountId}:assumed-role/${session.roleName}/${session.sessionName}`,
@@ -51,7 +53,13 @@ export function identifyCaller(world: World, request: WireRequest, service: stri
   verifySignature(request, signature, account.owner.secretAccessKey, world.now());
   const partition = partitionOf(region);
   return {
-    world, account, region, partition, session: undefined,
-    arn: `arn:${partition}:iam::${account.accountId}:root`, userId: account.accountId, ...rest,
+    world,
+    account,
+    region,
+    partition,
+    session: undefined,
+    arn: `arn:${partition}:iam::${account.accountId}:root`,
+    userId: account.accountId,
+    ...rest,
   };
 }

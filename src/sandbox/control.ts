@@ -55,7 +55,8 @@ function readBody(request: WireRequest, allowed: readonly string[]): Members {
 function optionalNumber(members: Members, name: string): number | undefined {
   const value = members[name];
   if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw bad(`${name} must be a number, 0 or more`);
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+    throw bad(`${name} must be a number, 0 or more`);
   return value;
 }
 
@@ -69,11 +70,16 @@ function readFault(members: Members): Fault {
   const kind = FAULT_KINDS.find((one) => one === members['kind']);
   if (!kind) throw bad(`kind must be one of ${FAULT_KINDS.join(', ')}`);
   const given = {
-    action: optionalString(members, 'action'), code: optionalString(members, 'code'),
-    latencyMs: optionalNumber(members, 'latency_ms'), status: optionalNumber(members, 'status'),
+    action: optionalString(members, 'action'),
+    code: optionalString(members, 'code'),
+    latencyMs: optionalNumber(members, 'latency_ms'),
+    status: optionalNumber(members, 'status'),
     times: optionalNumber(members, 'times'),
   };
-  return { kind, ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<Fault>) };
+  return {
+    kind,
+    ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<Fault>),
+  };
 }
 
 function showFault(fault: Fault): Members {
@@ -98,7 +104,10 @@ function route(world: World, faults: Faults, calls: readonly RecordedCall[], req
       return showOptions(world);
     case 'PUT /_sandbox/options': {
       const members = readBody(request, ['jwks_cache_seconds', 'consistency_delay_ms']);
-      const [cache, delay] = [optionalNumber(members, 'jwks_cache_seconds'), optionalNumber(members, 'consistency_delay_ms')];
+      const [cache, delay] = [
+        optionalNumber(members, 'jwks_cache_seconds'),
+        optionalNumber(members, 'consistency_delay_ms'),
+      ];
       world.options.jwksCacheSeconds = cache ?? world.options.jwksCacheSeconds;
       world.options.consistencyDelayMs = delay ?? world.options.consistencyDelayMs;
       return showOptions(world);
@@ -114,7 +123,11 @@ function route(world: World, faults: Faults, calls: readonly RecordedCall[], req
     case 'GET /_sandbox/calls':
       return {
         calls: calls.map(({ action, accountId, at, outcome, requestId }) => ({
-          action, account_id: accountId ?? null, at: new Date(at).toISOString(), outcome, request_id: requestId,
+          action,
+          account_id: accountId ?? null,
+          at: new Date(at).toISOString(),
+          outcome,
+          request_id: requestId,
         })),
       };
     default:
@@ -123,7 +136,10 @@ function route(world: World, faults: Faults, calls: readonly RecordedCall[], req
 }
 
 export function control(
-  world: World, faults: Faults, calls: readonly RecordedCall[], request: WireRequest,
+  world: World,
+  faults: Faults,
+  calls: readonly RecordedCall[],
+  request: WireRequest,
 ): ControlAnswer {
   try {
     checkOrigin(request);

@@ -51,7 +51,10 @@ function findService(form: Form, action: string): Service {
   const version = optionalText(form, 'Version');
   const service = SERVICES.find((one) => one.version === version);
   if (service && (Object.hasOwn(service.signed, action) || Object.hasOwn(service.unsigned, action))) return service;
-  throw new AwsError('InvalidAction', `Could not find operation ${action} for version ${version ?? 'NO_VERSION_SPECIFIED'}`);
+  throw new AwsError(
+    'InvalidAction',
+    `Could not find operation ${action} for version ${version ?? 'NO_VERSION_SPECIFIED'}`,
+  );
 }
 
 interface Done {
@@ -87,7 +90,11 @@ function toAwsError(world: World, error: unknown): AwsError {
 }
 
 export async function dispatch(
-  world: World, faults: Faults, calls: RecordedCall[], request: WireRequest, response: ServerResponse,
+  world: World,
+  faults: Faults,
+  calls: RecordedCall[],
+  request: WireRequest,
+  response: ServerResponse,
 ): Promise<void> {
   const requestId = randomUUID();
   response.setHeader('x-amzn-RequestId', requestId);
@@ -108,7 +115,12 @@ export async function dispatch(
     }
     const { service, result, accountId } = await perform(world, request, form, requestId);
     settle('ok', accountId);
-    sendWithFault(response, fault, 200, renderAnswer(form.get('Action') as string, service.namespace, result, requestId));
+    sendWithFault(
+      response,
+      fault,
+      200,
+      renderAnswer(form.get('Action') as string, service.namespace, result, requestId),
+    );
   } catch (cause) {
     const error = toAwsError(world, cause);
     settle(error.code, accountOfFailure(world, request, form));

@@ -57,7 +57,8 @@ export async function beforeCall(fault: Fault | undefined): Promise<void> {
   if (fault.kind === 'throttle') throw new AwsError('Throttling', 'Rate exceeded', 400);
   if (fault.kind === 'error') {
     const status = fault.status ?? 500;
-    const code = fault.code ?? (status === 503 ? 'ServiceUnavailable' : status >= 500 ? 'InternalFailure' : 'ValidationError');
+    const code =
+      fault.code ?? (status === 503 ? 'ServiceUnavailable' : status >= 500 ? 'InternalFailure' : 'ValidationError');
     throw new AwsError(code, 'The sandbox was told to answer this.', status);
   }
 }

@@ -47,7 +47,12 @@ const ABOUT = {
   name: 'Countersign sandbox',
   what: 'A local stand-in for AWS: STS, IAM and CloudFormation on one endpoint, in memory, for development and tests.',
   use: 'aws --endpoint-url <this URL> sts get-caller-identity, with the credentials that POST /_sandbox/accounts answers',
-  control: ['POST /_sandbox/accounts', 'GET|PUT /_sandbox/options', 'GET|POST|DELETE /_sandbox/faults', 'GET /_sandbox/calls'],
+  control: [
+    'POST /_sandbox/accounts',
+    'GET|PUT /_sandbox/options',
+    'GET|POST|DELETE /_sandbox/faults',
+    'GET /_sandbox/calls',
+  ],
 };
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
@@ -61,7 +66,11 @@ function isAbout(request: WireRequest): boolean {
 }
 
 async function answer(
-  world: World, faults: Faults, calls: RecordedCall[], message: IncomingMessage, response: ServerResponse,
+  world: World,
+  faults: Faults,
+  calls: RecordedCall[],
+  message: IncomingMessage,
+  response: ServerResponse,
 ): Promise<void> {
   const request = await readRequest(message);
   if (isAbout(request)) return sendJson(response, 200, ABOUT);

@@ -94,8 +94,13 @@ export interface World {
 
 export function createWorld(options: WorldOptions, now: () => number, log: (line: object) => void): World {
   return {
-    options, now, log,
-    accounts: new Map(), owners: new Map(), sessions: new Map(), jwks: new Map(),
+    options,
+    now,
+    log,
+    accounts: new Map(),
+    owners: new Map(),
+    sessions: new Map(),
+    jwks: new Map(),
   };
 }
 
@@ -120,7 +125,10 @@ export function accountOf(world: World, accountId: string): Account {
   const account: Account = {
     accountId,
     owner: { accessKeyId: createAwsId('AKIA', 20), secretAccessKey: createSecret() },
-    providers: new Map(), roles: new Map(), policies: new Map(), stacks: new Map(),
+    providers: new Map(),
+    roles: new Map(),
+    policies: new Map(),
+    stacks: new Map(),
   };
   world.accounts.set(accountId, account);
   world.owners.set(account.owner.accessKeyId, account);

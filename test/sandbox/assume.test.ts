@@ -1,42 +1,45 @@
 // "AssumeRoleWithWebIdentity", line by line: limits, errors, consistency, session policies.
-import { CreateRoleCommand, DeleteRoleCommand, GetRoleCommand, ListRolesCommand, PutRolePolicyCommand, RemoveClientIDFromOpenIDConnectProviderCommand, UpdateRoleCommand } from '@aws-sdk/client-iam';
-import type { AssumeRoleWithWebIdentityCommandOutput } from '@aws-sdk/client-sts';
-import { AssumeRoleCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import {
+  CreateRoleCommand,
+  RemoveClientIDFromOpenIDConnectProviderCommand,
+  UpdateRoleCommand,
+} from '@aws-sdk/client-iam';
+import { AssumeRoleCommand } from '@aws-sdk/client-sts';
+import { randomBytes } from 'node:crypto';
 import t from 'tap';
-import type { Refusal, TestWorld } from './world.ts';
-import { ACCOUNT, clients, createWorld, refusal, ROLE_ARN, trustPolicy } from './world.ts';
-
-const OK = { SubjectFromWebIdentityToken: 'cn_test' };
-const DENIED: Refusal = { code: 'AccessDenied', status: 403, message: 'Not authorized to perform sts:AssumeRoleWithWebIdentity' };
-
-const policy = (...statements: object[]): string => JSON.stringify({ Version: '2012-10-17', Statement: statements });
-const allow = (Action: unknown, Resource: unknown = '*') => ({ Effect: 'Allow', Action, Resource });
-const deny = (Action: unknown, Resource: unknown = '*') => ({ Effect: 'Deny', Action, Resource });
-
-function sessionOf(world: TestWorld, { Credentials }: AssumeRoleWithWebIdentityCommandOutput) {
-  const { AccessKeyId: accessKeyId = '', SecretAccessKey: secretAccessKey = '', SessionToken: sessionToken = '' } = Credentials ?? {};
-  return clients(world.sandbox.url, { accessKeyId, secretAccessKey, sessionToken });
-}
+import { ACCOUNT, allow, createWorld, DENIED, OK, policy, refusal, ROLE_ARN, trustPolicy } from './world.ts';
 
 t.test('it is an unsigned call', async (t) => {
   const { sandbox, token } = await createWorld(t);
   const body = new URLSearchParams({
-    Action: 'AssumeRoleWithWebIdentity', Version: '2011-06-15', RoleArn: ROLE_ARN, RoleSessionName: 'plain', WebIdentityToken: await token(),
+    Action: 'AssumeRoleWithWebIdentity',
+    Version: '2011-06-15',
+    RoleArn: ROLE_ARN,
+    RoleSessionName: 'plain',
+    WebIdentityToken: await token(),
   });
   const response = await fetch(sandbox.url, { method: 'POST', body });
   t.equal(response.status, 200);
-  t.match(await response.text(), /^<AssumeRoleWithWebIdentityResponse xmlns="https:\/\/sts.amazonaws.com\/doc\/2011-06-15\/">/);
+  t.match(
+    await response.text(),
+    /^<AssumeRoleWithWebIdentityResponse xmlns="https:\/\/sts.amazonaws.com\/doc\/2011-06-15\/">/,
+  );
 });
 
 t.test('RoleSessionName is 2 to 64 of its characters', async (t) => {
   const { assume } = await createWorld(t);
   for (const name of ['ab', 'a'.repeat(64), 'A_+=,.@-9']) t.match(await assume({ RoleSessionName: name }), OK, name);
-  for (const [name, message] of [['a', /greater than or equal to 2/], ['a'.repeat(65), /less than or equal to 64/], ['a b', /regular expression pattern: \[\\w\+=,\.@-\]\*/], ['a/b', /pattern/]] as const) {
+  for (const [name, message] of [
+    ['a', /greater than or equal to 2/],
+    ['a'.repeat(65), /less than or equal to 64/],
+    ['a b', /regular expression pattern: \[\\w\+=,\.@-\]\*/],
+    ['a/b', /pattern/],
+  ] as const) {
     t.match(await refusal(assume({ RoleSessionName: name })), { code: 'ValidationError', status: 400, message }, name);
   }
 });
 
-t.test('DurationSeconds is 900 to 43 200, 3600 if not given, at most the role\'s MaxSessionDuration', async (t) => {
+t.test("DurationSeconds is 900 to 43 200, 3600 if not given, at most the role's MaxSessionDuration", async (t) => {
   const { assume, clock, iam } = await createWorld(t);
   const lasts = async (DurationSeconds?: number) => {
     const { Credentials } = await assume(DurationSeconds === undefined ? {} : { DurationSeconds });
@@ -44,8 +47,13 @@ t.test('DurationSeconds is 900 to 43 200, 3600 if not given, at most the role\'s
   };
   t.equal(await lasts(), 3600);
   t.equal(await lasts(900), 900);
-  for (const seconds of [899, 43201]) t.match(await refusal(lasts(seconds)), { code: 'ValidationError', status: 400 }, String(seconds));
-  t.same(await refusal(lasts(3601)), { code: 'ValidationError', status: 400, message: 'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.' });
+  for (const seconds of [899, 43201])
+    t.match(await refusal(lasts(seconds)), { code: 'ValidationError', status: 400 }, String(seconds));
+  t.same(await refusal(lasts(3601)), {
+    code: 'ValidationError',
+    status: 400,
+    message: 'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
+  });
   await iam.send(new UpdateRoleCommand({ RoleName: 'countersign', MaxSessionDuration: 43200 }));
   t.equal(await lasts(43200), 43200);
   t.equal(await lasts(), 3600, 'the default stays');
@@ -55,22 +63,30 @@ t.test('a policy of at most 2048 characters and 10 PolicyArns', async (t) => {
   const { assume } = await createWorld(t);
   const Policy = (length: number) => policy(allow('s3:*')).padEnd(length, ' ');
   t.match(await assume({ Policy: Policy(2048) }), OK);
-  t.match(await refusal(assume({ Policy: Policy(2049) })), { code: 'ValidationError', status: 400, message: /'policy'.*less than or equal to 2048/ });
-  const arns = (count: number) => Array.from({ length: count }, () => ({ arn: 'arn:aws:iam::aws:policy/ReadOnlyAccess' }));
+  t.match(await refusal(assume({ Policy: Policy(2049) })), {
+    code: 'ValidationError',
+    status: 400,
+    message: /'policy'.*less than or equal to 2048/,
+  });
+  const arns = (count: number) =>
+    Array.from({ length: count }, () => ({ arn: 'arn:aws:iam::aws:policy/ReadOnlyAccess' }));
   t.match(await assume({ PolicyArns: arns(10) }), OK);
   t.match(await refusal(assume({ PolicyArns: arns(11) })), { code: 'ValidationError', status: 400 });
-  t.match(await refusal(assume({ PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/NoSuchPolicy' }] })), { code: 'MalformedPolicyDocument', status: 400 });
+  t.match(await refusal(assume({ PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/NoSuchPolicy' }] })), {
+    code: 'MalformedPolicyDocument',
+    status: 400,
+  });
   t.match(await refusal(assume({ Policy: '{"Statement":' })), { code: 'MalformedPolicyDocument', status: 400 });
 });
 
-t.test('AccessDenied does not tell apart: the trust policy, no such role, another account\'s provider', async (t) => {
+t.test("AccessDenied does not tell apart: the trust policy, no such role, another account's provider", async (t) => {
   const { assume, trust, issuer } = await createWorld(t);
   t.same(await refusal(assume({ RoleArn: `${ROLE_ARN}x` })), DENIED, 'no such role');
   t.same(await refusal(assume({ RoleArn: ROLE_ARN.replace('role/', 'role/path/') })), DENIED, 'another path');
   for (const [what, changes] of Object.entries({
     subject: { condition: { StringEquals: { [`${issuer.hostAndPath}:sub`]: 'cn_other' } } },
     audience: { condition: { StringEquals: { [`${issuer.hostAndPath}:aud`]: 'other' } } },
-    'another issuer\'s key': { condition: { StringEquals: { [`${issuer.hostAndPath}x:sub`]: 'cn_test' } } },
+    "another issuer's key": { condition: { StringEquals: { [`${issuer.hostAndPath}x:sub`]: 'cn_test' } } },
     provider: { principal: { Federated: `arn:aws:iam::${ACCOUNT}:oidc-provider/other.example.com` } },
     action: { action: 'sts:AssumeRole' },
     'explicit deny': { effect: 'Deny' },
@@ -79,7 +95,10 @@ t.test('AccessDenied does not tell apart: the trust policy, no such role, anothe
     await trust(trustPolicy(issuer, changes));
     t.same(await refusal(assume()), DENIED, what);
   }
-  t.match(await refusal(assume({ RoleArn: ROLE_ARN.replace(ACCOUNT, '999999999999') })), { code: 'InvalidIdentityToken', message: /^No OpenIDConnect provider found in your account for / });
+  t.match(await refusal(assume({ RoleArn: ROLE_ARN.replace(ACCOUNT, '999999999999') })), {
+    code: 'InvalidIdentityToken',
+    message: /^No OpenIDConnect provider found in your account for /,
+  });
   t.match(await refusal(assume({ RoleArn: 'arn:aws:iam::1:role/countersign' })), { code: 'ValidationError' });
 });
 
@@ -90,61 +109,49 @@ t.test('AccessDenied for a while after provider and role are created', async (t)
   t.same(await refusal(world.assume()), DENIED);
   world.clock.now += 1;
   t.match(await world.assume(), OK);
-  await world.iam.send(new CreateRoleCommand({ RoleName: 'later', AssumeRolePolicyDocument: trustPolicy(world.issuer) }));
-  t.same(await refusal(world.assume({ RoleArn: ROLE_ARN.replace('countersign', 'later') })), DENIED, 'a new role waits by itself');
+  await world.iam.send(
+    new CreateRoleCommand({ RoleName: 'later', AssumeRolePolicyDocument: trustPolicy(world.issuer) }),
+  );
+  t.same(
+    await refusal(world.assume({ RoleArn: ROLE_ARN.replace('countersign', 'later') })),
+    DENIED,
+    'a new role waits by itself',
+  );
   t.match(await world.assume(), OK);
 });
 
-t.test('a packed size of about 25 % for a bare token, more with policies, and PackedPolicyTooLarge in the end', async (t) => {
-  const { assume, token, trust, issuer } = await createWorld(t);
-  t.equal((await assume()).PackedPolicySize, 25);
-  t.ok(((await assume({ Policy: policy(allow('s3:GetObject')) })).PackedPolicySize ?? 0) > 25);
-  await trust(trustPolicy(issuer, { action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'] }));
-  const { randomBytes } = await import('node:crypto');
-  const principal_tags = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`k${n}`, [randomBytes(60).toString('hex')]]));
-  t.match(await refusal(assume({ WebIdentityToken: await token({ 'https://aws.amazon.com/tags': { principal_tags } }) })), {
-    code: 'PackedPolicyTooLarge', status: 400, message: /^Packed size of session tags consumes \d+% of allotted space\.$/,
-  });
-});
+t.test(
+  'a packed size of about 25 % for a bare token, more with policies, and PackedPolicyTooLarge in the end',
+  async (t) => {
+    const { assume, token, trust, issuer } = await createWorld(t);
+    t.equal((await assume()).PackedPolicySize, 25);
+    t.ok(((await assume({ Policy: policy(allow('s3:GetObject')) })).PackedPolicySize ?? 0) > 25);
+    await trust(trustPolicy(issuer, { action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'] }));
+    const principal_tags = Object.fromEntries(
+      Array.from({ length: 20 }, (_, n) => [`k${n}`, [randomBytes(60).toString('hex')]]),
+    );
+    t.match(
+      await refusal(assume({ WebIdentityToken: await token({ 'https://aws.amazon.com/tags': { principal_tags } }) })),
+      {
+        code: 'PackedPolicyTooLarge',
+        status: 400,
+        message: /^Packed size of session tags consumes \d+% of allotted space\.$/,
+      },
+    );
+  },
+);
 
-t.test('session policies are united, then intersected with the role', async (t) => {
-  const world = await createWorld(t);
-  const { assume, iam } = world;
-  await iam.send(new PutRolePolicyCommand({ RoleName: 'countersign', PolicyName: 'p', PolicyDocument: policy(allow(['iam:GetRole', 'iam:ListRoles'])) }));
-  const can = async (options: Parameters<TestWorld['assume']>[0]) => {
-    const { iam: mine } = sessionOf(world, await assume(options));
-    const get = await refusal(mine.send(new GetRoleCommand({ RoleName: 'countersign' })));
-    const list = await refusal(mine.send(new ListRolesCommand({})));
-    return [get.code === 'none', list.code === 'none'];
-  };
-  t.same(await can({}), [true, true], 'the role alone');
-  t.same(await can({ Policy: policy(allow('iam:GetRole')) }), [true, false], 'narrowed inline');
-  t.same(await can({ Policy: policy(allow('iam:GetRole')), PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/IAMReadOnlyAccess' }] }), [true, true], 'united');
-  t.same(await can({ PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/AmazonS3FullAccess' }] }), [false, false], 'nothing in common');
-  t.same(await can({ Policy: policy(allow('*'), deny('iam:ListRoles')) }), [true, false], 'a deny wins');
-  const { iam: mine } = sessionOf(world, await assume({ Policy: policy(allow('*')) }));
-  t.match(await refusal(mine.send(new DeleteRoleCommand({ RoleName: 'countersign' }))), {
-    code: 'AccessDenied', status: 403,
-    message: `User: arn:aws:sts::${ACCOUNT}:assumed-role/countersign/session is not authorized to perform: iam:DeleteRole on resource: role countersign because no identity-based policy allows the iam:DeleteRole action`,
-  });
-});
-
-t.test('AWS\'s words: no session policy allows, an explicit deny in one', async (t) => {
-  const world = await createWorld(t);
-  await world.iam.send(new PutRolePolicyCommand({ RoleName: 'countersign', PolicyName: 'p', PolicyDocument: policy(allow('*')) }));
-  const list = async (Policy: string) => refusal(sessionOf(world, await world.assume({ Policy })).iam.send(new ListRolesCommand({})));
-  t.match(await list(policy(allow('s3:*'))), { message: /because no session policy allows the iam:ListRoles action$/ });
-  t.match(await list(policy(deny('*'))), { message: /with an explicit deny in a session policy$/ });
-});
-
-t.test('a wrong audience already fails at the provider\'s client list, however loose the trust', async (t) => {
+t.test("a wrong audience already fails at the provider's client list, however loose the trust", async (t) => {
   const { assume, token, trust, issuer, iam } = await createWorld(t);
   await trust(trustPolicy(issuer, { condition: { StringLike: { [`${issuer.hostAndPath}:aud`]: '*' } } }));
   const wrong = { code: 'InvalidIdentityToken', status: 400, message: 'Incorrect token audience' };
   t.same(await refusal(assume({ WebIdentityToken: await token({ aud: 'other' }) })), wrong);
-  await iam.send(new RemoveClientIDFromOpenIDConnectProviderCommand({
-    OpenIDConnectProviderArn: `arn:aws:iam::${ACCOUNT}:oidc-provider/${issuer.hostAndPath}`, ClientID: 'sts.amazonaws.com',
-  }));
+  await iam.send(
+    new RemoveClientIDFromOpenIDConnectProviderCommand({
+      OpenIDConnectProviderArn: `arn:aws:iam::${ACCOUNT}:oidc-provider/${issuer.hostAndPath}`,
+      ClientID: 'sts.amazonaws.com',
+    }),
+  );
   t.same(await refusal(assume()), wrong);
 });
 
@@ -152,47 +159,4 @@ t.test('roles are not chained here: AssumeRole is not offered', async (t) => {
   const { sts } = await createWorld(t);
   const call = sts.send(new AssumeRoleCommand({ RoleArn: ROLE_ARN, RoleSessionName: 'ab' }));
   t.match(await refusal(call), { code: 'InvalidAction', status: 400 });
-});
-
-t.test('GetCallerIdentity needs no permission and cannot be denied, by a session policy either', async (t) => {
-  const world = await createWorld(t);
-  await world.iam.send(new PutRolePolicyCommand({ RoleName: 'countersign', PolicyName: 'no', PolicyDocument: policy(deny('*')) }));
-  const answer = await world.assume({ Policy: policy(deny('*')) });
-  const { sts, iam } = sessionOf(world, answer);
-  t.match(await sts.send(new GetCallerIdentityCommand({})), {
-    Account: ACCOUNT, Arn: `arn:aws:sts::${ACCOUNT}:assumed-role/countersign/session`, UserId: answer.AssumedRoleUser?.AssumedRoleId,
-  });
-  t.match(await refusal(iam.send(new ListRolesCommand({}))), { code: 'AccessDenied' });
-});
-
-t.test('a session cannot be recalled from outside; the owner denies on aws:TokenIssueTime', async (t) => {
-  const world = await createWorld(t);
-  const { iam, clock } = world;
-  const put = (PolicyName: string, ...statements: object[]) => iam.send(new PutRolePolicyCommand({ RoleName: 'countersign', PolicyName, PolicyDocument: policy(...statements) }));
-  await put('p', allow('iam:*'));
-  const before = sessionOf(world, await world.assume());
-  clock.now += 60_000;
-  await put('revoke', { ...deny('*'), Condition: { DateLessThan: { 'aws:TokenIssueTime': new Date(clock.now).toISOString() } } });
-  clock.now += 1000;
-  const after = sessionOf(world, await world.assume());
-  t.match(await refusal(before.iam.send(new ListRolesCommand({}))), { code: 'AccessDenied', message: /explicit deny in an identity-based policy$/ });
-  t.equal((await refusal(after.iam.send(new ListRolesCommand({})))).code, 'none');
-});
-
-t.test('a role made again has another id, and sessions of the first have lost its permissions', async (t) => {
-  const world = await createWorld(t);
-  const { iam, issuer } = world;
-  const put = () => iam.send(new PutRolePolicyCommand({ RoleName: 'countersign', PolicyName: 'p', PolicyDocument: policy(allow('iam:*')) }));
-  await put();
-  const first = await world.assume();
-  const { DeleteRolePolicyCommand } = await import('@aws-sdk/client-iam');
-  await iam.send(new DeleteRolePolicyCommand({ RoleName: 'countersign', PolicyName: 'p' }));
-  await iam.send(new DeleteRoleCommand({ RoleName: 'countersign' }));
-  const { Role } = await iam.send(new CreateRoleCommand({ RoleName: 'countersign', AssumeRolePolicyDocument: trustPolicy(issuer) }));
-  await put();
-  t.match(Role?.RoleId, /^AROA[A-Z2-7]{17}$/);
-  t.not(first.AssumedRoleUser?.AssumedRoleId, `${Role?.RoleId}:session`);
-  const old = sessionOf(world, first);
-  t.match(await refusal(old.iam.send(new ListRolesCommand({}))), { code: 'AccessDenied' });
-  t.match(await old.sts.send(new GetCallerIdentityCommand({})), { Account: ACCOUNT });
 });

@@ -1,7 +1,7 @@
 // A stand-in issuer for the sandbox's tests: discovery, JWKS and a signing key, each of which a test may bend.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { CryptoKey, JWK } from 'jose';
+import type { CryptoKey, JWK, JWTHeaderParameters } from 'jose';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 
 export interface SigningKey {
@@ -60,10 +60,14 @@ export async function startIssuer(path = '/c/is_test'): Promise<Issuer> {
   const hostAndPath = `127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
   const url = `http://${hostAndPath}`;
   const issuer: Issuer = {
-    url, hostAndPath, key,
+    url,
+    hostAndPath,
+    key,
     discovery: {
-      issuer: url, jwks_uri: `${url}/jwks`,
-      claims_supported: ['aud', 'iat', 'iss', 'sub'], response_types_supported: ['id_token'],
+      issuer: url,
+      jwks_uri: `${url}/jwks`,
+      claims_supported: ['aud', 'iat', 'iss', 'sub'],
+      response_types_supported: ['id_token'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'],
     },
@@ -86,5 +90,7 @@ export type Claims = Record<string, unknown>;
 /** @param header members to change; undefined leaves one out */
 export function sign(key: SigningKey, claims: Claims, header: Record<string, unknown> = {}): Promise<string> {
   const whole = { typ: 'JWT', alg: key.alg, kid: key.kid, ...header };
-  return new SignJWT(claims).setProtectedHeader(JSON.parse(JSON.stringify(whole))).sign(key.privateKey);
+  return new SignJWT(claims)
+    .setProtectedHeader(JSON.parse(JSON.stringify(whole)) as JWTHeaderParameters)
+    .sign(key.privateKey);
 }

@@ -4,16 +4,16 @@ import type { JWK } from 'jose';
 import t from 'tap';
 import { selfSigned } from './certificate.ts';
 import { generateKey, sign } from './issuer.ts';
-import { createWorld, refusal } from './world.ts';
+import { createWorld, OK, refusal } from './world.ts';
 
 const NO_KEY = { code: 'InvalidIdentityToken', status: 400, message: /^Couldn't retrieve verification key/ };
-const OK = { SubjectFromWebIdentityToken: 'cn_test' };
 
 t.test('at most 100 RSA and 100 EC keys', async (t) => {
   const { assume, issuer, sandbox } = await createWorld(t);
   sandbox.options.jwksCacheSeconds = 0;
   const { jwk: rsa } = await generateKey('RS256', 'rsa');
-  const copies = (jwk: JWK, count: number) => Array.from({ length: count }, (_, n) => ({ ...jwk, kid: `${jwk.kty}-${n}` }));
+  const copies = (jwk: JWK, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ ...jwk, kid: `${jwk.kty}-${n}` }));
   const { jwk: ec } = issuer.key;
   issuer.jwks.keys = [...copies(rsa, 100), ...copies(ec, 99), ec];
   t.match(await assume(), OK, '100 of each');
@@ -26,7 +26,10 @@ t.test('at most 100 RSA and 100 EC keys', async (t) => {
 t.test('kid is required, in the key and in the token', async (t) => {
   const { assume, issuer, sandbox, token } = await createWorld(t);
   sandbox.options.jwksCacheSeconds = 0;
-  t.match(await refusal(assume({ WebIdentityToken: await token({}, { kid: undefined }) })), { code: 'InvalidIdentityToken', status: 400 });
+  t.match(await refusal(assume({ WebIdentityToken: await token({}, { kid: undefined }) })), {
+    code: 'InvalidIdentityToken',
+    status: 400,
+  });
   const { kid: _, ...rest } = issuer.key.jwk;
   issuer.jwks.keys = [rest];
   t.match(await refusal(assume()), NO_KEY);
@@ -49,7 +52,7 @@ t.test('key_ops makes a key fail, even ["verify"], and so does what WebCrypto ex
   t.match(await call(), OK, 'ext alone does no harm');
 });
 
-t.test('use: enc fails, and an alg or curve that is not the token\'s', async (t) => {
+t.test("use: enc fails, and an alg or curve that is not the token's", async (t) => {
   const { assume, issuer, sandbox } = await createWorld(t);
   sandbox.options.jwksCacheSeconds = 0;
   const { jwk } = issuer.key;

@@ -27,21 +27,31 @@ async function prepare(actor: Actor, form: Form): Promise<{ stack: Stack; change
   authorize(actor, 'cloudformation:CreateChangeSet', existing?.stackId ?? stackArn(actor, name, '*'));
   if (type === 'UPDATE' && !existing) throw validationError(`Stack [${name}] does not exist`);
   if (type === 'CREATE' && existing && existing.status !== 'REVIEW_IN_PROGRESS') {
-    throw validationError(`Stack [${name}] already exists and cannot be created again with the changeSet [${changeSetName}].`);
+    throw validationError(
+      `Stack [${name}] already exists and cannot be created again with the changeSet [${changeSetName}].`,
+    );
   }
   if (type === 'CREATE') checkStackName(name);
   const stack = existing ?? newStack(actor, name, form);
   if (type === 'UPDATE') checkUpdatable(stack);
   if (stack.changeSets.has(changeSetName)) {
-    throw new AwsError('AlreadyExistsException', `ChangeSet ${changeSetName} cannot be created due to a mismatch with existing attribute ClientRequestToken`);
+    throw new AwsError(
+      'AlreadyExistsException',
+      `ChangeSet ${changeSetName} cannot be created due to a mismatch with existing attribute ClientRequestToken`,
+    );
   }
   const desired = await readDesired(actor, form, stack);
   const nothing = type === 'UPDATE' && changesNothing(stack, desired);
   const id = stack.stackId.replace(/:stack\/.*$/, `:changeSet/${changeSetName}/${randomUUID()}`);
   const changeSet: ChangeSet = {
-    id, name: changeSetName, type, desired, createdAt: actor.world.now(),
+    id,
+    name: changeSetName,
+    type,
+    desired,
+    createdAt: actor.world.now(),
     changes: nothing ? [] : listChanges(stack, scopeOf(actor, stack, desired)),
-    status: nothing ? 'FAILED' : 'CREATE_COMPLETE', reason: nothing ? NOTHING : undefined,
+    status: nothing ? 'FAILED' : 'CREATE_COMPLETE',
+    reason: nothing ? NOTHING : undefined,
   };
   return { stack, changeSet };
 }
@@ -49,7 +59,9 @@ async function prepare(actor: Actor, form: Form): Promise<{ stack: Stack; change
 function requireChangeSet(actor: Actor, form: Form, action: string): { stack: Stack; changeSet: ChangeSet } {
   const name = requiredText(form, 'ChangeSetName');
   const given = optionalText(form, 'StackName');
-  const byId = actor.account.stacks.values().find(({ changeSets }) => changeSets.values().some(({ id }) => id === name));
+  const byId = actor.account.stacks
+    .values()
+    .find(({ changeSets }) => changeSets.values().some(({ id }) => id === name));
   const stack = given === undefined ? byId : requireStack(actor, given, action);
   if (stack) authorize(actor, action, stack.stackId);
   const changeSet = stack?.changeSets.values().find((one) => one.id === name || one.name === name);
@@ -71,11 +83,19 @@ export const changeSetOperations: Record<string, Operation> = {
     const { stack, changeSet } = requireChangeSet(actor, form, 'cloudformation:DescribeChangeSet');
     const { desired } = changeSet;
     return {
-      ChangeSetName: changeSet.name, ChangeSetId: changeSet.id, StackId: stack.stackId, StackName: stack.name,
-      Parameters: desired.parameters.map(({ key, value, noEcho }) => ({ ParameterKey: key, ParameterValue: noEcho ? '****' : value })),
+      ChangeSetName: changeSet.name,
+      ChangeSetId: changeSet.id,
+      StackId: stack.stackId,
+      StackName: stack.name,
+      Parameters: desired.parameters.map(({ key, value, noEcho }) => ({
+        ParameterKey: key,
+        ParameterValue: noEcho ? '****' : value,
+      })),
       CreationTime: new Date(changeSet.createdAt).toISOString(),
       ExecutionStatus: changeSet.status === 'FAILED' ? 'UNAVAILABLE' : 'AVAILABLE',
-      Status: changeSet.status, StatusReason: changeSet.reason, Capabilities: desired.capabilities,
+      Status: changeSet.status,
+      StatusReason: changeSet.reason,
+      Capabilities: desired.capabilities,
       Changes: changeSet.changes.map(({ action, logicalId, type }) => ({
         Type: 'Resource',
         ResourceChange: { Action: action, LogicalResourceId: logicalId, ResourceType: type, Scope: [], Details: [] },
@@ -85,7 +105,10 @@ export const changeSetOperations: Record<string, Operation> = {
   ExecuteChangeSet: async (actor, form) => {
     const { stack, changeSet } = requireChangeSet(actor, form, 'cloudformation:ExecuteChangeSet');
     if (changeSet.status === 'FAILED') {
-      throw new AwsError('InvalidChangeSetStatus', `ChangeSet [${changeSet.id}] cannot be executed in its current status of [FAILED]`);
+      throw new AwsError(
+        'InvalidChangeSetStatus',
+        `ChangeSet [${changeSet.id}] cannot be executed in its current status of [FAILED]`,
+      );
     }
     if (changeSet.type === 'UPDATE') checkUpdatable(stack);
     stack.changeSets.clear();

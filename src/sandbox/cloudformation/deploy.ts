@@ -11,6 +11,7 @@ import { resourceType } from './resource-types.ts';
 import type { Desired, Properties, Stack, StackOutput, StackResource } from './stack.ts';
 import { setResourceStatus, setStackStatus } from './stack.ts';
 import type { ResourceDeclaration } from './template.ts';
+import { optionalTextOf } from './text-of.ts';
 
 export function scopeOf(actor: Actor, stack: Stack, desired: Desired): Scope {
   const { accountId } = actor.account;
@@ -29,7 +30,12 @@ function reasonOf(actor: Actor, error: unknown): string {
     return 'Internal Failure';
   }
   if (error.code === 'InvalidRequest') return error.message;
-  const code = error.code === 'EntityAlreadyExists' ? 'AlreadyExists' : error.code === 'AccessDenied' ? 'AccessDenied' : 'GeneralServiceException';
+  const code =
+    error.code === 'EntityAlreadyExists'
+      ? 'AlreadyExists'
+      : error.code === 'AccessDenied'
+        ? 'AccessDenied'
+        : 'GeneralServiceException';
   const service = `(Service: Iam, Status Code: ${error.status}, Request ID: ${actor.requestId})`;
   return `Resource handler returned message: "${error.message} ${service}" (RequestToken: ${actor.requestId}, HandlerErrorCode: ${code})`;
 }
@@ -39,11 +45,24 @@ function generateName(stack: Stack, logicalId: string): string {
   return `${stack.name.slice(0, 24)}-${logicalId.slice(0, 24)}-${random}`;
 }
 
-async function createResource(actor: Actor, stack: Stack, scope: Scope, logicalId: string, declaration: ResourceDeclaration): Promise<void> {
+async function createResource(
+  actor: Actor,
+  stack: Stack,
+  scope: Scope,
+  logicalId: string,
+  declaration: ResourceDeclaration,
+): Promise<void> {
   const type = resourceType(declaration.type);
   const resource: StackResource = {
-    logicalId, type: declaration.type, physicalId: '', attributes: {}, properties: {}, retain: declaration.retain,
-    status: '', reason: undefined, at: 0,
+    logicalId,
+    type: declaration.type,
+    physicalId: '',
+    attributes: {},
+    properties: {},
+    retain: declaration.retain,
+    status: '',
+    reason: undefined,
+    at: 0,
   };
   stack.resources.delete(logicalId);
   stack.resources.set(logicalId, resource);
@@ -98,12 +117,21 @@ function outputsOf(scope: Scope): StackOutput[] {
     if (typeof value !== 'string' && typeof value !== 'number') throw templateError(`Output ${key} must be a string`);
     const name = (Export as Properties | undefined)?.['Name'];
     const exportName = name === undefined ? undefined : String(resolve(name, scope));
-    return [{ key, value: String(value), description: Description === undefined ? undefined : String(Description), exportName }];
+    return [
+      {
+        key,
+        value: String(value),
+        description: optionalTextOf(Description),
+        exportName,
+      },
+    ];
   });
 }
 
 function failedOnes(stack: Stack, verb: string): string {
-  const failed = [...stack.resources.values()].filter(({ status }) => status.endsWith('_FAILED')).map(({ logicalId }) => logicalId);
+  const failed = [...stack.resources.values()]
+    .filter(({ status }) => status.endsWith('_FAILED'))
+    .map(({ logicalId }) => logicalId);
   return `The following resource(s) failed to ${verb}: [${failed.join(', ')}]. `;
 }
 
@@ -120,7 +148,8 @@ export async function createStack(actor: Actor, stack: Stack, desired: Desired):
   setStackStatus(world, stack, 'CREATE_IN_PROGRESS', 'User Initiated');
   const scope = scopeOf(actor, stack, desired);
   try {
-    for (const [logicalId, declaration] of orderResources(scope)) await createResource(actor, stack, scope, logicalId, declaration);
+    for (const [logicalId, declaration] of orderResources(scope))
+      await createResource(actor, stack, scope, logicalId, declaration);
     stack.outputs = outputsOf(scope);
     setStackStatus(world, stack, 'CREATE_COMPLETE');
   } catch (error) {
@@ -139,7 +168,12 @@ export function deleteStack(actor: Actor, stack: Stack): void {
   setStackStatus(world, stack, 'DELETE_IN_PROGRESS', 'User Initiated');
   const failed = deleteAll(actor, stack, true);
   if (failed.length > 0) {
-    return setStackStatus(world, stack, 'DELETE_FAILED', `The following resource(s) failed to delete: [${failed.join(', ')}]. `);
+    return setStackStatus(
+      world,
+      stack,
+      'DELETE_FAILED',
+      `The following resource(s) failed to delete: [${failed.join(', ')}]. `,
+    );
   }
   setStackStatus(world, stack, 'DELETE_COMPLETE');
   stack.deletedAt = world.now();

@@ -13,6 +13,7 @@ import { neededCapability } from './resource-types.ts';
 import { showEvent, showResource, showStack, showSummary } from './show.ts';
 import type { Stack } from './stack.ts';
 import type { Template } from './template.ts';
+import { optionalTextOf } from './text-of.ts';
 
 const nameOf = (form: Form): string => requiredText(form, 'StackName');
 
@@ -34,7 +35,11 @@ export const describeOperations: Record<string, Operation> = {
     const name = optionalText(form, 'StackName');
     if (name !== undefined) return { Stacks: [showStack(requireStack(actor, name, 'cloudformation:DescribeStacks'))] };
     authorize(actor, 'cloudformation:DescribeStacks', '*');
-    return { Stacks: ofRegion(actor).filter(({ deletedAt }) => deletedAt === undefined).map(showStack) };
+    return {
+      Stacks: ofRegion(actor)
+        .filter(({ deletedAt }) => deletedAt === undefined)
+        .map(showStack),
+    };
   },
   ListStacks: (actor, form) => {
     authorize(actor, 'cloudformation:ListStacks', '*');
@@ -73,23 +78,31 @@ export const describeOperations: Record<string, Operation> = {
     const template = await readTemplate(form, undefined);
     const parameters = Object.entries(template.parameters).map(([key, one]) => ({
       ParameterKey: key,
-      DefaultValue: one['Default'] === undefined ? undefined : String(one['Default']),
+      DefaultValue: optionalTextOf(one['Default']),
       NoEcho: isNoEcho(one),
-      Description: one['Description'] === undefined ? undefined : String(one['Description']),
+      Description: optionalTextOf(one['Description']),
     }));
     return { Parameters: parameters, Description: template.description, ...capabilities(template) };
   },
   GetTemplateSummary: async (actor, form) => {
     authorize(actor, 'cloudformation:GetTemplateSummary', '*');
     const name = optionalText(form, 'StackName');
-    const template = name === undefined
-      ? await readTemplate(form, undefined)
-      : (findStack(actor, name)?.template ?? requireStack(actor, name, 'cloudformation:GetTemplateSummary').template);
+    const template =
+      name === undefined
+        ? await readTemplate(form, undefined)
+        : (findStack(actor, name)?.template ?? requireStack(actor, name, 'cloudformation:GetTemplateSummary').template);
     const parameters = Object.entries(template.parameters).map(([key, one]) => ({
-      ParameterKey: key, ParameterType: String(one['Type']), NoEcho: isNoEcho(one),
-      DefaultValue: one['Default'] === undefined ? undefined : String(one['Default']),
+      ParameterKey: key,
+      ParameterType: String(one['Type']),
+      NoEcho: isNoEcho(one),
+      DefaultValue: optionalTextOf(one['Default']),
     }));
     const types = [...new Set(Object.values(template.resources).map(({ type }) => type))];
-    return { Parameters: parameters, Description: template.description, ResourceTypes: types, ...capabilities(template) };
+    return {
+      Parameters: parameters,
+      Description: template.description,
+      ResourceTypes: types,
+      ...capabilities(template),
+    };
   },
 };

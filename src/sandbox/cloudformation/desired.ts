@@ -44,7 +44,11 @@ export async function readTemplate(form: Form, stack: Stack | undefined): Promis
 function checkCapabilities(template: Template, given: readonly string[]): void {
   for (const capability of given) {
     if (!['CAPABILITY_IAM', 'CAPABILITY_NAMED_IAM', 'CAPABILITY_AUTO_EXPAND'].includes(capability)) {
-      throw constraintError('Capabilities', capability, 'Member must satisfy enum value set: [CAPABILITY_AUTO_EXPAND, CAPABILITY_NAMED_IAM, CAPABILITY_IAM]');
+      throw constraintError(
+        'Capabilities',
+        capability,
+        'Member must satisfy enum value set: [CAPABILITY_AUTO_EXPAND, CAPABILITY_NAMED_IAM, CAPABILITY_IAM]',
+      );
     }
   }
   const { capability } = neededCapability(template);
@@ -57,7 +61,9 @@ export async function readDesired(actor: Actor, form: Form, stack: Stack): Promi
   const template = await readTemplate(form, stack);
   checkTypes(template);
   const given = listOf(form, 'Parameters').map((one) => ({
-    key: one.get('ParameterKey') ?? '', value: one.get('ParameterValue'), usePrevious: flag(one, 'UsePreviousValue'),
+    key: one.get('ParameterKey') ?? '',
+    value: one.get('ParameterValue'),
+    usePrevious: flag(one, 'UsePreviousValue'),
   }));
   const capabilities = texts(form, 'Capabilities');
   const parameters = resolveParameters(template, given, stack.parameters);

@@ -17,11 +17,18 @@ export function checkStackName(name: string): void {
 /** A deleted stack is found by its id alone. Stacks of other regions are not here. */
 export function findStack(actor: Actor, nameOrId: string): Stack | undefined {
   const stacks = actor.account.stacks.values().filter(({ region }) => region === actor.region);
-  return stacks.find(({ name, stackId, deletedAt }) => stackId === nameOrId || (name === nameOrId && deletedAt === undefined));
+  return stacks.find(
+    ({ name, stackId, deletedAt }) => stackId === nameOrId || (name === nameOrId && deletedAt === undefined),
+  );
 }
 
 /** @param action e.g. `cloudformation:DescribeStacks`. @throws AwsError AccessDenied, ValidationError */
-export function requireStack(actor: Actor, nameOrId: string, action: string, missing = `Stack with id ${nameOrId} does not exist`): Stack {
+export function requireStack(
+  actor: Actor,
+  nameOrId: string,
+  action: string,
+  missing = `Stack with id ${nameOrId} does not exist`,
+): Stack {
   const stack = findStack(actor, nameOrId);
   const arn = stack?.stackId ?? (nameOrId.startsWith('arn:') ? nameOrId : stackArn(actor, nameOrId, '*'));
   authorize(actor, action, arn);

@@ -24,12 +24,22 @@ const NO_VALUE = Symbol('AWS::NoValue');
 
 const URL_SUFFIXES: Record<string, string> = { 'aws-cn': 'amazonaws.com.cn', 'aws-eusc': 'amazonaws.eu' };
 
-export function pseudoParameters(stack: { accountId: string; region: string; name: string; stackId: string }): Record<string, unknown> {
+export function pseudoParameters(stack: {
+  accountId: string;
+  region: string;
+  name: string;
+  stackId: string;
+}): Record<string, unknown> {
   const partition = partitionOf(stack.region);
   return {
-    'AWS::AccountId': stack.accountId, 'AWS::Region': stack.region, 'AWS::Partition': partition,
-    'AWS::StackName': stack.name, 'AWS::StackId': stack.stackId, 'AWS::NotificationARNs': [],
-    'AWS::URLSuffix': URL_SUFFIXES[partition] ?? 'amazonaws.com', 'AWS::NoValue': NO_VALUE,
+    'AWS::AccountId': stack.accountId,
+    'AWS::Region': stack.region,
+    'AWS::Partition': partition,
+    'AWS::StackName': stack.name,
+    'AWS::StackId': stack.stackId,
+    'AWS::NotificationARNs': [],
+    'AWS::URLSuffix': URL_SUFFIXES[partition] ?? 'amazonaws.com',
+    'AWS::NoValue': NO_VALUE,
   };
 }
 
@@ -38,7 +48,9 @@ export function templateError(message: string): Error {
 }
 
 function unresolved(name: string): Error {
-  return validationError(`Template format error: Unresolved resource dependencies [${name}] in the Resources block of the template`);
+  return validationError(
+    `Template format error: Unresolved resource dependencies [${name}] in the Resources block of the template`,
+  );
 }
 
 function ref(name: string, scope: Scope): unknown {
@@ -54,7 +66,8 @@ function getAtt(logicalId: string, attribute: string, scope: Scope): string {
   const resource = scope.resource(logicalId);
   if (!resource) throw unresolved(logicalId);
   const value = resource.attributes[attribute];
-  if (value === undefined) throw templateError(`resource ${logicalId} does not support attribute type ${attribute} in Fn::GetAtt`);
+  if (value === undefined)
+    throw templateError(`resource ${logicalId} does not support attribute type ${attribute} in Fn::GetAtt`);
   return value;
 }
 
@@ -90,7 +103,8 @@ function sub(argument: unknown, scope: Scope): string {
 
 export function conditionHolds(name: unknown, scope: Scope, seen: readonly string[] = []): boolean {
   const condition = text(name, 'Condition');
-  if (!Object.hasOwn(scope.template.conditions, condition)) throw templateError(`unresolved condition dependency ${condition}`);
+  if (!Object.hasOwn(scope.template.conditions, condition))
+    throw templateError(`unresolved condition dependency ${condition}`);
   if (seen.includes(condition)) throw templateError(`circular dependency between conditions: [${condition}]`);
   return decide(scope.template.conditions[condition], scope, [...seen, condition]);
 }
@@ -122,7 +136,11 @@ const FUNCTIONS: Record<string, (argument: unknown, scope: Scope) => unknown> = 
   'Fn::Sub': sub,
   'Fn::GetAtt': (argument, scope) => {
     const [logicalId, ...attribute] = typeof argument === 'string' ? argument.split('.') : list(argument, 'Fn::GetAtt');
-    return getAtt(text(logicalId, 'Fn::GetAtt'), attribute.map((part) => text(resolve(part, scope), 'Fn::GetAtt')).join('.'), scope);
+    return getAtt(
+      text(logicalId, 'Fn::GetAtt'),
+      attribute.map((part) => text(resolve(part, scope), 'Fn::GetAtt')).join('.'),
+      scope,
+    );
   },
   'Fn::If': (argument, scope) => {
     const [condition, yes, no] = list(argument, 'Fn::If', 3);
@@ -130,7 +148,9 @@ const FUNCTIONS: Record<string, (argument: unknown, scope: Scope) => unknown> = 
   },
   'Fn::Join': (argument, scope) => {
     const [separator, values] = list(argument, 'Fn::Join', 2);
-    return list(resolve(values, scope), 'Fn::Join').map((one) => text(one, 'Fn::Join')).join(text(separator, 'Fn::Join'));
+    return list(resolve(values, scope), 'Fn::Join')
+      .map((one) => text(one, 'Fn::Join'))
+      .join(text(separator, 'Fn::Join'));
   },
   'Fn::Split': (argument, scope) => {
     const [separator, value] = list(argument, 'Fn::Split', 2);
@@ -143,8 +163,12 @@ const FUNCTIONS: Record<string, (argument: unknown, scope: Scope) => unknown> = 
     return chosen;
   },
   'Fn::FindInMap': (argument, scope) => {
-    const [map, first, second] = list(argument, 'Fn::FindInMap', 3).map((one) => text(resolve(one, scope), 'Fn::FindInMap'));
-    const found = (scope.template.mappings[map ?? '']?.[first ?? ''] as Record<string, unknown> | undefined)?.[second ?? ''];
+    const [map, first, second] = list(argument, 'Fn::FindInMap', 3).map((one) =>
+      text(resolve(one, scope), 'Fn::FindInMap'),
+    );
+    const found = (scope.template.mappings[map ?? '']?.[first ?? ''] as Record<string, unknown> | undefined)?.[
+      second ?? ''
+    ];
     if (found === undefined) throw templateError(`unable to get mapping for ${map}::${first}::${second}`);
     return found;
   },

@@ -1,5 +1,13 @@
 // AWS::IAM::OIDCProvider
-import { addClientId, createProvider, deleteProvider, hostAndPath, removeClientId, requireProvider, updateThumbprints } from '../iam/providers.ts';
+import {
+  addClientId,
+  createProvider,
+  deleteProvider,
+  hostAndPath,
+  removeClientId,
+  requireProvider,
+  updateThumbprints,
+} from '../iam/providers.ts';
 import { iamArn } from '../iam/names.ts';
 import type { ResourceType } from './resource-type.ts';
 import { requiredString, strings, tagsOf } from './resource-type.ts';
@@ -14,7 +22,10 @@ export const oidcProvider: ResourceType = {
     // Claimed before it is made, as seen at AWS: a duplicate's rollback deletes the live provider of the other stack.
     claim(iamArn(actor, `oidc-provider/${hostAndPath(url)}`));
     const provider = await createProvider(actor, {
-      url, clientIds: strings(properties, 'ClientIdList'), thumbprints: strings(properties, 'ThumbprintList'), tags: tagsOf(properties),
+      url,
+      clientIds: strings(properties, 'ClientIdList'),
+      thumbprints: strings(properties, 'ThumbprintList'),
+      tags: tagsOf(properties),
     });
     return { physicalId: provider.arn, attributes: { Arn: provider.arn } };
   },

@@ -14,7 +14,8 @@ export function referencesIn(value: unknown, scope: Scope, found: Set<string> = 
   if (typeof value !== 'object' || value === null) return found;
   for (const [name, argument] of Object.entries(value)) {
     if (name === 'Ref') found.add(String(argument));
-    else if (name === 'Fn::GetAtt') found.add(String(Array.isArray(argument) ? argument[0] : String(argument).split('.')[0]));
+    else if (name === 'Fn::GetAtt')
+      found.add(String(Array.isArray(argument) ? argument[0] : String(argument).split('.')[0]));
     else if (name === 'Fn::If' && Array.isArray(argument)) {
       referencesIn(conditionHolds(argument[0], scope) ? argument[1] : argument[2], scope, found);
     } else if (name === 'Fn::Sub') {
@@ -35,7 +36,8 @@ export function orderResources(scope: Scope): [string, ResourceDeclaration][] {
   const all = Object.entries(template.resources);
   const present = all.filter(([, { condition }]) => condition === undefined || conditionHolds(condition, scope));
   const names = new Set(present.map(([name]) => name));
-  const known = (name: string): boolean => names.has(name) || Object.hasOwn(scope.pseudo, name) || Object.hasOwn(template.parameters, name);
+  const known = (name: string): boolean =>
+    names.has(name) || Object.hasOwn(scope.pseudo, name) || Object.hasOwn(template.parameters, name);
   const needs = new Map<string, Set<string>>();
   for (const [name, { properties, dependsOn }] of present) {
     const references = [...referencesIn(properties, scope)];
@@ -44,7 +46,9 @@ export function orderResources(scope: Scope): [string, ResourceDeclaration][] {
       ...dependsOn.filter((one) => !Object.hasOwn(template.resources, one)),
     ];
     if (dangling.length > 0) {
-      throw formatError(`Unresolved resource dependencies [${dangling.join(', ')}] in the Resources block of the template`);
+      throw formatError(
+        `Unresolved resource dependencies [${dangling.join(', ')}] in the Resources block of the template`,
+      );
     }
     needs.set(name, new Set([...references, ...dependsOn].filter((one) => names.has(one))));
   }
@@ -52,7 +56,8 @@ export function orderResources(scope: Scope): [string, ResourceDeclaration][] {
   const pending = new Map(present);
   while (pending.size > 0) {
     const ready = [...pending].filter(([name]) => [...(needs.get(name) ?? [])].every((one) => !pending.has(one)));
-    if (ready.length === 0) throw validationError(`Circular dependency between resources: [${[...pending.keys()].join(', ')}]`);
+    if (ready.length === 0)
+      throw validationError(`Circular dependency between resources: [${[...pending.keys()].join(', ')}]`);
     for (const [name, declaration] of ready) {
       ordered.push([name, declaration]);
       pending.delete(name);

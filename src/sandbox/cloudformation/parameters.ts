@@ -3,6 +3,7 @@ import { validationError } from '../wire/error.ts';
 import type { StackParameter } from './stack.ts';
 import type { Template } from './template.ts';
 import { formatError } from './template.ts';
+import { textOf } from './text-of.ts';
 
 export interface GivenParameter {
   key: string;
@@ -14,10 +15,6 @@ type Declaration = Readonly<Record<string, unknown>>;
 
 const TYPES = ['String', 'Number', 'CommaDelimitedList', 'List<Number>', 'List<String>'];
 
-function textOf(value: unknown): string {
-  return Array.isArray(value) ? value.join(',') : String(value);
-}
-
 function fullMatch(pattern: string, value: string): boolean {
   try {
     return new RegExp(`^(?:${pattern})$`, 's').test(value);
@@ -27,7 +24,15 @@ function fullMatch(pattern: string, value: string): boolean {
 }
 
 function breaks(declaration: Declaration, key: string, value: string): string | undefined {
-  const { AllowedPattern: pattern, AllowedValues: values, MinLength, MaxLength, MinValue, MaxValue, Type } = declaration;
+  const {
+    AllowedPattern: pattern,
+    AllowedValues: values,
+    MinLength,
+    MaxLength,
+    MinValue,
+    MaxValue,
+    Type,
+  } = declaration;
   const list = Type === 'CommaDelimitedList' || String(Type).startsWith('List<') ? value.split(',') : [value];
   if (Array.isArray(values) && !list.every((one) => values.map(textOf).includes(one))) {
     return `Parameter '${key}' must be one of AllowedValues`;
@@ -35,12 +40,17 @@ function breaks(declaration: Declaration, key: string, value: string): string | 
   if (typeof pattern === 'string' && !list.every((one) => fullMatch(pattern, one))) {
     return `Parameter '${key}' must match pattern ${pattern}`;
   }
-  if (MinLength !== undefined && value.length < Number(MinLength)) return `Parameter '${key}' must contain at least ${MinLength} characters`;
-  if (MaxLength !== undefined && value.length > Number(MaxLength)) return `Parameter '${key}' must contain at most ${MaxLength} characters`;
+  if (MinLength !== undefined && value.length < Number(MinLength))
+    return `Parameter '${key}' must contain at least ${textOf(MinLength)} characters`;
+  if (MaxLength !== undefined && value.length > Number(MaxLength))
+    return `Parameter '${key}' must contain at most ${textOf(MaxLength)} characters`;
   const numeric = Type === 'Number' || Type === 'List<Number>';
-  if (numeric && !list.every((one) => one.trim() !== '' && Number.isFinite(Number(one)))) return `Parameter '${key}' must be a number`;
-  if (MinValue !== undefined && Number(value) < Number(MinValue)) return `Parameter '${key}' must be a number not less than ${MinValue}`;
-  if (MaxValue !== undefined && Number(value) > Number(MaxValue)) return `Parameter '${key}' must be a number not greater than ${MaxValue}`;
+  if (numeric && !list.every((one) => one.trim() !== '' && Number.isFinite(Number(one))))
+    return `Parameter '${key}' must be a number`;
+  if (MinValue !== undefined && Number(value) < Number(MinValue))
+    return `Parameter '${key}' must be a number not less than ${textOf(MinValue)}`;
+  if (MaxValue !== undefined && Number(value) > Number(MaxValue))
+    return `Parameter '${key}' must be a number not greater than ${textOf(MaxValue)}`;
   return undefined;
 }
 
@@ -59,7 +69,11 @@ function checkDeclaration(key: string, declaration: Declaration): void {
  * @param previous the stack's parameters before, for UsePreviousValue
  * @throws AwsError ValidationError
  */
-export function resolveParameters(template: Template, given: readonly GivenParameter[], previous: readonly StackParameter[]): StackParameter[] {
+export function resolveParameters(
+  template: Template,
+  given: readonly GivenParameter[],
+  previous: readonly StackParameter[],
+): StackParameter[] {
   const unknown = given.filter(({ key }) => !Object.hasOwn(template.parameters, key)).map(({ key }) => key);
   if (unknown.length > 0) throw validationError(`Parameters: [${unknown.join(', ')}] do not exist in the template`);
   const missing: string[] = [];
@@ -78,7 +92,9 @@ export function resolveParameters(template: Template, given: readonly GivenParam
     const problem = breaks(declaration, key, value);
     if (problem === undefined) continue;
     const description = declaration['ConstraintDescription'];
-    throw validationError(description === undefined ? problem : `Parameter ${key} failed to satisfy constraint: ${String(description)}`);
+    throw validationError(
+      description === undefined ? problem : `Parameter ${key} failed to satisfy constraint: ${textOf(description)}`,
+    );
   }
   return parameters;
 }

@@ -1,6 +1,12 @@
 // AWS::IAM::Policy (inline, put on roles) and AWS::IAM::ManagedPolicy
 import {
-  attachRolePolicy, createManagedPolicy, deleteManagedPolicy, deleteRolePolicy, detachRolePolicy, putRolePolicy, updateManagedPolicy,
+  attachRolePolicy,
+  createManagedPolicy,
+  deleteManagedPolicy,
+  deleteRolePolicy,
+  detachRolePolicy,
+  putRolePolicy,
+  updateManagedPolicy,
 } from '../iam/policies.ts';
 import type { ResourceType } from './resource-type.ts';
 import { documentText, optionalString, requiredString, strings, tolerateMissing } from './resource-type.ts';
@@ -13,7 +19,8 @@ export const inlinePolicy: ResourceType = {
   create: (actor, properties, claim) => {
     const name = requiredString(properties, 'PolicyName');
     claim(name);
-    for (const role of strings(properties, 'Roles')) putRolePolicy(actor, role, name, documentText(properties, 'PolicyDocument'));
+    for (const role of strings(properties, 'Roles'))
+      putRolePolicy(actor, role, name, documentText(properties, 'PolicyDocument'));
     return { physicalId: name, attributes: { Id: name } };
   },
   update: (actor, name, before, after) => {

@@ -20,7 +20,12 @@ export interface ResourceType {
    * @param claim says what to delete on rollback; called as soon as that is known, or may be somebody else's
    * @param generatedName for when the template gives none
    */
-  create(actor: Actor, properties: Properties, claim: (physicalId: string) => void, generatedName: string): Made | Promise<Made>;
+  create(
+    actor: Actor,
+    properties: Properties,
+    claim: (physicalId: string) => void,
+    generatedName: string,
+  ): Made | Promise<Made>;
   /** Only with changes to properties that are not immutable. */
   update(actor: Actor, physicalId: string, before: Properties, after: Properties): Made | Promise<Made>;
   /** What is gone already is no error. */
@@ -55,7 +60,8 @@ export function requiredString(properties: Properties, name: string): string {
 
 export function strings(properties: Properties, name: string): string[] {
   const value = properties[name] ?? [];
-  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) throw invalid(`#/${name}: expected type: JSONArray`);
+  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string'))
+    throw invalid(`#/${name}: expected type: JSONArray`);
   return value;
 }
 

@@ -21,7 +21,9 @@ export function resourceType(name: string): ResourceType {
 }
 
 export function checkTypes(template: Template): void {
-  const unknown = Object.values(template.resources).map(({ type }) => type).filter((type) => !TYPES.has(type));
+  const unknown = Object.values(template.resources)
+    .map(({ type }) => type)
+    .filter((type) => !TYPES.has(type));
   if (unknown.length > 0) throw formatError(`Unrecognized resource types: [${[...new Set(unknown)].join(', ')}]`);
 }
 

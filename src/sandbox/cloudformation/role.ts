@@ -3,7 +3,15 @@ import { attachRolePolicy, deleteRolePolicy, detachRolePolicy, putRolePolicy } f
 import { checkBoundary, createRole, deleteRole, requireRole, updateRole, updateTrust } from '../iam/roles.ts';
 import type { Actor, Role } from '../world.ts';
 import type { Made, ResourceType } from './resource-type.ts';
-import { documentText, optionalInteger, optionalString, requiredString, strings, tagsOf, tolerateMissing } from './resource-type.ts';
+import {
+  documentText,
+  optionalInteger,
+  optionalString,
+  requiredString,
+  strings,
+  tagsOf,
+  tolerateMissing,
+} from './resource-type.ts';
 import type { Properties } from './stack.ts';
 
 function inlineOf(properties: Properties): Map<string, string> {
@@ -20,14 +28,22 @@ function changePolicies(actor: Actor, name: string, before: Properties, after: P
   for (const arn of oldArns) if (!arns.includes(arn)) tolerateMissing(() => detachRolePolicy(actor, name, arn));
   for (const arn of arns) if (!oldArns.includes(arn)) attachRolePolicy(actor, name, arn);
   const [oldInline, inline] = [inlineOf(before), inlineOf(after)];
-  for (const policy of oldInline.keys()) if (!inline.has(policy)) tolerateMissing(() => deleteRolePolicy(actor, name, policy));
+  for (const policy of oldInline.keys())
+    if (!inline.has(policy)) tolerateMissing(() => deleteRolePolicy(actor, name, policy));
   for (const [policy, text] of inline) if (oldInline.get(policy) !== text) putRolePolicy(actor, name, policy, text);
 }
 
 export const role: ResourceType = {
   properties: [
-    'AssumeRolePolicyDocument', 'Description', 'ManagedPolicyArns', 'MaxSessionDuration', 'Path', 'PermissionsBoundary', 'Policies',
-    'RoleName', 'Tags',
+    'AssumeRolePolicyDocument',
+    'Description',
+    'ManagedPolicyArns',
+    'MaxSessionDuration',
+    'Path',
+    'PermissionsBoundary',
+    'Policies',
+    'RoleName',
+    'Tags',
   ],
   required: ['AssumeRolePolicyDocument'],
   immutable: ['RoleName', 'Path'],

@@ -8,7 +8,10 @@ function time(epochMs: number): string {
 
 /** A NoEcho parameter is never shown again. */
 function showParameters(stack: Stack): Xml {
-  return stack.parameters.map(({ key, value, noEcho }) => ({ ParameterKey: key, ParameterValue: noEcho ? '****' : value }));
+  return stack.parameters.map(({ key, value, noEcho }) => ({
+    ParameterKey: key,
+    ParameterValue: noEcho ? '****' : value,
+  }));
 }
 
 export function showStack(stack: Stack): Xml {
@@ -27,7 +30,10 @@ export function showStack(stack: Stack): Xml {
     NotificationARNs: [],
     Capabilities: stack.capabilities,
     Outputs: stack.outputs.map(({ key, value, description, exportName }) => ({
-      OutputKey: key, OutputValue: value, Description: description, ExportName: exportName,
+      OutputKey: key,
+      OutputValue: value,
+      Description: description,
+      ExportName: exportName,
     })),
     Tags: stack.tags.map(({ key, value }) => ({ Key: key, Value: value })),
     EnableTerminationProtection: stack.protected,

@@ -90,7 +90,11 @@ export interface ChangeSet {
 
 export const STACK_TYPE = 'AWS::CloudFormation::Stack';
 
-export function recordEvent(world: World, stack: Stack, event: Omit<StackEvent, 'eventId' | 'at' | 'clientRequestToken'>): void {
+export function recordEvent(
+  world: World,
+  stack: Stack,
+  event: Omit<StackEvent, 'eventId' | 'at' | 'clientRequestToken'>,
+): void {
   const own = event.type === STACK_TYPE ? randomUUID() : `${event.logicalId}-${event.status}-${randomUUID()}`;
   stack.events.push({ ...event, eventId: own, at: world.now(), clientRequestToken: stack.clientRequestToken });
 }
@@ -101,7 +105,13 @@ export function setStackStatus(world: World, stack: Stack, status: string, reaso
   recordEvent(world, stack, { logicalId: stack.name, physicalId: stack.stackId, type: STACK_TYPE, status, reason });
 }
 
-export function setResourceStatus(world: World, stack: Stack, resource: StackResource, status: string, reason?: string): void {
+export function setResourceStatus(
+  world: World,
+  stack: Stack,
+  resource: StackResource,
+  status: string,
+  reason?: string,
+): void {
   resource.status = status;
   resource.reason = reason;
   resource.at = world.now();

@@ -37,13 +37,34 @@ function readOnFailure(form: Form): Stack['onFailure'] {
 /** A stack without anything in it yet. */
 export function newStack(actor: Actor, name: string, form: Form): Stack {
   return {
-    stackId: stackArn(actor, name, randomUUID()), name, region: actor.region,
-    template: { text: '', description: undefined, parameters: {}, mappings: {}, conditions: {}, resources: {}, outputs: {} },
-    parameters: [], capabilities: [], tags: [], status: 'REVIEW_IN_PROGRESS', reason: undefined,
-    createdAt: actor.world.now(), updatedAt: undefined, deletedAt: undefined,
-    outputs: [], resources: new Map(), events: [], onFailure: readOnFailure(form),
+    stackId: stackArn(actor, name, randomUUID()),
+    name,
+    region: actor.region,
+    template: {
+      text: '',
+      description: undefined,
+      parameters: {},
+      mappings: {},
+      conditions: {},
+      resources: {},
+      outputs: {},
+    },
+    parameters: [],
+    capabilities: [],
+    tags: [],
+    status: 'REVIEW_IN_PROGRESS',
+    reason: undefined,
+    createdAt: actor.world.now(),
+    updatedAt: undefined,
+    deletedAt: undefined,
+    outputs: [],
+    resources: new Map(),
+    events: [],
+    onFailure: readOnFailure(form),
     protected: flag(form, 'EnableTerminationProtection'),
-    clientRequestToken: optionalText(form, 'ClientRequestToken'), changeSets: new Map(), work: Promise.resolve(),
+    clientRequestToken: optionalText(form, 'ClientRequestToken'),
+    changeSets: new Map(),
+    work: Promise.resolve(),
   };
 }
 

@@ -16,7 +16,9 @@ export function fetchTemplate(url: URL): Promise<string> {
     request.once('response', (response) => {
       if (response.statusCode !== 200) {
         response.resume();
-        return fail(response.statusCode === 404 ? 'S3 error: The specified key does not exist.' : 'S3 error: Access Denied');
+        return fail(
+          response.statusCode === 404 ? 'S3 error: The specified key does not exist.' : 'S3 error: Access Denied',
+        );
       }
       const chunks: Buffer[] = [];
       let size = 0;

@@ -71,7 +71,8 @@ function readText(text: string): unknown {
 }
 
 export function membersOf(value: unknown, what: string): Members {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw formatError(`${what} must be an object.`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw formatError(`${what} must be an object.`);
   return value as Members;
 }
 
@@ -85,21 +86,31 @@ function section(template: Members, name: string): Readonly<Record<string, Membe
 }
 
 const RESOURCE_MEMBERS = [
-  'Type', 'Properties', 'Condition', 'DependsOn', 'DeletionPolicy', 'UpdateReplacePolicy', 'Metadata', 'CreationPolicy',
+  'Type',
+  'Properties',
+  'Condition',
+  'DependsOn',
+  'DeletionPolicy',
+  'UpdateReplacePolicy',
+  'Metadata',
+  'CreationPolicy',
   'UpdatePolicy',
 ];
 
 function readResource(name: string, given: Members): ResourceDeclaration {
   const { Type: type, Condition: condition, DependsOn: dependsOn = [], DeletionPolicy: deletion = 'Delete' } = given;
-  if (typeof type !== 'string') throw formatError(`[/Resources/${name}] Every Resources object must contain a Type member.`);
+  if (typeof type !== 'string')
+    throw formatError(`[/Resources/${name}] Every Resources object must contain a Type member.`);
   const unknown = Object.keys(given).find((member) => !RESOURCE_MEMBERS.includes(member));
   if (unknown) throw formatError(`Invalid template resource property '${unknown}'`);
-  if (condition !== undefined && typeof condition !== 'string') throw formatError(`[/Resources/${name}/Condition] must be a string`);
+  if (condition !== undefined && typeof condition !== 'string')
+    throw formatError(`[/Resources/${name}/Condition] must be a string`);
   if (!['Delete', 'Retain', 'RetainExceptOnCreate'].includes(String(deletion))) {
     throw formatError(`Unrecognized DeletionPolicy ${String(deletion)} for resource ${name}`);
   }
   return {
-    type, condition,
+    type,
+    condition,
     dependsOn: (Array.isArray(dependsOn) ? dependsOn : [dependsOn]).map(String),
     retain: deletion !== 'Delete',
     properties: membersOf(given['Properties'] ?? {}, `[/Resources/${name}/Properties]`),
@@ -107,7 +118,14 @@ function readResource(name: string, given: Members): ResourceDeclaration {
 }
 
 const SECTIONS = [
-  'AWSTemplateFormatVersion', 'Description', 'Metadata', 'Parameters', 'Mappings', 'Conditions', 'Resources', 'Outputs',
+  'AWSTemplateFormatVersion',
+  'Description',
+  'Metadata',
+  'Parameters',
+  'Mappings',
+  'Conditions',
+  'Resources',
+  'Outputs',
 ];
 
 /** @throws AwsError ValidationError */
@@ -126,7 +144,8 @@ export function parseTemplate(text: string): Template {
   const resources = section(template, 'Resources');
   if (Object.keys(resources).length === 0) throw formatError('At least one Resources member must be defined.');
   return {
-    text, description,
+    text,
+    description,
     parameters: section(template, 'Parameters'),
     mappings: section(template, 'Mappings'),
     conditions: membersOf(template['Conditions'] ?? {}, 'Conditions'),

@@ -1,7 +1,16 @@
 // An update of a stack: what changed is changed in place or made anew, what is gone is deleted last, and failure undoes it all.
 import { AwsError } from '../wire/error.ts';
 import type { Actor } from '../world.ts';
-import { adopt, createResource, deleteResource, failedOnes, outputsOf, reasonOf, sameProperties, scopeOf } from './deploy.ts';
+import {
+  adopt,
+  createResource,
+  deleteResource,
+  failedOnes,
+  outputsOf,
+  reasonOf,
+  sameProperties,
+  scopeOf,
+} from './deploy.ts';
 import type { Scope } from './intrinsics.ts';
 import { resolve } from './intrinsics.ts';
 import { orderResources } from './order.ts';
@@ -11,6 +20,7 @@ import { resourceType } from './resource-types.ts';
 import type { Desired, Properties, Stack, StackResource } from './stack.ts';
 import { setResourceStatus, setStackStatus } from './stack.ts';
 import type { ResourceDeclaration } from './template.ts';
+import { textOf } from './text-of.ts';
 
 interface Run {
   actor: Actor;
@@ -29,7 +39,7 @@ function mustReplace(type: ResourceType, before: Properties, after: Properties):
   if (nameProperty !== undefined && after[nameProperty] !== undefined && before[nameProperty] === after[nameProperty]) {
     throw new AwsError(
       'InvalidRequest',
-      `CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename ${String(after[nameProperty])} and update the stack again.`,
+      `CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename ${textOf(after[nameProperty])} and update the stack again.`,
     );
   }
   return true;
@@ -70,7 +80,12 @@ async function bringAbout(run: Run, logicalId: string, declaration: ResourceDecl
   const after = resolve(declaration.properties, scope) as Properties;
   try {
     existing.retain = declaration.retain;
-    if (existing.type !== declaration.type) throw new AwsError('InvalidRequest', 'Update of resource type is not permitted. The new template modifies resource type of the following resources: ' + logicalId);
+    if (existing.type !== declaration.type)
+      throw new AwsError(
+        'InvalidRequest',
+        'Update of resource type is not permitted. The new template modifies resource type of the following resources: ' +
+          logicalId,
+      );
     checkProperties(type, after);
     if (sameProperties(existing.properties, after)) return;
     if (!mustReplace(type, existing.properties, after)) return await changeInPlace(run, existing, type, after);
@@ -97,7 +112,12 @@ async function rollBack(run: Run, before: Desired, reason: string): Promise<void
 
 export async function updateStack(actor: Actor, stack: Stack, desired: Desired): Promise<void> {
   const { world } = actor;
-  const before: Desired = { template: stack.template, parameters: stack.parameters, capabilities: stack.capabilities, tags: stack.tags };
+  const before: Desired = {
+    template: stack.template,
+    parameters: stack.parameters,
+    capabilities: stack.capabilities,
+    tags: stack.tags,
+  };
   const scope = scopeOf(actor, stack, desired);
   const run: Run = { actor, stack, scope, undo: [], superseded: [] };
   stack.updatedAt = world.now();
@@ -132,5 +152,7 @@ export function listChanges(stack: Stack, scope: Scope): { action: string; logic
   });
   const wanted = new Set(ordered.map(([logicalId]) => logicalId));
   const removed = [...stack.resources.values()].filter(({ logicalId }) => !wanted.has(logicalId));
-  return [...changes, ...removed.map(({ logicalId, type }) => ({ action: 'Remove', logicalId, type }))].filter(({ action }) => action !== 'None');
+  return [...changes, ...removed.map(({ logicalId, type }) => ({ action: 'Remove', logicalId, type }))].filter(
+    ({ action }) => action !== 'None',
+  );
 }

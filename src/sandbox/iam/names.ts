@@ -4,7 +4,6 @@ import { checkLength, checkPattern } from '../wire/form.ts';
 import type { Xml } from '../wire/xml.ts';
 import type { Actor, Tag } from '../world.ts';
 
-
 const NAME = /^[\w+=,.@-]+$/;
 
 /** Letters, digits and `+=,.@-_`. @throws AwsError ValidationError */
@@ -16,7 +15,9 @@ export function checkName(member: string, name: string, max: number): void {
 export function checkPath(path: string): void {
   checkLength('Path', path, 1, 512);
   if (!/^\/([\x21-\x7e]+\/)?$/.test(path)) {
-    throw validationError('The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.');
+    throw validationError(
+      'The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.',
+    );
   }
 }
 
@@ -28,7 +29,8 @@ export function checkTags(tags: readonly Tag[]): void {
   for (const { key, value } of tags) {
     checkLength('Tags', key, 1, 128);
     checkLength('Tags', value, 0, 256);
-    if (keys.has(key.toLowerCase())) throw new AwsError('InvalidInput', 'Duplicate tag keys found. Please note that Tag keys are case insensitive.');
+    if (keys.has(key.toLowerCase()))
+      throw new AwsError('InvalidInput', 'Duplicate tag keys found. Please note that Tag keys are case insensitive.');
     keys.add(key.toLowerCase());
   }
 }

@@ -64,7 +64,8 @@ export interface ManagedPolicyInput {
 
 function parseManaged(text: string): PolicyDocument {
   const document = parsePolicy(text, 'identity');
-  if (policySize(text) > MAX_MANAGED_SIZE) throw limitExceeded(`Cannot exceed quota for PolicySize: ${MAX_MANAGED_SIZE}`);
+  if (policySize(text) > MAX_MANAGED_SIZE)
+    throw limitExceeded(`Cannot exceed quota for PolicySize: ${MAX_MANAGED_SIZE}`);
   return document;
 }
 
@@ -78,8 +79,14 @@ export function createManagedPolicy(actor: Actor, input: ManagedPolicyInput): Ma
   if (taken) throw alreadyExists(`A policy called ${input.name} already exists. Duplicate names are not allowed.`);
   const now = actor.world.now();
   const policy: ManagedPolicy = {
-    arn, document, name: input.name, path: input.path, description: input.description,
-    policyId: createAwsId('ANPA', 21), createdAt: now, updatedAt: now,
+    arn,
+    document,
+    name: input.name,
+    path: input.path,
+    description: input.description,
+    policyId: createAwsId('ANPA', 21),
+    createdAt: now,
+    updatedAt: now,
   };
   actor.account.policies.set(arn, policy);
   return policy;

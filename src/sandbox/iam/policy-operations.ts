@@ -7,8 +7,16 @@ import type { Xml } from '../wire/xml.ts';
 import { zulu } from '../wire/xml.ts';
 import type { Actor, ManagedPolicy } from '../world.ts';
 import {
-  attachRolePolicy, createManagedPolicy, deleteManagedPolicy, deleteRolePolicy, detachRolePolicy, putRolePolicy,
-  requireManagedPolicy, requireRolePolicy, rolesWith, updateManagedPolicy,
+  attachRolePolicy,
+  createManagedPolicy,
+  deleteManagedPolicy,
+  deleteRolePolicy,
+  detachRolePolicy,
+  putRolePolicy,
+  requireManagedPolicy,
+  requireRolePolicy,
+  rolesWith,
+  updateManagedPolicy,
 } from './policies.ts';
 import { encodePolicy } from './role-operations.ts';
 import { requireRole } from './roles.ts';
@@ -36,7 +44,9 @@ function renderPolicy(actor: Actor, policy: ManagedPolicy): Record<string, Xml> 
 function renderVersion(policy: ManagedPolicy): Xml {
   return {
     PolicyVersion: {
-      Document: encodePolicy(policy.document.text), VersionId: 'v1', IsDefaultVersion: true,
+      Document: encodePolicy(policy.document.text),
+      VersionId: 'v1',
+      IsDefaultVersion: true,
       CreateDate: zulu(policy.updatedAt),
     },
   };

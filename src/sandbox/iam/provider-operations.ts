@@ -6,7 +6,13 @@ import { requiredText, tagsOf, texts } from '../wire/form.ts';
 import { zulu } from '../wire/xml.ts';
 import { checkTags, mergeTags, renderTags } from './names.ts';
 import {
-  addClientId, createProvider, deleteProvider, hostAndPath, removeClientId, requireProvider, updateThumbprints,
+  addClientId,
+  createProvider,
+  deleteProvider,
+  hostAndPath,
+  removeClientId,
+  requireProvider,
+  updateThumbprints,
 } from './providers.ts';
 
 const arnOf = (form: Form): string => requiredText(form, 'OpenIDConnectProviderArn');

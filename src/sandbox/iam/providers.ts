@@ -83,7 +83,10 @@ export async function createProvider(actor: Actor, input: ProviderInput): Promis
   // Another call may have made it while the issuer was answering.
   checkRoom();
   const provider: Provider = {
-    ...input, arn, createdAt: actor.world.now(), clientIds: [...new Set(input.clientIds)],
+    ...input,
+    arn,
+    createdAt: actor.world.now(),
+    clientIds: [...new Set(input.clientIds)],
   };
   providers.set(arn, provider);
   return provider;

@@ -29,7 +29,8 @@ function renderRole(role: Role): Record<string, Xml> {
 
 function renderWhole(role: Role): Record<string, Xml> {
   const boundary = role.boundaryArn && {
-    PermissionsBoundaryType: 'Policy', PermissionsBoundaryArn: role.boundaryArn,
+    PermissionsBoundaryType: 'Policy',
+    PermissionsBoundaryArn: role.boundaryArn,
   };
   return { ...renderRole(role), PermissionsBoundary: boundary || undefined, Tags: renderTags(role.tags) };
 }

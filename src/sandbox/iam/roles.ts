@@ -25,14 +25,19 @@ const MAX_ROLE_NAME = 64;
 /** @throws AwsError MalformedPolicyDocument, LimitExceeded */
 export function parseTrust(text: string): PolicyDocument {
   const trust = parsePolicy(text, 'trust');
-  if (policySize(text) > MAX_TRUST_SIZE) throw limitExceeded(`Cannot exceed quota for ACLSizePerRole: ${MAX_TRUST_SIZE}`);
+  if (policySize(text) > MAX_TRUST_SIZE)
+    throw limitExceeded(`Cannot exceed quota for ACLSizePerRole: ${MAX_TRUST_SIZE}`);
   return trust;
 }
 
 /** Seconds, one hour to twelve. */
 export function checkMaxSessionDuration(seconds: number): void {
   if (!Number.isSafeInteger(seconds) || seconds < 3600) {
-    throw constraintError('MaxSessionDuration', String(seconds), 'Member must have value greater than or equal to 3600');
+    throw constraintError(
+      'MaxSessionDuration',
+      String(seconds),
+      'Member must have value greater than or equal to 3600',
+    );
   }
   if (seconds > 43200) {
     throw constraintError('MaxSessionDuration', String(seconds), 'Member must have value less than or equal to 43200');
@@ -60,10 +65,18 @@ export function createRole(actor: Actor, input: RoleInput): Role {
   const key = input.name.toLowerCase();
   if (actor.account.roles.has(key)) throw alreadyExists(`Role with name ${input.name} already exists.`);
   const role: Role = {
-    name: input.name, path: input.path, arn, trust, maxSessionDuration,
+    name: input.name,
+    path: input.path,
+    arn,
+    trust,
+    maxSessionDuration,
     roleId: createAwsId('AROA', 21),
-    description: input.description, boundaryArn: input.boundaryArn, tags: input.tags,
-    inline: new Map(), attached: new Set(), createdAt: actor.world.now(),
+    description: input.description,
+    boundaryArn: input.boundaryArn,
+    tags: input.tags,
+    inline: new Map(),
+    attached: new Set(),
+    createdAt: actor.world.now(),
   };
   actor.account.roles.set(key, role);
   return role;
@@ -85,7 +98,9 @@ export function updateTrust(actor: Actor, name: string, text: string): void {
 
 /** Members left undefined stay as they are. */
 export function updateRole(
-  actor: Actor, name: string, changes: { description?: string | undefined; maxSessionDuration?: number | undefined },
+  actor: Actor,
+  name: string,
+  changes: { description?: string | undefined; maxSessionDuration?: number | undefined },
 ): void {
   const role = requireRole(actor, name, 'iam:UpdateRole');
   if (changes.description !== undefined) checkLength('Description', changes.description, 0, 1000);
@@ -100,6 +115,7 @@ export function deleteRole(actor: Actor, name: string): void {
   if (role.attached.size > 0) {
     throw new AwsError('DeleteConflict', 'Cannot delete entity, must detach all policies first.', 409);
   }
-  if (role.inline.size > 0) throw new AwsError('DeleteConflict', 'Cannot delete entity, must delete policies first.', 409);
+  if (role.inline.size > 0)
+    throw new AwsError('DeleteConflict', 'Cannot delete entity, must delete policies first.', 409);
   actor.account.roles.delete(role.name.toLowerCase());
 }

@@ -22,7 +22,9 @@ function contextOf(actor: Actor): Context {
   const { session, world } = actor;
   const now = world.now();
   return createContext({
-    'aws:PrincipalArn': session ? actor.arn.replace(/:sts:(.*):assumed-role\/([^/]+)\/.*$/, ':iam:$1:role/$2') : actor.arn,
+    'aws:PrincipalArn': session
+      ? actor.arn.replace(/:sts:(.*):assumed-role\/([^/]+)\/.*$/, ':iam:$1:role/$2')
+      : actor.arn,
     'aws:PrincipalAccount': actor.account.accountId,
     'aws:PrincipalType': session ? 'AssumedRole' : 'Account',
     'aws:userid': actor.userId,
@@ -80,7 +82,5 @@ export function authorize(actor: Actor, action: string, resource: string, shown:
   const role = found?.roleId === session.roleId ? found : undefined;
   const reason = refusal(layersOf(account, role, session), { action, resource, context: contextOf(actor) });
   if (reason === undefined) return;
-  throw accessDenied(
-    `User: ${actor.arn} is not authorized to perform: ${action} on resource: ${shown} ${reason}`,
-  );
+  throw accessDenied(`User: ${actor.arn} is not authorized to perform: ${action} on resource: ${shown} ${reason}`);
 }

@@ -88,7 +88,8 @@ interface Parsed {
 
 /** `ForAnyValue:StringLikeIfExists` taken apart; undefined when IAM has no such operator. */
 function parseOperator(name: string): Parsed | undefined {
-  const [, prefix, rest = '', suffix] = /^(?:(forallvalues|foranyvalue):)?(.*?)(ifexists)?$/.exec(name.toLowerCase()) ?? [];
+  const [, prefix, rest = '', suffix] =
+    /^(?:(forallvalues|foranyvalue):)?(.*?)(ifexists)?$/.exec(name.toLowerCase()) ?? [];
   const set = prefix === 'forallvalues' ? 'all' : prefix === 'foranyvalue' ? 'any' : undefined;
   if (rest === 'null') return set || suffix ? undefined : { set, operator: 'null', ifExists: false };
   const operator = OPERATORS.get(rest);
@@ -99,7 +100,13 @@ export function isOperator(name: string): boolean {
   return parseOperator(name) !== undefined;
 }
 
-function holds(parsed: Parsed, wanted: readonly string[], given: readonly string[] | undefined, context: Context, variables: boolean): boolean {
+function holds(
+  parsed: Parsed,
+  wanted: readonly string[],
+  given: readonly string[] | undefined,
+  context: Context,
+  variables: boolean,
+): boolean {
   const { operator, set, ifExists } = parsed;
   const present = given !== undefined && given.length > 0;
   if (operator === 'null') return wanted.some((value) => (value.toLowerCase() === 'true') !== present);

@@ -120,7 +120,8 @@ function parsePrincipals(value: unknown): Principals {
   return principals;
 }
 
-const TRUST_ACTIONS = /^(sts:(\*|assumerole\*?|assumerolewith(webidentity|saml|\*)|tagsession|setsourceidentity|setcontext)|\*)$/i;
+const TRUST_ACTIONS =
+  /^(sts:(\*|assumerole\*?|assumerolewith(webidentity|saml|\*)|tagsession|setsourceidentity|setcontext)|\*)$/i;
 
 function parseStatement(value: unknown, kind: PolicyKind): Statement {
   const members = object(value);
@@ -135,7 +136,9 @@ function parseStatement(value: unknown, kind: PolicyKind): Statement {
   if (Effect !== 'Allow' && Effect !== 'Deny') throw malformedPolicy(SYNTAX);
   if (Sid !== undefined && typeof Sid !== 'string') throw malformedPolicy(SYNTAX);
   if (Sid && !trust && !/^[A-Za-z0-9]*$/.test(Sid)) {
-    throw malformedPolicy(`Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*`);
+    throw malformedPolicy(
+      `Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*`,
+    );
   }
   const actions = parseActions(members);
   if (trust && !actions.negated && actions.list.some((action) => !TRUST_ACTIONS.test(action))) {

@@ -3,8 +3,25 @@ import type { PolicyDocument } from './document.ts';
 import { parsePolicy } from './document.ts';
 
 const SERVICES = [
-  'autoscaling', 'cloudformation', 'cloudwatch', 'ec2', 'eks', 'elasticache', 'elasticloadbalancing', 'iam', 'kms',
-  'lambda', 'logs', 'organizations', 'rds', 's3', 'sns', 'sqs', 'ssm', 'sts', 'tag',
+  'autoscaling',
+  'cloudformation',
+  'cloudwatch',
+  'ec2',
+  'eks',
+  'elasticache',
+  'elasticloadbalancing',
+  'iam',
+  'kms',
+  'lambda',
+  'logs',
+  'organizations',
+  'rds',
+  's3',
+  'sns',
+  'sqs',
+  'ssm',
+  'sts',
+  'tag',
 ];
 
 const verbs = (...prefixes: string[]): string[] =>
@@ -14,7 +31,11 @@ const full = (...services: string[]): string[] => services.map((service) => `${s
 
 /** What reading metadata must not include: the content of buckets, parameters, queues and logs. */
 const CONTENT = [
-  's3:GetObject*', 'ssm:GetParameter*', 'sqs:ReceiveMessage', 'logs:GetLogEvents', 'kms:GetParametersForImport',
+  's3:GetObject*',
+  'ssm:GetParameter*',
+  'sqs:ReceiveMessage',
+  'logs:GetLogEvents',
+  'kms:GetParametersForImport',
 ];
 
 interface Rule {
@@ -27,12 +48,23 @@ const POLICIES: Record<string, Rule> = {
   AWSDenyAll: { allow: [], deny: ['*'] },
   PowerUserAccess: { allow: full(...SERVICES.filter((service) => service !== 'iam' && service !== 'organizations')) },
   ReadOnlyAccess: { allow: [...verbs('Get', 'List', 'Describe', 'BatchGet'), 'iam:Generate*', 'iam:Simulate*'] },
-  SecurityAudit: { allow: [...verbs('List', 'Describe'), 'iam:Get*', 'iam:GenerateCredentialReport', 's3:GetBucket*', 'kms:GetKey*', 'cloudformation:GetTemplate'] },
+  SecurityAudit: {
+    allow: [
+      ...verbs('List', 'Describe'),
+      'iam:Get*',
+      'iam:GenerateCredentialReport',
+      's3:GetBucket*',
+      'kms:GetKey*',
+      'cloudformation:GetTemplate',
+    ],
+  },
   'job-function/ViewOnlyAccess': { allow: verbs('List', 'Describe') },
   IAMFullAccess: { allow: full('iam') },
   IAMReadOnlyAccess: { allow: ['iam:Get*', 'iam:List*', 'iam:Generate*', 'iam:Simulate*'] },
   AWSCloudFormationFullAccess: { allow: full('cloudformation') },
-  AWSCloudFormationReadOnlyAccess: { allow: ['cloudformation:Describe*', 'cloudformation:Get*', 'cloudformation:List*', 'cloudformation:Estimate*'] },
+  AWSCloudFormationReadOnlyAccess: {
+    allow: ['cloudformation:Describe*', 'cloudformation:Get*', 'cloudformation:List*', 'cloudformation:Estimate*'],
+  },
   AmazonEC2FullAccess: { allow: full('ec2', 'elasticloadbalancing', 'cloudwatch', 'autoscaling') },
   AmazonVPCFullAccess: { allow: full('ec2') },
   AmazonS3FullAccess: { allow: full('s3') },
@@ -58,7 +90,9 @@ function build(rule: Rule, name: string): PolicyDocument {
 const DOCUMENTS = new Map(Object.entries(POLICIES).map(([name, rule]) => [name, build(rule, name)]));
 
 /** @returns undefined when the ARN is not that of an AWS-managed policy known here. */
-export function findAwsManagedPolicy(arn: string): { name: string; path: string; document: PolicyDocument } | undefined {
+export function findAwsManagedPolicy(
+  arn: string,
+): { name: string; path: string; document: PolicyDocument } | undefined {
   const [, path] = /^arn:aws[a-z-]*:iam::aws:policy\/(.+)$/.exec(arn) ?? [];
   const document = path === undefined ? undefined : DOCUMENTS.get(path);
   if (path === undefined || !document) return undefined;

@@ -21,7 +21,8 @@ function requireProvider(account: Account | undefined, issuer: unknown): { accou
   if (issuer === undefined) throw invalidIdentityToken('Missing a required claim: iss');
   const provider = account?.providers.values().find(({ url }) => url === issuer);
   if (account && provider) return { account, provider };
-  throw invalidIdentityToken(`No OpenIDConnect provider found in your account for ${String(issuer).slice(0, 255)}`);
+  const shown = typeof issuer === 'string' ? issuer.slice(0, 255) : 'this issuer';
+  throw invalidIdentityToken(`No OpenIDConnect provider found in your account for ${shown}`);
 }
 
 function findRole(account: Account, request: AssumeRequest): Role | undefined {

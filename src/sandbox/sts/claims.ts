@@ -57,9 +57,7 @@ function readAudience(claims: Given): { audience: string; audiences: string[] } 
   }
   if (azp !== undefined) return { audience: textClaim(claims, 'azp'), audiences };
   if (audiences.length > 1) {
-    throw invalidIdentityToken(
-      'Token audience contains more than one audience while authorized party is not present',
-    );
+    throw invalidIdentityToken('Token audience contains more than one audience while authorized party is not present');
   }
   return { audience: audiences[0] as string, audiences };
 }
@@ -119,14 +117,17 @@ function readSourceIdentity(claims: Given): string | undefined {
  * @throws AwsError InvalidIdentityToken, ExpiredTokenException
  */
 export function readClaims(claims: Given, provider: Provider, now: number): Claims {
-  if (textClaim(claims, 'iss') !== provider.url) throw invalidIdentityToken('The token issuer does not match the provider.');
+  if (textClaim(claims, 'iss') !== provider.url)
+    throw invalidIdentityToken('The token issuer does not match the provider.');
   const subject = textClaim(claims, 'sub');
   const { audience, audiences } = readAudience(claims);
   checkTimes(claims, Math.floor(now / 1000));
   if (!provider.clientIds.includes(audience)) throw invalidIdentityToken('Incorrect token audience');
   const { amr, email } = claims;
   return {
-    subject, audience, audiences,
+    subject,
+    audience,
+    audiences,
     amr: amr === undefined ? undefined : stringsClaim(Array.isArray(amr) ? amr : [amr], 'The amr claim is invalid.'),
     email: typeof email === 'string' ? email : undefined,
     roles: readRoles(claims),

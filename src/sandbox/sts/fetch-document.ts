@@ -21,7 +21,11 @@ export function fetchDocument(url: URL, signal: AbortSignal): Promise<FetchedDoc
     return Promise.reject(new Error(`${url.href} is neither https nor loopback`));
   }
   return new Promise((resolve, reject) => {
-    const request = (secure ? requestHttps : requestHttp)(url, { signal, agent: false, headers: { accept: 'application/json' } });
+    const request = (secure ? requestHttps : requestHttp)(url, {
+      signal,
+      agent: false,
+      headers: { accept: 'application/json' },
+    });
     request.once('error', reject);
     request.once('response', (response) => {
       const chunks: Buffer[] = [];

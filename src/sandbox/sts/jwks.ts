@@ -34,7 +34,7 @@ function readKeys(value: unknown): Jwk[] {
       throw new Error(`the JWKS has more than ${MAX_KEYS_OF_A_KIND} ${kind} keys`);
     }
   }
-  return keys.filter((key) => typeof key === 'object' && key !== null);
+  return keys.filter((key): key is Jwk => typeof key === 'object' && key !== null);
 }
 
 async function fetchJwks(world: World, issuer: string): Promise<CachedJwks> {
@@ -73,8 +73,12 @@ function certificateMatches(jwk: Jwk): boolean {
 }
 
 const KEY_OF_ALGORITHM: Record<string, { kty: string; crv?: string }> = {
-  RS256: { kty: 'RSA' }, RS384: { kty: 'RSA' }, RS512: { kty: 'RSA' },
-  ES256: { kty: 'EC', crv: 'P-256' }, ES384: { kty: 'EC', crv: 'P-384' }, ES512: { kty: 'EC', crv: 'P-521' },
+  RS256: { kty: 'RSA' },
+  RS384: { kty: 'RSA' },
+  RS512: { kty: 'RSA' },
+  ES256: { kty: 'EC', crv: 'P-256' },
+  ES384: { kty: 'EC', crv: 'P-384' },
+  ES512: { kty: 'EC', crv: 'P-521' },
 };
 
 /** No PS*, no EdDSA, no HMAC. */

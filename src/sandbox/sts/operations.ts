@@ -11,7 +11,11 @@ export const sts: Service = {
     AssumeRoleWithWebIdentity: (world, form, sourceIp) => {
       // Only for Amazon's and Facebook's OAuth tokens, which the sandbox does not take.
       if (form.has('ProviderId')) {
-        throw new AwsError('AccessDenied', 'Unrecognized OAuth provider. Do not include a provider parameter when submitting OpenIDConnect ID tokens', 403);
+        throw new AwsError(
+          'AccessDenied',
+          'Unrecognized OAuth provider. Do not include a provider parameter when submitting OpenIDConnect ID tokens',
+          403,
+        );
       }
       return assumeRoleWithWebIdentity(world, form, sourceIp);
     },

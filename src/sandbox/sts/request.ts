@@ -1,7 +1,15 @@
 // What may be asked of AssumeRoleWithWebIdentity, before any token is looked at.
 import { validationError } from '../wire/error.ts';
 import type { Form } from '../wire/form.ts';
-import { checkLength, checkPattern, constraintError, listOf, optionalInteger, optionalText, requiredText } from '../wire/form.ts';
+import {
+  checkLength,
+  checkPattern,
+  constraintError,
+  listOf,
+  optionalInteger,
+  optionalText,
+  requiredText,
+} from '../wire/form.ts';
 
 export interface AssumeRequest {
   roleArn: string;

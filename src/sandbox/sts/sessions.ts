@@ -16,7 +16,9 @@ const PACKED_BYTES_LEFT = 1024;
 /** @returns percent of the allotted space. @throws AwsError PackedPolicyTooLarge */
 export function packedSize(request: AssumeRequest, claims: Claims): number {
   const tags = claims.tags.map(({ key, value }) => `${key}\0${value}`);
-  const parts = [request.policy ?? '', ...request.policyArns, ...tags, ...claims.transitive].filter((part) => part !== '');
+  const parts = [request.policy ?? '', ...request.policyArns, ...tags, ...claims.transitive].filter(
+    (part) => part !== '',
+  );
   if (parts.length === 0) return BARE_PERCENT;
   const bytes = deflateRawSync(parts.join('\n'), { level: 9 }).length;
   const percent = BARE_PERCENT + Math.ceil((bytes / PACKED_BYTES_LEFT) * (100 - BARE_PERCENT));
@@ -40,7 +42,12 @@ export function sessionPolicies(account: Account, request: AssumeRequest): Sessi
 
 /** Sessions cannot be recalled: this one is good until its time is up, whatever becomes of token, key or role. */
 export function issueSession(
-  world: World, request: AssumeRequest, role: Role, provider: Provider, claims: Claims, policies: Session['policies'],
+  world: World,
+  request: AssumeRequest,
+  role: Role,
+  provider: Provider,
+  claims: Claims,
+  policies: Session['policies'],
 ): Session {
   const issuedAt = world.now();
   const session: Session = {

@@ -45,7 +45,5 @@ export function trusts(role: Role, request: TrustRequest): boolean {
   const actions = ['sts:AssumeRoleWithWebIdentity'];
   if (claims.tags.length > 0) actions.push('sts:TagSession');
   if (claims.sourceIdentity !== undefined) actions.push('sts:SetSourceIdentity');
-  return actions.every(
-    (action) => evaluate([role.trust], { action, federated: provider.arn, context }) === 'allow',
-  );
+  return actions.every((action) => evaluate([role.trust], { action, federated: provider.arn, context }) === 'allow');
 }

@@ -50,7 +50,7 @@ export function readSignature(request: WireRequest): Signature {
   };
   const [accessKeyId = '', day = '', region = '', service = '', end, ...more] = field('Credential').split('/');
   if (end !== 'aws4_request' || more.length > 0) {
-    throw incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term");
+    throw incomplete('Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term');
   }
   const date = headerOf(request, 'x-amz-date');
   if (date === undefined || !/^\d{8}T\d{6}Z$/.test(date)) {
@@ -60,7 +60,10 @@ export function readSignature(request: WireRequest): Signature {
     throw mismatch('Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP');
   }
   return {
-    accessKeyId, region, service, date,
+    accessKeyId,
+    region,
+    service,
+    date,
     scope: `${day}/${region}/${service}/aws4_request`,
     signedHeaders: field('SignedHeaders').split(';'),
     signature: field('Signature'),
@@ -115,11 +118,15 @@ function checkTime(signature: Signature, now: number): void {
   if (!(signedAt >= now - skew)) {
     const [edge, today] = [compactDate(now - skew), compactDate(now)];
     if (signature.service === 'cloudformation') throw new AwsError('RequestExpired', 'Request has expired.', 400);
-    throw mismatch(`Signature expired: ${signature.date} is now earlier than ${edge} (${today} - ${SKEW_MINUTES} min.)`);
+    throw mismatch(
+      `Signature expired: ${signature.date} is now earlier than ${edge} (${today} - ${SKEW_MINUTES} min.)`,
+    );
   }
   if (signedAt > now + skew) {
     const [edge, today] = [compactDate(now + skew), compactDate(now)];
-    throw mismatch(`Signature not yet current: ${signature.date} is still later than ${edge} (${today} + ${SKEW_MINUTES} min.)`);
+    throw mismatch(
+      `Signature not yet current: ${signature.date} is still later than ${edge} (${today} + ${SKEW_MINUTES} min.)`,
+    );
   }
 }
 
