@@ -1,6 +1,7 @@
 // The verbs of `workload` and `administrator`: create, list, show, suspend, resume, and what may be set.
 import type { Command } from 'commander';
 import { type Client, clientFields, clientTable, type Kind, pathOf, withNewKey } from './client.ts';
+import { SCOPES } from '../http/scopes.ts';
 import type { Call } from './call.ts';
 import { addVerb } from './command.ts';
 import { usage } from './failure.ts';
@@ -8,6 +9,8 @@ import { type PublicJwk, readPublicJwk } from './jwk.ts';
 import { collect, given } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
+
+const SCOPE_RULE = `Nobody assigns a scope that they do not hold. The scopes:\n${SCOPES.join(' ')}`;
 
 interface CreateOptions {
   description?: string;
@@ -22,7 +25,7 @@ export function addCreate(parent: Command, outside: Outside, kind: Kind): void {
   addVerb<CreateOptions>(parent, outside, {
     usage: 'create <slug>',
     summary: `Register ${kind === 'workload' ? 'a workload' : 'an administrator'}.`,
-    about: 'Nobody assigns a scope that they do not hold.',
+    about: SCOPE_RULE,
     changes: true,
     examples:
       kind === 'workload'
@@ -150,6 +153,7 @@ function addSet(parent: Command, outside: Outside, kind: Kind, what: 'scopes' | 
   addVerb<{ none?: true }>(parent, outside, {
     usage: `set-${what} <${kind}> [${what}...]`,
     summary: `Give it these ${what} and no others.`,
+    ...(what === 'scopes' ? { about: SCOPE_RULE } : {}),
     changes: true,
     examples: [
       example,
