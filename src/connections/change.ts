@@ -10,7 +10,6 @@ import type { ConnectionChange } from './schema.ts';
 import {
   type ConnectionRow,
   findConnection,
-  isReferenceTaken,
   lockConnection,
   releaseReference,
   type Settings,
@@ -51,10 +50,9 @@ async function changeSettings(
 ): Promise<Records> {
   const names = Object.keys(settings) as (keyof Settings)[];
   if (names.length === 0) return [];
-  const { reference, labels } = settings;
-  if (reference !== undefined && reference !== null && (await isReferenceTaken(trx, reference, row.id))) throw referenceTaken();
+  const { labels } = settings;
   if (labels !== undefined) await assertLabelsUnambiguous(trx, { connectionId: row.id, labels });
-  await updateSettings(trx, row.id, settings);
+  if (!(await updateSettings(trx, row.id, settings))) throw referenceTaken();
   // The trust must allow what tokens now carry: find out now, not at the next exchange.
   const carriesMore = (settings.session_tags && !row.session_tags) || (settings.source_identity && !row.source_identity);
   if (carriesMore && (row.state === 'active' || row.state === 'degraded')) await startVerification(trx, row.id);

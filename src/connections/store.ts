@@ -115,19 +115,22 @@ export type Settings = Partial<
   Pick<ConnectionRow, 'name' | 'reference' | 'tenant' | 'labels' | 'max_session_seconds' | 'source_identity' | 'session_tags'>
 >;
 
-/** Whether another connection has this reference. */
-export async function isReferenceTaken(trx: Transaction, reference: string, otherThan: string): Promise<boolean> {
-  const row = await trx.selectFrom('connections').select('id').where('reference', '=', reference).where('id', '!=', otherThan).executeTakeFirst();
-  return row !== undefined;
-}
+const UNIQUE_VIOLATION = '23505';
 
-export async function updateSettings(trx: Transaction, id: string, { labels, ...settings }: Settings): Promise<void> {
-  await trx
-    .updateTable('connections')
-    .set({ ...settings, ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }) })
-    .set((eb) => ({ generation: eb('generation', '+', 1), updated_at: eb.fn<Date>('now') }))
-    .where('id', '=', id)
-    .execute();
+/** @returns false when the reference is another connection's; the transaction is then lost. */
+export async function updateSettings(trx: Transaction, id: string, { labels, ...settings }: Settings): Promise<boolean> {
+  try {
+    await trx
+      .updateTable('connections')
+      .set({ ...settings, ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }) })
+      .set((eb) => ({ generation: eb('generation', '+', 1), updated_at: eb.fn<Date>('now') }))
+      .where('id', '=', id)
+      .execute();
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return false;
+    throw error;
+  }
 }
 
 export async function updateState(trx: Transaction, id: string, state: ConnectionState, reason: string): Promise<void> {

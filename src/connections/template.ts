@@ -168,8 +168,9 @@ export function roleSessionSeconds(maxSessionSeconds: number): number {
   return Math.max(SHORTEST_ROLE_SESSION, maxSessionSeconds);
 }
 
-/** CloudFormation reads YAML 1.1, without aliases. */
+/** CloudFormation reads YAML 1.1, without aliases; what is text is quoted, so that no reader takes it for a date or a number. */
 export function writeTemplate(template: Template, format: 'yaml' | 'json'): string {
   if (format === 'json') return `${JSON.stringify(template, null, 2)}\n`;
-  return stringify(template, { version: '1.1', aliasDuplicateObjects: false, lineWidth: 0 });
+  const quoting = { defaultStringType: 'QUOTE_SINGLE', defaultKeyType: 'PLAIN' } as const;
+  return stringify(template, { version: '1.1', aliasDuplicateObjects: false, lineWidth: 0, ...quoting });
 }
