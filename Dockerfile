@@ -12,11 +12,11 @@ WORKDIR /app
 COPY --from=build /build/app ./
 # Everything else of the file system may be read-only: what the process keeps, its socket included, is here.
 COPY --from=build --chown=10001:10001 --chmod=700 /build/data /data
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data SOCKET_PATH=/data/run/countersign.sock
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data KEYS_DIR=/data SOCKET_PATH=/data/run/countersign.sock
 VOLUME ["/data"]
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/main.ts"]
