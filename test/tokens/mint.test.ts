@@ -1,0 +1,59 @@
+// What AWS STS is shown: the claims of a web identity token, to the letter of what AWS takes.
+import { decodeJwt, decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
+import t from 'tap';
+import { discoveryDocument, jwksDocument } from '../../src/issuers/documents.ts';
+import { createLocalSigner } from '../../src/keys/signer.ts';
+import { createMintWebIdentityToken } from '../../src/tokens/mint.ts';
+import { createKeysFixture } from '../support/keys.ts';
+
+const issuerUrl = 'https://id.example.com';
+const roleArn = 'arn:aws:iam::111122223333:role/countersign';
+
+t.test('a web identity token', async (t) => {
+  const { view: createView, database, kek, clock, deps, act } = await createKeysFixture(t, { purpose: 'web_identity_token' });
+  const prepared = await deps.rings.prepare('RS256');
+  await act({ id: 'system', confirm: async () => {} }, async (trx) => {
+    await trx.insertInto('issuers').values({ id: 'is_x', kind: 'connection' }).execute();
+    await deps.rings.insert(trx, { issuer: 'is_x', algorithm: 'RS256', purpose: 'web_identity_token' }, prepared, { id: 'system', confirm: async () => {} });
+    return { result: undefined, records: [], affectsDecisions: false };
+  });
+  const view = createView();
+  await view.refresh();
+  const mint = createMintWebIdentityToken({ issuerUrl, view, clock, signer: createLocalSigner(database.db, kek) });
+  const { token, kid, jti } = await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn });
+  t.same(decodeProtectedHeader(token), { alg: 'RS256', typ: 'JWT', kid });
+  const claims = decodeJwt(token);
+  const iat = Math.floor(clock.wall() / 1000);
+  t.same(claims, { iss: `${issuerUrl}/c/is_x`, sub: 'cn_x', aud: 'sts.amazonaws.com', iat, exp: iat + 120, jti, 'https://aws.amazon.com/roles': [roleArn] });
+  t.notOk('azp' in claims);
+  const { keys } = jwksDocument(view.find('is_x') ?? [], view.now()) as { keys: { kid: string; alg: string }[] };
+  t.equal(keys.length, 2);
+  for (const key of keys) t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'no key_ops, no ext, no x5c');
+  const published = keys.find((key) => key.kid === kid) as { kid: string; alg: string };
+  t.ok(await jwtVerify(token, await importJWK(published, 'RS256'), { currentDate: new Date(clock.wall()) }));
+
+  const tagged = decodeJwt((await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn, sourceIdentity: 'ex_1', tags: { team: 'billing' } })).token);
+  t.same(tagged['https://aws.amazon.com/source_identity'], 'ex_1');
+  t.same(tagged['https://aws.amazon.com/tags'], { principal_tags: { team: ['billing'] } });
+  t.notOk('https://aws.amazon.com/tags' in decodeJwt((await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn, tags: {} })).token));
+
+  clock.jump(60_000);
+  await t.rejects(mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn }), { code: 'unavailable' }, 'nothing is signed by a wrong clock');
+  clock.jump(-60_000);
+  await t.rejects(mint({ issuer: 'is_gone', algorithm: 'ES256', subject: 'cn_x', roleArn }), { code: 'unavailable' });
+});
+
+t.test('discovery has what AWS and OIDC need', async (t) => {
+  const urls = { issuerUrl, internalUrl: 'https://internal.example.com' };
+  const connection = discoveryDocument(urls, 'is_x') as Record<string, unknown>;
+  t.match(connection, {
+    issuer: `${issuerUrl}/c/is_x`,
+    jwks_uri: `${issuerUrl}/c/is_x/jwks`,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256', 'RS256'],
+    claims_supported: ['aud', 'iat', 'iss', 'sub'],
+  });
+  t.notOk('token_endpoint' in connection, 'a connection issuer has no token endpoint');
+  t.match(discoveryDocument(urls, 'platform'), { issuer: issuerUrl, token_endpoint: 'https://internal.example.com/oauth2/token' });
+});
