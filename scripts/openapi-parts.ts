@@ -75,7 +75,7 @@ export const REASON: Members = {
   in: 'header',
   required: false,
   description:
-    'Why, for the audit log: percent-encoded UTF-8 of 1 to 500 characters. Administrators must send it; workloads may.',
+    'Why, for the audit log: percent-encoded UTF-8 of 1 to 500 characters. Administrators must send it with POST, PATCH and DELETE; others may.',
   schema: { type: 'string', minLength: 1 },
 };
 

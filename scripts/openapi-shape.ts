@@ -28,6 +28,9 @@ export interface Document {
 
 const CHANGING = new Set(['post', 'put', 'patch', 'delete']);
 
+/** Reads that may start a verification, on record. */
+const STARTING = new Set(['getConnectionLink', 'getConnectionTemplate']);
+
 /** @fastify/swagger writes `const` as an enum, and forgets which members a record may have: so does this, to compare. */
 function fingerprint(schema: unknown): string {
   const text = JSON.stringify(schema, (_name, value: unknown) => {
@@ -75,7 +78,8 @@ function shapeOperation(path: string, method: string, operation: Operation): Ope
   const { parameters = [], responses, requestBody, ...rest } = operation;
   const api = path.startsWith('/v1/');
   const credentials = path.endsWith('/credentials');
-  const reason = api && CHANGING.has(method) && !credentials ? [{ $ref: '#/components/parameters/Reason' }] : [];
+  const acts = CHANGING.has(method) || STARTING.has(operation.operationId);
+  const reason = api && acts && !credentials ? [{ $ref: '#/components/parameters/Reason' }] : [];
   const all = [...parameters.map((parameter) => nameSchemas(parameter)), ...reason];
   const body = path === '/oauth2/token' ? TOKEN_FORM : requestBody;
   const answers: [string, Members][] = Object.entries(ISSUER_ANSWERS[operation.operationId] ?? responses).map(
