@@ -238,6 +238,11 @@ language plpgsql security definer set search_path = pg_catalog, public, pg_temp 
 declare
   month_start date := date_trunc('month', first_day)::date;
 begin
+  if to_regclass('public.audit_' || to_char(month_start, 'YYYY_MM')) is not null then
+    return;
+  end if;
+  -- One replica at a time, without stopping those that append: `if not exists` alone is no defence against a race.
+  lock table public.audit in share update exclusive mode;
   execute format(
     'create table if not exists public.%I partition of public.audit for values from (%L) to (%L)',
     'audit_' || to_char(month_start, 'YYYY_MM'), month_start, (month_start + interval '1 month')::date);

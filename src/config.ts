@@ -1,8 +1,8 @@
 // Configuration from the environment: one schema, every problem at once, each by variable name with what to do.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
@@ -81,12 +81,25 @@ export function isLoopback(url: URL): boolean {
 
 const MAX_SOCKET_PATH = 103;
 
+/** The real path of a folder that may not be there yet. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
+}
+
 /** SOCKET_PATH, else a path of this user's that follows from DATA_DIR alone. */
-export function socketPath(env: { SOCKET_PATH?: string | undefined; DATA_DIR?: string | undefined; XDG_RUNTIME_DIR?: string | undefined }): string {
+export function socketPath(env: {
+  SOCKET_PATH?: string | undefined;
+  DATA_DIR?: string | undefined;
+  XDG_RUNTIME_DIR?: string | undefined;
+}): string {
   if (env.SOCKET_PATH) return resolve(env.SOCKET_PATH);
-  const dataDir = resolve(env.DATA_DIR ?? '.data');
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 8);
+  const dataDir = realPath(resolve(env.DATA_DIR ?? '.data'));
+  const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
   const uid = process.getuid?.() ?? 0;
   return join(env.XDG_RUNTIME_DIR ?? tmpdir(), `countersign-${uid}`, `${name}.sock`);
 }

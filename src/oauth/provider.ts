@@ -70,6 +70,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
     scopes: [],
     responseTypes: [],
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    ttl: { ClientCredentials: TOKEN_LIFE_SECONDS },
     cookies: { keys: ['no cookie is ever set'] },
     assertJwtClientAuthClaimsAndHeader: async (ctx: KoaContextWithOIDC) => {
       requestOf(ctx).authenticated = true;

@@ -1,0 +1,118 @@
+// The service as a process of its own, and a proxy that stands where ISSUER_URL points.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { askSocket, call, freePort, tempDir } from './service.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+export interface ServiceProcess {
+  child: ChildProcess;
+  /** Its own address, behind the proxy. */
+  url: string;
+  socketPath: string;
+  /** Everything that it printed. */
+  output(): string;
+  hostToken(): Promise<string>;
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Started and ready, or an error with what it printed; killed at the end of the test. */
+export async function startProcess(t: Test, env: Record<string, string>): Promise<ServiceProcess> {
+  const dir = tempDir(t);
+  const port = await freePort();
+  const socketPath = join(dir, 'run/s.sock');
+  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
+    env: { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dir, SOCKET_PATH: socketPath, ALLOWED_HOSTS: `127.0.0.1:${port}`, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+  }
+  const ended = once(child, 'exit').then(([code]) => code as number | null);
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  const ready = async (): Promise<void> => {
+    while (child.exitCode === null && !output.includes('"msg":"ready"')) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  const code = await Promise.race([ready(), ended.then((status) => ({ status }))]);
+  if (code) throw new Error(`the service ended with ${code.status}:\n${output}`);
+  return {
+    ...{ child, socketPath, url: `http://127.0.0.1:${port}`, output: () => output },
+    hostToken: async () => (await askSocket(socketPath, { as: 'test' })).body.access_token as string,
+    stop: async (signal = 'SIGTERM') => {
+      child.kill(signal);
+      return await ended;
+    },
+  };
+}
+
+export interface Proxy {
+  url: string;
+  /** Where the next requests go, in turn. */
+  targets: string[];
+}
+
+/** Round robin; the Host header is the caller's. */
+export async function startProxy(t: Test): Promise<Proxy> {
+  const proxy: Proxy = { url: '', targets: [] };
+  let turn = 0;
+  const server = createServer((incoming, outgoing) => {
+    const target = proxy.targets[turn++ % proxy.targets.length];
+    if (!target) return void outgoing.writeHead(503).end();
+    const forwarded = request(target + incoming.url, { method: incoming.method ?? 'GET', headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    forwarded.on('error', () => outgoing.writeHead(502).end());
+    incoming.pipe(forwarded);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  t.teardown(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return proxy;
+}
+
+/** A key-encryption key that every replica reads. */
+export function writeKek(t: Test): string {
+  const file = join(tempDir(t), 'kek');
+  writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
+  return file;
+}
+
+export interface Replicas {
+  issuerUrl: string;
+  proxy: Proxy;
+  replicas: ServiceProcess[];
+  /** A call at one replica, as the host. */
+  callAt(replica: ServiceProcess, method: string, path: string, body?: unknown, token?: string): ReturnType<typeof call>;
+}
+
+/** Replicas over one PostgreSQL, behind one issuer URL, started at once. */
+export async function startReplicas(t: Test, count: number, env: Record<string, string>): Promise<Replicas> {
+  const proxy = await startProxy(t);
+  const shared = { ISSUER_URL: proxy.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), ...env };
+  const replicas = await Promise.all(Array.from({ length: count }, () => startProcess(t, shared)));
+  proxy.targets = replicas.map((replica) => replica.url);
+  const tokens = new Map<ServiceProcess, string>();
+  return {
+    ...{ issuerUrl: proxy.url, proxy, replicas },
+    callAt: async (replica, method, path, body, token) => {
+      if (!tokens.has(replica)) tokens.set(replica, await replica.hostToken());
+      return await call(replica.url, method, path, body, { authorization: `Bearer ${token ?? tokens.get(replica)}` });
+    },
+  };
+}
