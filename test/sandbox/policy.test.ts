@@ -180,6 +180,7 @@ t.test('policy variables: literal in what they bring, absent means no match, non
   const equals = (wanted: string, key = 'a:text') => holds({ StringLike: { [key]: wanted } });
   t.ok(holds({ StringEqualsIgnoreCase: { 'a:text': '${aws:PrincipalTag/team}' } }));
   t.notOk(equals('${aws:PrincipalTag/absent}'));
+  t.notOk(equals('Blue${aws:PrincipalTag/absent}'), 'nor is it nothing');
   t.ok(equals("${aws:PrincipalTag/absent, 'Blue'}"));
   t.notOk(equals('${a:star}'), 'a star in a tag opens nothing');
   t.ok(equals('${*}', 'a:star'));

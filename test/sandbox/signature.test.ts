@@ -1,11 +1,11 @@
 // Signature Version 4 as the server checks it: who signed, when, with what, and for which service.
 import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
-import { CreateOpenIDConnectProviderCommand } from '@aws-sdk/client-iam';
+import { CreateOpenIDConnectProviderCommand, CreateRoleCommand } from '@aws-sdk/client-iam';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { createHash, createHmac } from 'node:crypto';
 import t from 'tap';
 import type { Credentials, TestWorld } from './world.ts';
-import { ACCOUNT, clients, createWorld, refusal } from './world.ts';
+import { ACCOUNT, clients, createWorld, refusal, sessionClients, trustPolicy } from './world.ts';
 
 async function sessionCredentials({ assume }: TestWorld): Promise<Required<Credentials>> {
   const { Credentials: given } = await assume();
@@ -214,7 +214,7 @@ t.test('an expired session is ExpiredToken everywhere, to the second', async (t)
 });
 
 t.test('partitions: the region decides, and a session stays in its own', async (t) => {
-  const { sandbox, issuer } = await createWorld(t);
+  const { sandbox, issuer, assume } = await createWorld(t);
   for (const [region, partition, account] of [
     ['cn-north-1', 'aws-cn', '100000000001'],
     ['us-gov-west-1', 'aws-us-gov', '100000000002'],
@@ -222,9 +222,17 @@ t.test('partitions: the region decides, and a session stays in its own', async (
   ] as const) {
     const { sts, iam } = clients(sandbox.url, sandbox.account(account), region);
     t.match(await sts.send(new GetCallerIdentityCommand({})), { Arn: `arn:${partition}:iam::${account}:root` });
-    const { OpenIDConnectProviderArn: arn } = await iam.send(
-      new CreateOpenIDConnectProviderCommand({ Url: issuer.url }),
-    );
+    const create = new CreateOpenIDConnectProviderCommand({ Url: issuer.url, ClientIDList: ['sts.amazonaws.com'] });
+    const { OpenIDConnectProviderArn: arn } = await iam.send(create);
     t.equal(arn, `arn:${partition}:iam::${account}:oidc-provider/${issuer.hostAndPath}`);
+    const AssumeRolePolicyDocument = trustPolicy(issuer, { principal: { Federated: arn } });
+    const { Role } = await iam.send(new CreateRoleCommand({ RoleName: 'there', AssumeRolePolicyDocument }));
+    t.equal(Role?.Arn, `arn:${partition}:iam::${account}:role/there`);
+    const answer = await assume({ RoleArn: `arn:${partition}:iam::${account}:role/there` });
+    const { Arn } = await sessionClients(sandbox, answer, region).sts.send(new GetCallerIdentityCommand({}));
+    t.equal(Arn, `arn:${partition}:sts::${account}:assumed-role/there/session`);
+    const elsewhere = sessionClients(sandbox, answer, partition === 'aws' ? 'cn-north-1' : 'us-east-1');
+    t.match(await refusal(elsewhere.sts.send(new GetCallerIdentityCommand({}))), { code: 'InvalidClientTokenId' });
+    t.match(await refusal(assume({ RoleArn: `arn:aws-x:iam::${account}:role/there` })), { code: 'AccessDenied' });
   }
 });

@@ -154,12 +154,14 @@ export async function createWorld(
 export function sessionClients(
   sandbox: Sandbox,
   { Credentials: given }: AssumeRoleWithWebIdentityCommandOutput,
+  region = 'us-east-1',
 ): ReturnType<typeof clients> {
-  return clients(sandbox.url, {
+  const credentials = {
     accessKeyId: given?.AccessKeyId ?? '',
     secretAccessKey: given?.SecretAccessKey ?? '',
     sessionToken: given?.SessionToken ?? '',
-  });
+  };
+  return clients(sandbox.url, credentials, region);
 }
 
 export function policy(...statements: object[]): string {

@@ -13,6 +13,9 @@ import type { AssumeRequest } from './request.ts';
 const BARE_PERCENT = 25;
 const PACKED_BYTES_LEFT = 1024;
 
+/** The oldest are forgotten, so that a load test does not fill the memory. */
+const MAX_SESSIONS = 100_000;
+
 /** @returns percent of the allotted space. @throws AwsError PackedPolicyTooLarge */
 export function packedSize(request: AssumeRequest, claims: Claims): number {
   const tags = claims.tags.map(({ key, value }) => `${key}\0${value}`);
@@ -68,5 +71,7 @@ export function issueSession(
     expiresAt: Math.floor(issuedAt / 1000) * 1000 + request.durationSeconds * 1000,
   };
   world.sessions.set(session.accessKeyId, session);
+  const [oldest] = world.sessions.keys();
+  if (world.sessions.size > MAX_SESSIONS && oldest !== undefined) world.sessions.delete(oldest);
   return session;
 }

@@ -45,7 +45,7 @@ export function readSignature(request: WireRequest): Signature {
   );
   const field = (name: string): string => {
     const value = fields.get(name);
-    if (!value) throw incomplete(`Authorization header requires '${name}' parameter. Authorization=${header}`);
+    if (!value) throw incomplete(`Authorization header requires '${name}' parameter.`);
     return value;
   };
   const [accessKeyId = '', day = '', region = '', service = '', end, ...more] = field('Credential').split('/');
