@@ -1,6 +1,4 @@
 // What a grant selects: one connection, one `key=value` label, one tenant, or all; on the wire and in its three columns.
-import { Problem } from '../errors.ts';
-
 export type SelectorKind = 'connection' | 'label' | 'tenant' | 'all';
 
 export type Selector = { connection: string } | { label: string } | { tenant: string } | { all: true };
@@ -15,12 +13,9 @@ export interface SelectorColumns {
 /** Narrowest first: the first kind that matches decides. */
 export const PRECEDENCE: readonly SelectorKind[] = ['connection', 'label', 'tenant', 'all'];
 
-/** A key holds no `=`, so the first one ends it. @throws Problem `invalid_request` */
-export function parseLabel(label: string): Record<string, string> {
+/** A key holds no `=`, so the first one ends it. */
+function parseLabel(label: string): Record<string, string> {
   const at = label.indexOf('=');
-  if (at < 1) {
-    throw new Problem('invalid_request', 'A label is written key=value.', { hint: 'For example env=production.' });
-  }
   return { [label.slice(0, at)]: label.slice(at + 1) };
 }
 

@@ -102,7 +102,7 @@ t.test('a grant is for its workload alone', async (t) => {
 t.test('a selector matches its own tenant, label and connection, and nothing that looks like them', async (t) => {
   const world = await openWorld(t);
   const acme = await insertConnection(world.db, { reference: 'acme', tenant: 'acme', labels: { env: 'prod', tenant: 'beta' } });
-  const other = await insertConnection(world.db, { reference: 'other', tenant: 'beta', labels: { env: 'dev', 'env=prod': '', tenant: 'acme', acme: 'x' } });
+  const other = await insertConnection(world.db, { reference: 'other', tenant: 'ACME', labels: { env: 'dev', 'env=prod': '', tenant: 'acme', acme: 'x' } });
   const reaches = async (connection: string) => {
     const found = await world.ask(connection).catch((error: { code: string }) => error.code);
     const granted = typeof found === 'object';
@@ -111,7 +111,8 @@ t.test('a selector matches its own tenant, label and connection, and nothing tha
   };
   const selectors: [Selector, boolean, boolean][] = [
     [{ tenant: 'acme' }, true, false],
-    [{ tenant: 'ACME' }, false, false],
+    [{ tenant: 'ACME' }, false, true],
+    [{ tenant: 'Acme' }, false, false],
     [{ tenant: 'acme ' }, false, false],
     [{ tenant: 'acm%' }, false, false],
     [{ tenant: '' }, false, false],

@@ -90,7 +90,7 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
   const post = (body: unknown) => api.call('POST', '/v1/grants', body);
   for (const selector of [
     ...[{}, { all: false }, { all: true, tenant: 'acme' }, { tenant: '' }, { tenant: 7 }, { tenant: 'a\nb' }, { region: 'eu' }, 'all', null],
-    ...[{ label: 'env' }, { label: '=prod' }, { label: 'a\u0000=b' }, { connection: 'a/b' }, { connection: '' }, { label: { env: 'prod' } }],
+    ...[{ label: 'env' }, { label: '=prod' }, { label: 'env =prod' }, { label: 'a\u0000=b' }, { connection: 'a/b' }, { connection: '' }, { label: { env: 'prod' } }],
   ]) {
     refused(t, await post({ ...base, selector }), 400, 'invalid_request', JSON.stringify(selector));
   }
