@@ -123,7 +123,8 @@ async function runFile(file: string, options: RunOptions): Promise<Counts> {
   options.print(`  ${failed ? 'FAIL' : 'ok  '} ${file}  ${counts.passed} passed${failed}  ${seconds} s`);
   if (!failed) return counts;
   for (const text of [...counts.reasons, errors.trim()]) {
-    if (text) options.print(text.replace(/^/gm, '      '));
+    // A minified module's source is one endless line.
+    if (text) options.print(text.replace(/^(.{0,400}).*$/gm, '      $1'));
   }
   return counts;
 }

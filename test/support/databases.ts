@@ -98,7 +98,7 @@ async function createPostgresDatabase(t: Test): Promise<string> {
 async function loadEmbeddedTemplate(): Promise<Blob> {
   const file = join(CACHE, `${template}.tar`);
   try {
-    return await openAsBlob(file);
+    return new Blob([readFileSync(file)]);
   } catch {
     const dir = mkdtempSync(join(tmpdir(), 'countersign-template-'));
     const database = await openEmbedded({ dir });
@@ -111,8 +111,8 @@ async function loadEmbeddedTemplate(): Promise<Blob> {
     const dump = await pglite.dumpDataDir('none');
     await pglite.close();
     mkdirSync(CACHE, { recursive: true });
-    for (const old of readdirSync(CACHE))
-      if (old.startsWith('countersign_template_')) rmSync(join(CACHE, old), { force: true });
+    const isOld = (name: string): boolean => name.startsWith('countersign_template_') && !name.startsWith(template);
+    for (const old of readdirSync(CACHE).filter(isOld)) rmSync(join(CACHE, old), { force: true });
     // Two processes may both come here: each writes its own file, and the last rename wins.
     const own = `${file}.${process.pid}`;
     writeFileSync(own, Buffer.from(await dump.arrayBuffer()));
