@@ -25,8 +25,8 @@ export interface ServiceProcess {
 /** Started and ready, or an error with what it printed; killed at the end of the test. */
 export async function startProcess(t: Test, env: Record<string, string>): Promise<ServiceProcess> {
   const dir = tempDir(t);
-  const port = await freePort();
-  const socketPath = join(dir, 'run/s.sock');
+  const port = env['PORT'] ?? (await freePort());
+  const socketPath = env['SOCKET_PATH'] ?? join(dir, 'run/s.sock');
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
     env: { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dir, SOCKET_PATH: socketPath, ALLOWED_HOSTS: `127.0.0.1:${port}`, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
