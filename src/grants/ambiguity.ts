@@ -31,9 +31,15 @@ export async function requireUnambiguousGrant(
   const { rows } = await sql<{ id: string; selector_value: string; connection: string }>`
     select g.id, g.selector_value, c.id as connection
     from grants g
-    join connections c on c.labels @> g.selector_label and c.labels @> ${label}::jsonb and c.state <> 'disconnected'
+    cross join lateral (
+      -- Both labels in one search of the index: offset 0 keeps the planner from walking the table for the first row.
+      select id from connections
+      where labels @> g.selector_label and labels @> ${label}::jsonb and state <> 'disconnected'
+      offset 0
+    ) c
     where g.workload = ${grant.workload} and g.selector_kind = 'label' and g.purpose = ${grant.purpose}
       and g.selector_value <> ${selector.selector_value}
+    order by g.id, c.id
     limit 1`.execute(trx);
   const clash = rows[0];
   if (!clash) return;

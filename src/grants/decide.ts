@@ -61,7 +61,8 @@ const REFERENCE = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
  * One statement, so one snapshot: workload, connection, epoch, and the grants by their unique index, one probe for each
- * selector that the connection answers to. Its cost knows neither how many connections there are nor how many grants.
+ * selector that the connection answers to (`limit 1` keeps the planner from joining, whatever it thinks of the table).
+ * Its cost knows neither how many connections there are nor how many grants, of this workload either.
  */
 async function readRows(db: Db, { workload, connection, purpose }: DecisionQuestion): Promise<Row[]> {
   const column = sql.ref(CONNECTION_ID.test(connection) ? 'c.id' : 'c.reference');
@@ -86,8 +87,13 @@ async function readRows(db: Db, { workload, connection, purpose }: DecisionQuest
       union all select 'all', '' where c.id is not null
       union all select 'label', l.key || '=' || l.value from jsonb_each_text(c.labels) l
     ) s on true
-    left join grants g on g.workload = w.id and g.selector_kind = s.kind and g.selector_value = s.value and g.purpose = ${purpose}
-      and (g.selector_kind <> 'label' or c.labels @> g.selector_label)
+    left join lateral (
+      select id, version, purpose, max_session_seconds, session_policy, policy_arns, tags, selector_kind, selector_value
+      from grants
+      where workload = w.id and selector_kind = s.kind and selector_value = s.value and purpose = ${purpose}
+        and (selector_kind <> 'label' or c.labels @> selector_label)
+      limit 1
+    ) g on true
     where w.id = ${workload}`.execute(db);
   return rows;
 }
