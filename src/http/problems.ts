@@ -31,11 +31,11 @@ const TITLES: Record<number, string> = {
   503: 'Service Unavailable',
 };
 
-/** PostgreSQL's and the network's ways to say that the database is away (SQLSTATE classes 08, 53, 57 and sockets). */
+/** PostgreSQL's and the network's ways to say that the database is away, or that a transaction should be tried again. */
 function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^(08|53|57P|57014|55P03|25006|ECONN|ETIMEDOUT|EPIPE|ENOENT)/.test(code)) return true;
+  if (typeof code === 'string' && /^(08|40|53|57P|57014|55P03|25006|ECONN|ETIMEDOUT|EPIPE|ENOENT)/.test(code)) return true;
   return /timeout|terminated|Connection ended|not queryable/i.test(error.message);
 }
 

@@ -51,6 +51,14 @@ t.test('rotated at one, signed and verified by both', async (t) => {
   }
 });
 
+t.test('a connection made at one is known to the other at once', async (t) => {
+  const { a, b, callAt } = await setUp(t);
+  for (let index = 0; index < 5; index += 1) {
+    const { body } = await callAt(a, 'POST', '/v1/connections', { name: 'x', aws: { account_id: '111122223333', permission_set: 'read-only' } });
+    t.match(await callAt(b, 'GET', `/c/${body.issuer.id}/jwks`), { status: 200, body: { keys: [{}, {}] } }, 'AWS asks seconds after a link is made');
+  }
+});
+
 t.test('a suspension is obeyed by both from its commit, under load', async (t) => {
   const { a, b, callAt, path, mintAt, client } = await setUp(t);
   const token = (await mintAt(b.url)).body.access_token;
