@@ -102,6 +102,10 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
       '/v1/connections/:connection/credentials',
       {
         config: { awsErrors: true },
+        // Every member is optional, and so is the body: Fastify would ask for an object where nothing was sent.
+        preValidation: async (request) => {
+          request.body ??= {};
+        },
         schema: { ...common, operationId: 'createCredentials', summary: 'Session credentials of a connection', params: Params, body: Body, response },
       },
       async (request) => toAnswer(await obtainCredentials(request.token as VerifiedToken, toAsk(request, (request.body ?? {}) as Asked))),
