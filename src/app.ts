@@ -17,6 +17,7 @@ import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts
 import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
+import { WrongAudience } from './tokens/verify.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
 
 export interface AppDeps {
@@ -55,10 +56,11 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     // A refused call of somebody known is on record before its caller hears.
     api.setErrorHandler(async (error, request, reply) => {
       const problem = toProblem(error);
-      if (!request.caller || problem.status >= 500) return sendProblem(error, request, reply);
-      const { id, kind } = request.caller;
+      const actor = error instanceof WrongAudience ? error.bearer : request.caller?.id;
+      if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
+      const workload = actor.startsWith('wl_') ? actor : undefined;
       try {
-        await deps.refusals.record({ kind: 'call.refused', actor: id, workload: kind === 'workload' ? id : undefined, code: problem.code });
+        await deps.refusals.record({ kind: 'call.refused', actor, workload, code: problem.code });
       } catch (unrecorded) {
         return sendProblem(unrecorded, request, reply);
       }
@@ -100,14 +102,14 @@ export async function buildListeners(
 ): Promise<Listeners> {
   const internal = createServer(options.internal);
   await describe(internal, deps);
-  registerIssuerRoutes(internal, deps.issuers, options.shared ? 'all' : 'platform');
+  registerIssuerRoutes(internal, deps.issuers, options.shared ? 'all' : 'platform', options.internal.hosts);
   registerHealthRoutes(internal, deps.readiness);
   registerInternal(internal, deps);
 
   let strangers: FastifyInstance | undefined;
   if (!options.shared) {
     strangers = createServer(options.public);
-    registerIssuerRoutes(strangers, deps.issuers, 'all');
+    registerIssuerRoutes(strangers, deps.issuers, 'all', options.public.hosts);
     registerHealthRoutes(strangers, deps.readiness);
   }
 

@@ -4,18 +4,22 @@ import { Problem } from '../errors.ts';
 
 const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length', 'countersign-reason', 'idempotency-key']);
 
-/** Node keeps the first of some duplicates and says nothing; which one a proxy looked at is anybody's guess. */
-export function refuseDuplicateHeaders(request: FastifyRequest): void {
-  const seen = new Set<string>();
-  const raw = request.raw.rawHeaders;
+/** The first header that came more than once and must not. @param raw names and values in turn, as Node gives them */
+export function findDuplicateHeader(raw: readonly string[]): string | undefined {
+  const seen: string[] = [];
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] as string).toLowerCase();
     if (!ONCE.has(name)) continue;
-    if (seen.has(name)) {
-      throw new Problem('duplicate_header', `The header ${name} came more than once.`, { hint: 'Send it once.' });
-    }
-    seen.add(name);
+    if (seen.includes(name)) return name;
+    seen.push(name);
   }
+  return undefined;
+}
+
+/** Node keeps the first of some duplicates and says nothing; which one a proxy looked at is anybody's guess. */
+export function refuseDuplicateHeaders(request: FastifyRequest): void {
+  const name = findDuplicateHeader(request.raw.rawHeaders);
+  if (name) throw new Problem('duplicate_header', `The header ${name} came more than once.`, { hint: 'Send it once.' });
 }
 
 /** Health and metrics answer any Host: probes go by address. */
