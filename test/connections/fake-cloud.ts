@@ -1,0 +1,48 @@
+// Stand-ins for minting and STS that a test scripts: what the next look finds, and what was asked.
+import type { AssumeRoleInput } from '../../src/clouds/aws.ts';
+import { StsError, type StsFailure } from '../../src/clouds/aws-errors.ts';
+import type { AttemptDeps } from '../../src/connections/verification/attempt.ts';
+import type { WebIdentity } from '../../src/tokens/mint.ts';
+import { ISSUER_URL } from './api.ts';
+
+export interface FakeCloud extends AttemptDeps {
+  minted: WebIdentity[];
+  assumed: AssumeRoleInput[];
+  identified: unknown[];
+  /** Decided for each role; an error refuses, an id lets in. */
+  answer: (roleArn: string) => string | StsError | Promise<string | StsError>;
+  /** Members of GetCallerIdentity's answer that replace what is right. */
+  identity: { account?: string; arn?: string; userId?: string };
+}
+
+export const denied = (more: Partial<StsFailure> = {}): StsError =>
+  new StsError({ side: 'account_owner', awsCode: 'AccessDenied', awsMessage: 'Not authorized', requestId: 'req-denied', ...more });
+
+export function createFakeCloud(): FakeCloud {
+  const cloud: FakeCloud = {
+    ...{ issuerUrl: ISSUER_URL, minted: [], assumed: [], identified: [], identity: {}, answer: () => 'AROAFIRST' },
+    mintWebIdentityToken: async (input) => {
+      cloud.minted.push(input);
+      return { token: `token-${cloud.minted.length}`, kid: 'kid-1', jti: `jti-${cloud.minted.length}`, expiresAt: new Date() };
+    },
+    sts: {
+      assumeRoleWithWebIdentity: async (input) => {
+        cloud.assumed.push(input);
+        const answer = await cloud.answer(input.roleArn);
+        if (answer instanceof StsError) throw answer;
+        return {
+          ...{ accessKeyId: 'ASIAVERIFY', secretAccessKey: 'secret-canary', sessionToken: input.roleArn, expiration: new Date(), requestId: 'req-1' },
+          ...{ assumedRoleArn: 'x', assumedRoleId: `${answer}:${input.roleSessionName}` },
+        };
+      },
+      getCallerIdentity: async ({ region, credentials }) => {
+        cloud.identified.push({ region, ...credentials });
+        const [, partition, , , account = '', role = ''] = credentials.sessionToken.split(':');
+        const roleId = await cloud.answer(credentials.sessionToken);
+        const arn = `arn:${partition}:sts::${account}:assumed-role/${role.replace('role/', '')}/countersign-verify`;
+        return { account, arn, userId: `${String(roleId)}:countersign-verify`, requestId: 'req-2', ...cloud.identity };
+      },
+    },
+  };
+  return cloud;
+}

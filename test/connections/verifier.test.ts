@@ -1,0 +1,215 @@
+// The polling worker on a stepped clock: its queue and leases, its bound, and what it writes down.
+import t, { type Test } from 'tap';
+import { createVerifier, type Timers, type Verifier, type VerifierDeps } from '../../src/connections/verifier.ts';
+import { findDatabaseTime, leaseDue } from '../../src/connections/verification/store.ts';
+import { type Api, openApi } from './api.ts';
+import { createFakeCloud, denied, type FakeCloud } from './fake-cloud.ts';
+
+interface World {
+  api: Api;
+  cloud: FakeCloud;
+  verifier: Verifier;
+  errors: object[];
+  /** A connection that waits to be verified. */
+  waiting(more?: object): Promise<any>;
+  show(id: string): Promise<any>;
+  /** One run of the worker, so many seconds after the start. */
+  at(seconds: number): Promise<number>;
+  moment(seconds: number): Date;
+}
+
+async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<World> {
+  const api = await openApi(t);
+  const cloud = createFakeCloud();
+  const errors: object[] = [];
+  const log = { error: (details: object) => void errors.push(details) };
+  const clock = { monotonic: () => 0 };
+  const verifier = createVerifier({ ...cloud, db: api.database.db, act: api.act, clock, log, mintWebIdentityToken: (input) => cloud.mintWebIdentityToken(input), ...more });
+  const start = (await findDatabaseTime(api.database.db)).getTime();
+  const moment = (seconds: number): Date => new Date(start + seconds * 1000);
+  return {
+    ...{ api, cloud, verifier, errors, moment },
+    waiting: async (extra = {}) => {
+      const { id } = await api.create(extra);
+      await api.call('POST', `/v1/connections/${id}/verify`);
+      await api.database.db.updateTable('verifications').set({ started_at: moment(0), next_at: moment(0) }).where('connection', '=', id).execute();
+      return (await api.call('GET', `/v1/connections/${id}`)).body;
+    },
+    show: async (id) => (await api.call('GET', `/v1/connections/${id}`)).body,
+    at: (seconds) => verifier.runOnce(moment(seconds)),
+  };
+}
+
+t.test('success: active, pinned, on record, and asked no more', async (t) => {
+  const { api, cloud, at, waiting, show } = await openWorld(t);
+  const { id, generation } = await waiting();
+  const epoch = await api.epoch();
+  t.equal(await at(1), 1);
+  t.match(await show(id), { state: 'active', state_reason: '', generation: generation + 1, verification: null, aws: { role_id: 'AROAFIRST', verified_at: /Z$/ } });
+  t.equal(await api.epoch(), epoch + 1);
+  t.match(await api.records('connection.verified'), [{ actor: 'system', connection: id, details: { state: 'active', was: 'verifying', role_id: 'AROAFIRST', kid: 'kid-1', jti: 'jti-1', access_key_id: 'ASIAVERIFY' } }]);
+  t.equal(await at(3600), 0);
+  t.equal(cloud.assumed.length, 1);
+  t.notMatch(await api.snapshot(), /secret-canary|token-1/);
+});
+
+t.test('patience: every 5 s, then slower, then pending again', async (t) => {
+  const { api, cloud, at, waiting, show, moment } = await openWorld(t);
+  cloud.answer = () => denied();
+  const { id } = await waiting();
+  const epoch = await api.epoch();
+  t.equal(await at(1), 1);
+  t.match(await show(id), { state: 'verifying', verification: { attempts: 1, last_code: 'AccessDenied', last_detail: /trust policy/, next_at: moment(6).toISOString() } });
+  t.equal(await at(5), 0, 'not before its time');
+  t.equal(await at(6), 1);
+  t.equal(await at(601), 1);
+  t.match(await show(id), { verification: { attempts: 3, next_at: moment(631).toISOString() } });
+  t.equal(await at(7300), 1);
+  t.match(await show(id), { verification: { next_at: moment(7600).toISOString() } });
+  t.equal(await api.epoch(), epoch, 'bookkeeping is no decision');
+  t.equal(await at(7 * 86_400), 1);
+  t.match(await show(id), { state: 'pending', state_reason: 'verification_expired', verification: null });
+  t.equal(await api.epoch(), epoch + 1);
+  t.equal(await at(8 * 86_400), 0);
+  t.equal((await api.records('connection.verification_failed')).length, 4, 'each token and call is a row');
+  t.match(await api.records('connection.verification_expired'), [{ details: { code: 'AccessDenied', was: 'verifying' } }]);
+  await api.call('POST', `/v1/connections/${id}/verify`);
+  t.match(await show(id), { state: 'verifying', verification: { attempts: 0 } }, 'and can be asked for again');
+});
+
+t.test('the role is created again: degraded until somebody accepts it', async (t) => {
+  const { api, cloud, at, waiting, show } = await openWorld(t);
+  const { id } = await waiting();
+  await at(1);
+  cloud.answer = () => 'AROASECOND';
+  await api.call('POST', `/v1/connections/${id}/verify`);
+  t.equal(await at(100), 1);
+  t.match(await show(id), { state: 'degraded', state_reason: 'role_recreated', verification: null, aws: { role_id: 'AROAFIRST' } });
+  t.match(await api.records('connection.degraded'), [{ details: { role_id: 'AROASECOND', pinned_role_id: 'AROAFIRST', reason: 'role_recreated' } }]);
+  await api.call('POST', `/v1/connections/${id}/verify`);
+  await at(200);
+  t.match(await show(id), { state: 'degraded', aws: { role_id: 'AROAFIRST' } }, 'asking again is not accepting');
+  await api.call('PATCH', `/v1/connections/${id}`, { state: 'active' });
+  await at(300);
+  t.match(await show(id), { state: 'active', state_reason: '', aws: { role_id: 'AROASECOND' } });
+});
+
+t.test('an answer that comes too late changes nothing', async (t) => {
+  const { api, cloud, at, waiting, show } = await openWorld(t);
+  for (const [change, expected] of [
+    [(id: string) => api.call('DELETE', `/v1/connections/${id}`), 'disconnected'],
+    [(id: string) => api.database.db.deleteFrom('verifications').where('connection', '=', id).execute(), 'verifying'],
+    [(id: string) => api.database.db.updateTable('verifications').set({ leased_until: new Date(Date.now() + 3_600_000) }).where('connection', '=', id).execute(), 'verifying'],
+  ] as const) {
+    const { id, generation } = await waiting();
+    cloud.answer = async () => {
+      await change(id);
+      return 'AROAFIRST';
+    };
+    t.equal(await at(1), 1);
+    const after = await show(id);
+    t.match(after, { state: expected, aws: { role_id: null } });
+    t.ok(after.generation <= generation + 1);
+    t.match((await api.records('connection.verification_late')).at(-1), { connection: id, details: { kid: 'kid-1' } }, 'but it is on record');
+    await api.database.db.deleteFrom('verifications').execute();
+  }
+});
+
+t.test('paused and resumed meanwhile: the answer from before does not count', async (t) => {
+  const { api, cloud, at, waiting, show } = await openWorld(t);
+  const { id } = await waiting();
+  await at(1);
+  await api.call('POST', `/v1/connections/${id}/verify`);
+  cloud.answer = async () => {
+    cloud.answer = () => denied();
+    await api.call('PATCH', `/v1/connections/${id}`, { state: 'paused' });
+    await api.call('PATCH', `/v1/connections/${id}`, { state: 'active' });
+    return 'AROAFIRST';
+  };
+  await at(10);
+  t.match(await show(id), { state: 'verifying', state_reason: 'resumed' });
+});
+
+t.test('a verification is leased by one process at a time, and by another when that one died', async (t) => {
+  const { api, at, waiting, moment } = await openWorld(t);
+  const { id } = await waiting();
+  const { db } = api.database;
+  t.same(await leaseDue(db, { now: moment(1), until: moment(61), limit: 10 }), [id]);
+  t.same(await leaseDue(db, { now: moment(2), until: moment(62), limit: 10 }), []);
+  t.equal(await at(60), 0);
+  t.equal(await at(61), 1, 'the lease has ended');
+});
+
+t.test('no more than the bound at once, and a slow one holds up nobody else', async (t) => {
+  const { cloud, verifier, moment, waiting, show } = await openWorld(t, { concurrency: 3 });
+  const all = [];
+  for (let n = 0; n < 8; n += 1) all.push(await waiting());
+  let [now, most] = [0, 0];
+  let release = (): void => {};
+  const slow = new Promise<void>((resolve) => (release = resolve));
+  const slowArn = all[0].aws.role_arn;
+  cloud.answer = async (roleArn) => {
+    now += 1;
+    most = Math.max(most, now);
+    if (roleArn === slowArn) await slow;
+    else await new Promise((resolve) => setImmediate(resolve));
+    now -= 1;
+    return 'AROAFIRST';
+  };
+  const run = verifier.runOnce(moment(1));
+  const others = all.slice(1);
+  for (;;) {
+    const states = await Promise.all(others.map(({ id }) => show(id)));
+    if (states.every(({ state }) => state === 'active')) break;
+    // The embedded database answers without ever letting a timer run.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.equal((await show(all[0].id)).state, 'verifying', 'the slow one is still being asked about');
+  release();
+  t.equal(await run, 8);
+  t.ok(most <= 3, `${most} at once`);
+  t.equal((await show(all[0].id)).state, 'active');
+});
+
+t.test('a fault of our own is logged, and tried again when the lease ends', async (t) => {
+  const { cloud, errors, at, waiting, show } = await openWorld(t);
+  const { id } = await waiting();
+  const { mintWebIdentityToken } = cloud;
+  cloud.mintWebIdentityToken = async () => {
+    throw new TypeError('a bug');
+  };
+  t.equal(await at(1), 1);
+  t.match(errors, [{ connection: id, err: { message: 'a bug' } }]);
+  cloud.mintWebIdentityToken = mintWebIdentityToken;
+  t.equal(await at(30), 0);
+  t.equal(await at(62), 1);
+  t.equal((await show(id)).state, 'active');
+});
+
+t.test('it looks by itself, at once when woken, and not after it was stopped', async (t) => {
+  const due: (() => void)[] = [];
+  const timers: Timers = { setTimeout: (callback) => due.push(callback), clearTimeout: () => void (due.length = 0) };
+  const { verifier, waiting, show, cloud } = await openWorld(t, { timers });
+  const settled = async (done: () => boolean | Promise<boolean>): Promise<void> => {
+    for (let turn = 0; turn < 2000 && !(await done()); turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  verifier.start();
+  await settled(() => due.length === 1);
+  const first = await waiting();
+  due.splice(0).forEach((callback) => callback());
+  await settled(async () => (await show(first.id)).state === 'active');
+  t.equal((await show(first.id)).state, 'active');
+  const second = await waiting();
+  await settled(() => due.length === 1);
+  verifier.wake();
+  await settled(async () => (await show(second.id)).state === 'active');
+  t.equal((await show(second.id)).state, 'active');
+  await settled(() => due.length === 1);
+  await verifier.stop();
+  t.equal(due.length, 0);
+  const third = await waiting();
+  verifier.wake();
+  await settled(() => false);
+  t.equal((await show(third.id)).state, 'verifying');
+  t.equal(cloud.assumed.length, 2);
+});
