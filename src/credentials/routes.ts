@@ -5,7 +5,7 @@ import type { Refusals } from '../audit/refusals.ts';
 import { Problem } from '../errors.ts';
 import { sendProblem, toProblem } from '../http/problems.ts';
 import { connectionAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
-import type { VerifiedToken, VerifyWorkloadToken } from '../tokens/verify.ts';
+import { type VerifiedToken, type VerifyWorkloadToken, WrongAudience } from '../tokens/verify.ts';
 import type { Ask, Handout, ObtainCredentials } from './broker.ts';
 import { Body, Credentials, Params, Query } from './schema.ts';
 
@@ -79,10 +79,11 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
 
     scope.setErrorHandler(async (error, request, reply) => {
       const problem = toProblem(error);
-      if (!request.token || problem.status >= 500) return sendProblem(error, request, reply);
-      const workload = request.token.subject;
+      const actor = error instanceof WrongAudience ? error.bearer : request.token?.subject;
+      if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
+      const workload = actor.startsWith('wl_') ? actor : undefined;
       try {
-        await refusals.record({ kind: 'exchange.refused', actor: workload, workload, code: problem.code });
+        await refusals.record({ kind: 'exchange.refused', actor, workload, code: problem.code });
       } catch (unrecorded) {
         return sendProblem(unrecorded, request, reply);
       }

@@ -39,13 +39,24 @@ function refused(detail: string, hint = 'Ask the token endpoint for a new token.
   return new Problem('invalid_token', `The token was refused: ${detail}.`, { hint });
 }
 
+/** A good token of ours, shown where another audience is wanted: whose it is, is known, so that the refusal can be on record. */
+export class WrongAudience extends Problem {
+  /** `wl_…`, `ad_…` or `host`. */
+  readonly bearer: string;
+
+  constructor(bearer: string, resource: string) {
+    super('invalid_token', 'The token was refused: its audience is not this resource.', { hint: `Ask for a token with resource=${resource}.` });
+    this.bearer = bearer;
+  }
+}
+
 /** @param resource what to ask a token for, where this one's audience is another */
 export type VerifyWorkloadToken = (token: string, accepts: (audience: string) => boolean, resource: string) => Promise<VerifiedToken>;
 
 /**
  * Workload tokens (RFC 9068, section 4): ES256 by a published key of the platform's, `typ: at+jwt`, this issuer, one
  * string audience that the resource accepts, at most 15 minutes long.
- * @throws Problem `invalid_token`
+ * @throws Problem `invalid_token`; WrongAudience, where that alone is wrong
  */
 export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps): VerifyWorkloadToken {
   const keys = new LRUCache<string, KeyObject>({ max: 64 });
@@ -86,9 +97,7 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     }
     const { iss, sub, client_id, aud, iat, exp, jti, scope, as, reason } = payload;
     if (iss !== issuerUrl) throw refused('its issuer is another');
-    if (typeof aud !== 'string' || !accepts(aud)) {
-      throw refused('its audience is not this resource', `Ask for a token with resource=${resource}.`);
-    }
+    if (typeof aud !== 'string') throw refused('its audience is not one string');
     if (typeof sub !== 'string' || client_id !== sub || typeof jti !== 'string') throw refused('it lacks a claim that it must have');
     if (!Number.isInteger(iat) || !Number.isInteger(exp)) throw refused('its times are not whole seconds');
     const now = clock.wall() / 1000;
@@ -97,6 +106,8 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     if (issuedAt > now + TOLERANCE_SECONDS) throw refused('it is from the future');
     if (expiresAt - issuedAt > LONGEST_LIFE_SECONDS) throw refused('it lives too long');
     if (scope !== undefined && typeof scope !== 'string') throw refused('its scope is not a string');
+    // Last, when all else about it is known to be true.
+    if (!accepts(aud)) throw new WrongAudience(sub, resource);
     return {
       ...{ subject: sub, audience: aud, jti, kid, issuedAt, expiresAt },
       scopes: scope ? scope.split(' ') : [],
