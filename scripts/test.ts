@@ -99,10 +99,11 @@ async function main(): Promise<number> {
     else if (process.env.REQUIRE_POSTGRES === '1') runs.push(failedRun('PostgreSQL', NOT_FOUND));
     else without = `, without PostgreSQL: ${NOT_FOUND}`;
   }
-  if (interrupt.signal.aborted) runs.push(failedRun('neither', 'the run was interrupted'));
+  const databases = runs.map((run) => run.name).join(' and ');
+  if (interrupt.signal.aborted) runs.push(failedRun('every database', 'interrupted'));
   const sum = (key: 'passed' | 'failed' | 'skipped'): number => runs.reduce((total, run) => total + run.counts[key], 0);
-  if (sum('passed') + sum('failed') === 0) runs.push(failedRun('neither', 'no test ran'));
-  console.log(`\nRan on ${runs.map((run) => run.name).join(' and ')}${without || '.'}`);
+  if (sum('passed') + sum('failed') === 0) runs.push(failedRun('every database', 'no test ran'));
+  console.log(`\nRan on ${databases || 'no database'}${without || '.'}`);
   if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped.`);
   for (const run of runs) for (const failure of run.counts.failures) console.log(`failed on ${run.name}: ${failure}`);
   console.log(`${sum('passed')} passed, ${sum('failed')} failed`);

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -73,16 +73,20 @@ function readParent(pid: string): number | undefined {
 
 // The shell obeys lines on its standard input, a pipe from this process: however this process ends, the pipe closes,
 // the server is killed (paused or not) and its folder removed.
+// Its words to a reader that has gone must not end it before that.
 const GUARD = `
-dir=$1; shift
+trap '' PIPE
+dir=$1; bin=$2; shift 2
 while read -r word; do
   case $word in
-    start) "$@" & server=$!; echo "$server" ;;
+    init) "$bin/initdb" -D "$dir/data" -U postgres -A scram-sha-256 --pwfile="$dir/password" -E UTF8 --locale=C --no-sync \\
+      >/dev/null && echo made || echo failed ;;
+    start) "$bin/postgres" -D "$dir/data" "$@" & server=$!; echo "$server" ;;
     stop) kill -INT $server; wait $server; echo stopped ;;
   esac
-done 2>/dev/null
-kill -CONT $server 2>/dev/null
-kill -QUIT $server 2>/dev/null
+done
+[ -z "$server" ] || kill -CONT $server
+[ -z "$server" ] || kill -QUIT $server
 wait
 rm -rf "$dir"
 `;
@@ -101,31 +105,8 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   const env = { PATH: process.env.PATH ?? '', LANG: 'C', TZ: 'UTC' };
   const password = randomBytes(16).toString('hex');
   const passwordFile = join(dir, 'password');
-  const dataDir = join(dir, 'data');
   writeFileSync(passwordFile, password, { mode: 0o600 });
   if (owner.uid !== undefined) chownSync(passwordFile, owner.uid, owner.gid);
-  try {
-    execFileSync(
-      join(binaries, 'initdb'),
-      [
-        '-D',
-        dataDir,
-        '-U',
-        'postgres',
-        '-A',
-        'scram-sha-256',
-        `--pwfile=${passwordFile}`,
-        '-E',
-        'UTF8',
-        '--locale=C',
-        '--no-sync',
-      ],
-      { ...owner, env, cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-  } catch (error) {
-    rmSync(dir, { recursive: true, force: true });
-    throw error;
-  }
   const port = await findFreePort();
   const options = {
     listen_addresses: '127.0.0.1',
@@ -136,7 +117,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
-  const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', dir, join(binaries, 'postgres'), '-D', dataDir, ...flags], {
+  const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', dir, binaries, ...flags], {
     ...owner,
     env,
     cwd: dir,
@@ -197,10 +178,13 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     }
   }
 
-  await start().catch(async (error: unknown) => {
+  try {
+    if ((await tell('init')).trim() !== 'made') throw new Error(`initdb failed:\n${log}`);
+    await start();
+  } catch (error) {
     await remove();
     throw error;
-  });
+  }
   return {
     dir,
     url,
