@@ -77,7 +77,8 @@ interface SdkError {
 
 /** Any value thrown by the SDK as a StsError. */
 export function toStsError(error: unknown): StsError {
-  if (error instanceof StsError) return error;
+  // Made anew: the SDK hangs the whole response on whatever passes through it.
+  if (error instanceof StsError) return new StsError(error);
   const { name, code, message, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
   const requestId = $metadata?.requestId;
   const status = $metadata?.httpStatusCode;

@@ -82,7 +82,23 @@ function closedConfig(region: string, endpoint: string, requestHandler: NodeHttp
     sigv4aSigningRegionSet: [region],
     userAgentAppId: 'countersign',
     defaultUserAgentProvider: async () => [['countersign', '1']],
+    streamCollector: collectBody,
   };
+}
+
+// Session tokens have no maximum size; everything else in an answer is small.
+const LONGEST_ANSWER = 256 * 1024;
+
+async function collectBody(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    // Leaving the loop destroys the stream.
+    if (length > LONGEST_ANSWER) throw unreadable('');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 export function createAwsSts(options: AwsStsOptions = {}): AwsSts {

@@ -123,6 +123,19 @@ t.test('an answer that is not from AWS is told as such', async (t) => {
   t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'transient', awsCode: 'Unreadable' });
 });
 
+t.test('a cut or an endless answer is told as such, and leaves nothing behind', async (t) => {
+  const fake = await startFakeSts(t, [{ body: ASSUMED.slice(0, 300), missing: 500 }]);
+  const sts = createAwsSts({ endpointUrl: fake.url });
+  t.teardown(() => sts.close());
+  t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'transient' });
+  fake.answers = [{ body: ASSUMED.replace('</AssumeRoleWithWebIdentityResult>', `<X>${'x'.repeat(8 * 1024 * 1024)}</X></AssumeRoleWithWebIdentityResult>`) }];
+  const error = await failureOf(sts.assumeRoleWithWebIdentity(input));
+  t.match(error, { side: 'transient', awsCode: 'Unreadable' });
+  t.notMatch(inspect(error, { depth: 20, showHidden: true }), /token-one|statusCode|IncomingMessage|c2lnbmF0dXJl/);
+  fake.answers = [{ body: ASSUMED.replace('session<', `${'s'.repeat(100_000)}<`) }];
+  t.equal((await sts.assumeRoleWithWebIdentity(input)).sessionToken.length, 100_000, 'a long session token is none of that');
+});
+
 t.test('one connection is kept for many calls', async (t) => {
   const fake = await startFakeSts(t);
   const sts = createAwsSts({ endpointUrl: fake.url });

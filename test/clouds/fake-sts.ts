@@ -19,6 +19,8 @@ export interface Answer {
   afterMs?: number;
   headers?: Record<string, string>;
   reset?: boolean;
+  /** Bytes promised beyond those that come. */
+  missing?: number;
 }
 
 const XMLNS = 'https://sts.amazonaws.com/doc/2011-06-15/';
@@ -36,6 +38,10 @@ export const IDENTITY = `<GetCallerIdentityResponse xmlns="${XMLNS}"><GetCallerI
 export function failure(code: string, message: string): string {
   const error = `<Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error>`;
   return `<ErrorResponse xmlns="${XMLNS}">${error}<RequestId>req-e</RequestId></ErrorResponse>`;
+}
+
+function lengthOf({ body = '', missing }: Answer): Record<string, string> {
+  return missing === undefined ? {} : { 'content-length': String(body.length + missing) };
 }
 
 export interface FakeSts {
@@ -56,8 +62,9 @@ export async function startFakeSts(t: Test, answers: Answer[] = [{ body: ASSUMED
     if (answer.reset) return request.socket.destroy();
     if (answer.afterMs === Infinity) return;
     setTimeout(() => {
-      response.writeHead(answer.status ?? 200, { 'content-type': 'text/xml', 'x-amzn-requestid': 'req-h', ...answer.headers });
-      response.end(answer.body ?? '');
+      response.writeHead(answer.status ?? 200, { 'content-type': 'text/xml', 'x-amzn-requestid': 'req-h', ...lengthOf(answer), ...answer.headers });
+      if (answer.missing === undefined) return response.end(answer.body ?? '');
+      response.write(answer.body ?? '', () => request.socket.destroy());
     }, answer.afterMs ?? 0);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
