@@ -82,11 +82,12 @@ export function toStsError(error: unknown): StsError {
   const { name, code, message, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
   const requestId = $metadata?.requestId;
   const status = $metadata?.httpStatusCode;
-  if (name === 'AbortError' || name === 'TimeoutError') {
-    return new StsError({ side: 'transient', awsCode: 'Timeout', awsMessage: 'AWS STS did not answer in time.' });
-  }
-  if (status === undefined && typeof code === 'string' && NETWORK.test(code)) {
+  // The SDK calls a reset connection a timeout as well; the code of the socket tells.
+  if (status === undefined && typeof code === 'string' && NETWORK.test(code) && code !== 'ETIMEDOUT') {
     return new StsError({ side: 'transient', awsCode: 'Unreachable', awsMessage: `AWS STS could not be reached (${code}).` });
+  }
+  if (name === 'AbortError' || name === 'TimeoutError' || code === 'ETIMEDOUT') {
+    return new StsError({ side: 'transient', awsCode: 'Timeout', awsMessage: 'AWS STS did not answer in time.' });
   }
   if (status === undefined) {
     // Not an answer: our own mistake, whose text might quote what was sent.

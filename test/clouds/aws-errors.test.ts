@@ -38,6 +38,8 @@ t.test('every error has one side, and its code no suffix', async (t) => {
 t.test('without an answer: the network passes, a fault of our own does not', async (t) => {
   t.match(toStsError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })), { side: 'transient', awsCode: 'Unreachable' });
   t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError' })), { side: 'transient', awsCode: 'Timeout' });
+  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError', code: 'ECONNRESET' })), { side: 'transient', awsCode: 'Unreachable' });
+  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError', code: 'ETIMEDOUT' })), { side: 'transient', awsCode: 'Timeout' });
   const ours = toStsError(new TypeError('cannot sign eyJx.y.z'));
   t.match(ours, { side: 'ours', awsCode: 'NotSent' });
   t.notMatch(ours.message, 'eyJ');
