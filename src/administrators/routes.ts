@@ -4,9 +4,9 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Act } from '../audit/act.ts';
 import { registerKeyRoutes } from '../clients/key-routes.ts';
-import { addKey, type ClientKey, createKey } from '../clients/keys.ts';
+import { createKeys } from '../clients/keys.ts';
 import { refusePrivateMembersOf } from '../clients/jwk.ts';
-import { notFound, requireAssignable, requireEditable } from '../clients/rules.ts';
+import { notFound, requireAssignable, requireChangeable } from '../clients/rules.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
@@ -43,7 +43,7 @@ export function registerAdministratorRoutes(server: FastifyInstance, dependencie
       createOnce<Administrator>(act, request, reply, async (trx) => {
         const { slug, description = '', scopes = [], keys = [] } = request.body;
         requireAssignable(request.caller, scopes);
-        const parsed = keys.reduce<ClientKey[]>((all, jwk) => addKey(all, createKey({ jwk }, clock.wall())), []);
+        const parsed = createKeys(keys, clock.wall());
         const administrator = await insertAdministrator(trx, { id: createId('ad'), slug, description, scopes, keys: parsed });
         if (!administrator) throw new Problem('slug_taken', `There is an administrator "${slug}" already.`, { hint: 'Choose another slug.' });
         const details = { administrator: administrator.id, ...snapshot(administrator) };
@@ -98,8 +98,7 @@ export function registerAdministratorRoutes(server: FastifyInstance, dependencie
         const change = request.body;
         const administrator = await lockAdministrator(trx, request.params.administrator);
         if (!administrator) throw notFound('administrator', request.params.administrator);
-        if (change.scopes !== undefined || change.state !== undefined) requireEditable(request.caller, administrator);
-        requireAssignable(request.caller, change.scopes ?? []);
+        requireChangeable(request.caller, administrator, change);
         const updated = await updateAdministrator(trx, { ...administrator, ...change });
         const details = { administrator: updated.id, ...snapshot(updated) };
         return { result: updated, records: [{ kind: 'administrator.updated', details }], affectsDecisions: true };

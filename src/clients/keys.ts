@@ -50,6 +50,11 @@ export function addKey(keys: readonly ClientKey[], key: ClientKey): ClientKey[] 
   return [...keys, key];
 }
 
+/** The keys of a new client, without an end. @throws Problem `invalid_key` or `key_exists` */
+export function createKeys(jwks: readonly JwkInput[], now: number): ClientKey[] {
+  return jwks.reduce<ClientKey[]>((keys, jwk) => addKey(keys, createKey({ jwk }, now)), []);
+}
+
 /** Keys that may still prove something at `now`, milliseconds since the epoch. */
 export function unexpiredKeys(keys: readonly ClientKey[], now: number): ClientKey[] {
   return keys.filter(({ expires_at }) => expires_at === null || Date.parse(expires_at) > now);

@@ -27,6 +27,12 @@ export function requireAssignable(caller: Caller, scopes: readonly Scope[]): voi
   requireSuperset(caller.scopes, scopes, 'Assigning these scopes');
 }
 
+/** What changing a client asks of whoever changes it; words about it are free. @throws Problem `scope_not_held` */
+export function requireChangeable(caller: Caller, client: Client, change: Partial<Pick<Client, 'scopes' | 'state'>>): void {
+  if (change.scopes !== undefined || change.state !== undefined) requireEditable(caller, client);
+  requireAssignable(caller, change.scopes ?? []);
+}
+
 /**
  * A client that removes the last key that it can prove itself with needs somebody else to come back; others may do that to it.
  * @throws Problem `last_key`

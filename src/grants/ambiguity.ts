@@ -29,17 +29,19 @@ export async function requireUnambiguousGrant(
   await sql`lock table grants in share row exclusive mode`.execute(trx);
   const label = JSON.stringify(selector.selector_label);
   const { rows } = await sql<{ id: string; selector_value: string; connection: string }>`
+    -- "materialized" and "offset 0" keep the planner from walking a whole table in the hope of an early first row.
+    with g as materialized (
+      select id, selector_value, selector_label from grants
+      where workload = ${grant.workload} and selector_kind = 'label' and purpose = ${grant.purpose}
+        and selector_value <> ${selector.selector_value}
+    )
     select g.id, g.selector_value, c.id as connection
-    from grants g
+    from g
     cross join lateral (
-      -- Both labels in one search of the index: offset 0 keeps the planner from walking the table for the first row.
       select id from connections
       where labels @> g.selector_label and labels @> ${label}::jsonb and state <> 'disconnected'
       offset 0
     ) c
-    where g.workload = ${grant.workload} and g.selector_kind = 'label' and g.purpose = ${grant.purpose}
-      and g.selector_value <> ${selector.selector_value}
-    order by g.id, c.id
     limit 1`.execute(trx);
   const clash = rows[0];
   if (!clash) return;
