@@ -96,7 +96,7 @@ if (import.meta.main) {
   await serve(process.env).catch((error: unknown) => {
     if (error instanceof StartError) process.stderr.write(`countersign: ${error.code}: ${error.message}\n  ${error.hint}\n`);
     else if (error instanceof ConfigError) process.stderr.write(`countersign: ${error.message}\n`);
-    else process.stderr.write(`countersign: could not start: ${error instanceof Error ? error.stack : error}\n`);
+    else process.stderr.write(`countersign: could not start: ${error instanceof Error ? (error.stack ?? error.message) : 'for a reason that is no error'}\n`);
     process.exit(1);
   });
 }

@@ -17,7 +17,7 @@ import type { Database } from './db/connect.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
-import { deleteIdempotencyKeys } from './http/idempotency.ts';
+import { deleteIdempotencyKeys } from './http/store.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
 import { loadKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';

@@ -93,7 +93,7 @@ export function toStsError(error: unknown): StsError {
     // Not an answer: our own mistake, whose text might quote what was sent.
     return new StsError({ side: 'ours', awsCode: 'NotSent', awsMessage: 'The call to AWS STS could not be made.' });
   }
-  const awsCode = String(name ?? 'Unknown').replace(/Exception$/, '');
+  const awsCode = (typeof name === 'string' ? name : 'Unknown').replace(/Exception$/, '');
   // An answer that is not AWS's own (a proxy's page, a cut body) is parsed into no code, or into the parser's error.
   if (awsCode === 'Unknown' || awsCode === 'UnknownError' || awsCode === 'Error' || awsCode === 'SyntaxError') {
     const side = status === 429 ? 'throttled' : 'transient';

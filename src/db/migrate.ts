@@ -38,6 +38,6 @@ export async function migrate(database: Database): Promise<string[]> {
     disableTransactions: database.engine === 'pglite',
   });
   const { error, results } = await migrator.migrateToLatest();
-  if (error) throw error;
+  if (error) throw error instanceof Error ? error : new Error('a migration failed', { cause: error });
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }

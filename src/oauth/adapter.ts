@@ -1,7 +1,7 @@
 // What oidc-provider reads: clients, from the row that the route found; it stores nothing here.
 import { generateKeyPairSync } from 'node:crypto';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
-import type { ClientRow } from './clients.ts';
+import type { ClientRow } from './store.ts';
 import { currentRequest } from './request.ts';
 
 // An unknown client is checked against a key that nobody has: it fails as a wrong key does, and takes as long.

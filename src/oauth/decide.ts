@@ -1,7 +1,7 @@
 // What a client may have a token for: the one decision of the token endpoint.
 import type { Db } from '../db/connect.ts';
 import { apiAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
-import type { ClientRow } from './clients.ts';
+import type { ClientRow } from './store.ts';
 
 /** RFC 6749 and RFC 8707 errors. */
 export class TokenRefused extends Error {

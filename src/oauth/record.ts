@@ -4,7 +4,8 @@ import type { Refusals } from '../audit/refusals.ts';
 import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
 import { Problem } from '../errors.ts';
 import { CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
-import type { ClientRow, Clients } from './clients.ts';
+import type { Clients } from './clients.ts';
+import type { ClientRow } from './store.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
 import { requestOf, type TokenRequest } from './request.ts';
 

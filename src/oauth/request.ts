@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider';
 import type { Assertion } from './assertion.ts';
-import type { ClientRow } from './clients.ts';
+import type { ClientRow } from './store.ts';
 import type { TokenDecision } from './decide.ts';
 
 export interface TokenRequest {

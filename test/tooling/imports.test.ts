@@ -216,8 +216,8 @@ t.test('each vendor has one door', async (t) => {
     ['@electric-sql/pglite', ['db/connect.ts'], ['audit/store.ts', 'demo/main.ts']],
     [
       'kysely',
-      ['db/types.ts', 'audit/stream.ts', 'keys/rotate.ts', 'grants/store.ts'],
-      ['grants/decide.ts', 'grants/routes.ts'],
+      ['db/types.ts', 'audit/stream.ts', 'keys/rotate.ts', 'grants/decide.ts', 'workloads/store.ts'],
+      ['workloads/routes.ts', 'credentials/broker.ts'],
     ],
     ['kysely/migration', ['db/migrate.ts'], ['main.ts']],
     [

@@ -11,9 +11,10 @@ export const DOORS = [
   { vendor: /^jose(\/|$)/, open: ['keys/', 'tokens/', 'cli/', ...BESIDE], where: 'src/keys/ and src/tokens/' },
   {
     vendor: /^kysely(\/|$)/,
-    open: ['db/', 'audit/', 'keys/'],
+    // The decision of grants/ is one query.
+    open: ['db/', 'audit/', 'keys/', 'grants/'],
     files: ['store.ts'],
-    where: 'src/db/, src/audit/, src/keys/ and any store.ts',
+    where: 'src/db/, src/audit/, src/keys/, src/grants/ and any store.ts',
   },
 ];
 
