@@ -30,13 +30,28 @@ export class StsError extends Error implements StsFailure {
 }
 
 const TRANSIENT = new Set([
-  'IDPCommunicationError', 'InternalFailure', 'InternalError', 'InternalServerError', 'ServiceUnavailable', 'ServiceFailure',
-  'RequestTimeout', 'Timeout', 'Unreachable',
+  'IDPCommunicationError',
+  'InternalFailure',
+  'InternalError',
+  'InternalServerError',
+  'ServiceUnavailable',
+  'ServiceFailure',
+  'RequestTimeout',
+  'Timeout',
+  'Unreachable',
 ]);
 
 const THROTTLED = new Set([
-  'Throttling', 'Throttled', 'ThrottledException', 'RequestThrottled', 'TooManyRequests', 'RequestLimitExceeded',
-  'BandwidthLimitExceeded', 'LimitExceeded', 'SlowDown', 'PriorRequestNotComplete',
+  'Throttling',
+  'Throttled',
+  'ThrottledException',
+  'RequestThrottled',
+  'TooManyRequests',
+  'RequestLimitExceeded',
+  'BandwidthLimitExceeded',
+  'LimitExceeded',
+  'SlowDown',
+  'PriorRequestNotComplete',
 ]);
 
 const ACCOUNT_OWNER = new Set(['AccessDenied', 'RegionDisabled']);
@@ -44,7 +59,8 @@ const ACCOUNT_OWNER = new Set(['AccessDenied', 'RegionDisabled']);
 /** What is wrong with the account's provider rather than with the token (the other InvalidIdentityToken are ours). */
 const PROVIDER_FAULT = /No OpenIDConnect provider|Incorrect token audience|issuer.*(not|isn't).*(found|match)/i;
 
-const NETWORK = /^(E[A-Z_]+|UND_ERR.*|CERT_.*|DEPTH_ZERO.*|SELF_SIGNED.*|UNABLE_TO.*|ERR_(TLS|SSL|SOCKET|STREAM|HTTP).*)$/;
+const NETWORK =
+  /^(E[A-Z_]+|UND_ERR.*|CERT_.*|DEPTH_ZERO.*|SELF_SIGNED.*|UNABLE_TO.*|ERR_(TLS|SSL|SOCKET|STREAM|HTTP).*)$/;
 
 /** Sorts one of AWS's answers. */
 export function sideOf(awsCode: string, awsMessage: string, status: number | undefined): StsSide {
@@ -84,7 +100,11 @@ export function toStsError(error: unknown): StsError {
   const status = $metadata?.httpStatusCode;
   // The SDK calls a reset connection a timeout as well; the code of the socket tells.
   if (status === undefined && typeof code === 'string' && NETWORK.test(code) && code !== 'ETIMEDOUT') {
-    return new StsError({ side: 'transient', awsCode: 'Unreachable', awsMessage: `AWS STS could not be reached (${code}).` });
+    return new StsError({
+      side: 'transient',
+      awsCode: 'Unreachable',
+      awsMessage: `AWS STS could not be reached (${code}).`,
+    });
   }
   if (name === 'AbortError' || name === 'TimeoutError' || code === 'ETIMEDOUT') {
     return new StsError({ side: 'transient', awsCode: 'Timeout', awsMessage: 'AWS STS did not answer in time.' });
@@ -97,7 +117,12 @@ export function toStsError(error: unknown): StsError {
   // An answer that is not AWS's own (a proxy's page, a cut body) is parsed into no code, or into the parser's error.
   if (awsCode === 'Unknown' || awsCode === 'UnknownError' || awsCode === 'Error' || awsCode === 'SyntaxError') {
     const side = status === 429 ? 'throttled' : 'transient';
-    return new StsError({ side, awsCode: 'Unreadable', awsMessage: `AWS STS answered ${status} without a code.`, requestId });
+    return new StsError({
+      side,
+      awsCode: 'Unreadable',
+      awsMessage: `AWS STS answered ${status} without a code.`,
+      requestId,
+    });
   }
   const awsMessage = withoutSecrets(typeof message === 'string' ? message : '');
   return new StsError({ side: sideOf(awsCode, awsMessage, status), awsCode, awsMessage, requestId });

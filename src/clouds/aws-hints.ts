@@ -23,7 +23,10 @@ export function providerName(issuerUrl: string): string {
 }
 
 /** The actions that the role's trust must allow for tokens of this connection. */
-export function trustActions(switches: { sessionTags?: boolean | undefined; sourceIdentity?: boolean | undefined }): string[] {
+export function trustActions(switches: {
+  sessionTags?: boolean | undefined;
+  sourceIdentity?: boolean | undefined;
+}): string[] {
   return [
     'sts:AssumeRoleWithWebIdentity',
     ...(switches.sessionTags ? ['sts:TagSession'] : []),

@@ -177,7 +177,8 @@ export function createAwsSts(options: AwsStsOptions = {}): AwsSts {
         const answer = await unsignedClient(input.region).send(command, { abortSignal });
         const { Credentials: credentials, AssumedRoleUser: role } = answer;
         const requestId = answer.$metadata.requestId ?? '';
-        if (!credentials?.AccessKeyId || !credentials.SecretAccessKey || !credentials.SessionToken) throw unreadable(requestId);
+        if (!credentials?.AccessKeyId || !credentials.SecretAccessKey || !credentials.SessionToken)
+          throw unreadable(requestId);
         if (!credentials.Expiration || !role?.Arn || !role.AssumedRoleId) throw unreadable(requestId);
         return {
           accessKeyId: credentials.AccessKeyId,
@@ -194,7 +195,11 @@ export function createAwsSts(options: AwsStsOptions = {}): AwsSts {
     getCallerIdentity: ({ region, credentials }) =>
       call(async (abortSignal) => {
         // Credentials live as long as their call: a client of its own on the same connections.
-        const client = openClient({ ...configFor(region), authSchemePreference: ['aws.auth#sigv4'], credentials: { ...credentials } });
+        const client = openClient({
+          ...configFor(region),
+          authSchemePreference: ['aws.auth#sigv4'],
+          credentials: { ...credentials },
+        });
         const answer = await client.send(new GetCallerIdentityCommand({}), { abortSignal });
         const requestId = answer.$metadata.requestId ?? '';
         if (!answer.Account || !answer.Arn || !answer.UserId) throw unreadable(requestId);
@@ -206,5 +211,10 @@ export function createAwsSts(options: AwsStsOptions = {}): AwsSts {
 }
 
 function unreadable(requestId: string): StsError {
-  return new StsError({ side: 'transient', awsCode: 'Unreadable', awsMessage: 'AWS STS answered without what it promises.', requestId });
+  return new StsError({
+    side: 'transient',
+    awsCode: 'Unreadable',
+    awsMessage: 'AWS STS answered without what it promises.',
+    requestId,
+  });
 }

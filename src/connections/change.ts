@@ -54,7 +54,8 @@ async function changeSettings(
   if (labels !== undefined) await assertLabelsUnambiguous(trx, { connectionId: row.id, labels });
   if (!(await updateSettings(trx, row.id, settings))) throw referenceTaken();
   // The trust must allow what tokens now carry: find out now, not at the next exchange.
-  const carriesMore = (settings.session_tags && !row.session_tags) || (settings.source_identity && !row.source_identity);
+  const carriesMore =
+    (settings.session_tags && !row.session_tags) || (settings.source_identity && !row.source_identity);
   if (carriesMore && (row.state === 'active' || row.state === 'degraded')) await startVerification(trx, row.id);
   const before = Object.fromEntries(names.map((name) => [name, row[name]]));
   return [{ kind: 'connection.updated', connection: row.id, details: { before, after: { ...settings } } }];
@@ -73,7 +74,8 @@ async function pause(trx: Transaction, row: ConnectionRow): Promise<Records> {
 async function resume(trx: Transaction, row: ConnectionRow): Promise<Records> {
   if (row.state === 'active') return [];
   const next = nextState(row.state, 'resumed', row.role_id !== null);
-  if (next === undefined) throw stateRefused(row, 'resumed', 'Create its stack, and ask POST …/verify: it becomes active by itself.');
+  if (next === undefined)
+    throw stateRefused(row, 'resumed', 'Create its stack, and ask POST …/verify: it becomes active by itself.');
   const accepted = row.state === 'degraded' && row.state_reason === 'role_recreated' ? row.role_id : undefined;
   if (accepted !== undefined) await updateRoleId(trx, row.id, null);
   if (next !== row.state) await updateState(trx, row.id, next, 'resumed');
@@ -97,13 +99,19 @@ export async function requestVerification(
   if (by !== 'verify' && !waiting) return { result: row, records: [], affectsDecisions: false };
   const next = nextState(row.state, 'verification_requested', row.role_id !== null);
   if (next === undefined) {
-    const hint = row.state === 'paused' ? 'Resume it (PATCH {"state": "active"}): that verifies it.' : 'An operator must look at its trust policy first.';
+    const hint =
+      row.state === 'paused'
+        ? 'Resume it (PATCH {"state": "active"}): that verifies it.'
+        : 'An operator must look at its trust policy first.';
     throw stateRefused(row, 'verified', hint);
   }
   if (next !== row.state) await updateState(trx, row.id, next, '');
   await startVerification(trx, row.id);
   const changed = next !== row.state;
-  const records = changed || by === 'verify' ? [{ kind: 'connection.verification_requested', connection: row.id, details: { by } }] : [];
+  const records =
+    changed || by === 'verify'
+      ? [{ kind: 'connection.verification_requested', connection: row.id, details: { by } }]
+      : [];
   return { result: requireFound(await findConnection(trx, row.id)), records, affectsDecisions: changed };
 }
 
@@ -120,6 +128,10 @@ export async function disconnect(
   await deleteVerification(trx, row.id);
   await rings.destroyPrivateKeys(trx, row.issuer);
   return done(trx, row.id, [
-    { kind: 'connection.disconnected', connection: row.id, details: { was: row.state, reference: row.reference, issuer: row.issuer } },
+    {
+      kind: 'connection.disconnected',
+      connection: row.id,
+      details: { was: row.state, reference: row.reference, issuer: row.issuer },
+    },
   ]);
 }

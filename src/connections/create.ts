@@ -43,8 +43,10 @@ export function buildConnection(caller: Caller, request: NewConnection): NewRow 
 }
 
 function findFault(aws: NewConnection['aws'], partition: string, region: string): string | undefined {
-  if (findPartition(region) !== partition) return `body.aws: the region ${region} is not in the partition ${partition}.`;
-  if ((aws.additions?.length ?? 0) > 0 && aws.permission_set !== 'core') return 'body.aws: additions belong to the permission set core alone.';
+  if (findPartition(region) !== partition)
+    return `body.aws: the region ${region} is not in the partition ${partition}.`;
+  if ((aws.additions?.length ?? 0) > 0 && aws.permission_set !== 'core')
+    return 'body.aws: additions belong to the permission set core alone.';
   if ((aws.permission_set === 'custom') !== (aws.custom_policy !== undefined)) {
     return 'body.aws: the permission set custom needs custom_policy, and no other takes one.';
   }
@@ -65,11 +67,20 @@ export async function createConnection(
   actor: Actor,
 ): Promise<Done<ConnectionRow>> {
   await insertIssuer(trx, { id: row.issuer, kind: 'connection' });
-  await rings.insert(trx, { issuer: row.issuer, algorithm: row.algorithm, purpose: 'web_identity_token' }, prepared, actor);
+  await rings.insert(
+    trx,
+    { issuer: row.issuer, algorithm: row.algorithm, purpose: 'web_identity_token' },
+    prepared,
+    actor,
+  );
   await assertLabelsUnambiguous(trx, { connectionId: row.id, labels: row.labels });
   const inserted = await insertConnection(trx, row);
   if (!inserted) throw referenceTaken();
   const { id, reference, name, tenant, labels, issuer, subject, role_arn, permission_set, additions } = row;
   const details = { reference, name, tenant, labels, issuer, subject, role_arn, permission_set, additions };
-  return { result: inserted, records: [{ kind: 'connection.created', connection: id, details }], affectsDecisions: true };
+  return {
+    result: inserted,
+    records: [{ kind: 'connection.created', connection: id, details }],
+    affectsDecisions: true,
+  };
 }

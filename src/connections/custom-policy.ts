@@ -4,7 +4,8 @@ import { type Static, Type } from 'typebox';
 // IAM's policyDocumentType without line breaks: Latin-1.
 const TEXT = '^[\\u0020-\\u007e\\u00a1-\\u00ff]*$';
 
-const Some = (item: ReturnType<typeof Type.String>) => Type.Union([item, Type.Array(item, { minItems: 1, maxItems: 200 })]);
+const Some = (item: ReturnType<typeof Type.String>) =>
+  Type.Union([item, Type.Array(item, { minItems: 1, maxItems: 200 })]);
 
 const Action = Type.String({ pattern: '^(\\*|[A-Za-z0-9-]{1,64}:[A-Za-z0-9*?]{1,128})$' });
 const Resource = Type.String({ maxLength: 2048, pattern: '^(\\*|arn:[!-~ ]+)$' });
@@ -19,11 +20,7 @@ const Condition = Type.Record(
   Type.String({ pattern: OPERATORS }),
   Type.Record(
     Type.String({ pattern: CONDITION_KEY }),
-    Type.Union([
-      Some(Type.String({ maxLength: 2048, pattern: TEXT })),
-      Type.Boolean(),
-      Type.Number(),
-    ]),
+    Type.Union([Some(Type.String({ maxLength: 2048, pattern: TEXT })), Type.Boolean(), Type.Number()]),
     { additionalProperties: false, minProperties: 1 },
   ),
   { additionalProperties: false },
@@ -53,10 +50,13 @@ const LONGEST = 10_240;
 
 /** A sentence that says what is wrong, or undefined. */
 export function findPolicyFault(policy: CustomPolicy): string | undefined {
-  if (JSON.stringify(policy).length > LONGEST) return `custom_policy is longer than ${LONGEST} characters, which is what IAM takes.`;
+  if (JSON.stringify(policy).length > LONGEST)
+    return `custom_policy is longer than ${LONGEST} characters, which is what IAM takes.`;
   for (const { Action: action, NotAction, Resource: resource, NotResource } of policy.Statement) {
-    if ((action === undefined) === (NotAction === undefined)) return 'Each statement of custom_policy needs either Action or NotAction.';
-    if ((resource === undefined) === (NotResource === undefined)) return 'Each statement of custom_policy needs either Resource or NotResource.';
+    if ((action === undefined) === (NotAction === undefined))
+      return 'Each statement of custom_policy needs either Action or NotAction.';
+    if ((resource === undefined) === (NotResource === undefined))
+      return 'Each statement of custom_policy needs either Resource or NotResource.';
   }
   return undefined;
 }

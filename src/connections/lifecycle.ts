@@ -1,7 +1,15 @@
 // The states of a connection and what may move it from one to another: a pure function.
 import type { ConnectionState } from '../db/types.ts';
 
-export const STATES = ['pending', 'verifying', 'active', 'degraded', 'unsafe', 'paused', 'disconnected'] as const satisfies ConnectionState[];
+export const STATES = [
+  'pending',
+  'verifying',
+  'active',
+  'degraded',
+  'unsafe',
+  'paused',
+  'disconnected',
+] as const satisfies ConnectionState[];
 
 /** What happens to a connection. `resumed` is the operator's "let it work again", also after a role was re-created. */
 export type Happening =
@@ -19,7 +27,12 @@ type Moves = Partial<Record<Happening, ConnectionState>>;
 const MOVES: Record<ConnectionState, Moves> = {
   pending: { verification_requested: 'verifying', disconnected: 'disconnected' },
   verifying: {
-    ...{ verification_requested: 'verifying', verified: 'active', role_recreated: 'degraded', verification_expired: 'pending' },
+    ...{
+      verification_requested: 'verifying',
+      verified: 'active',
+      role_recreated: 'degraded',
+      verification_expired: 'pending',
+    },
     // A connection that was resumed by mistake can be stopped again before it is proven.
     ...{ paused: 'paused', disconnected: 'disconnected' },
   },
@@ -42,7 +55,11 @@ const MOVES: Record<ConnectionState, Moves> = {
  * The state after it, or undefined where it may not happen.
  * @param wasVerified whether STS ever let the connection in; one that it never did has nothing to pause
  */
-export function nextState(state: ConnectionState, happening: Happening, wasVerified: boolean): ConnectionState | undefined {
+export function nextState(
+  state: ConnectionState,
+  happening: Happening,
+  wasVerified: boolean,
+): ConnectionState | undefined {
   if (state === 'verifying' && happening === 'paused' && !wasVerified) return undefined;
   return MOVES[state][happening];
 }

@@ -30,7 +30,9 @@ export function templateParameters(values: LinkValues): Record<string, string> {
     ConnectionId: values.subject,
     RoleName: values.roleName,
     PermissionSet: values.permissionSet,
-    ...Object.fromEntries(ADDITIONS.map((addition) => [ADDITION_NAMES[addition], String(withAdditions.includes(addition))])),
+    ...Object.fromEntries(
+      ADDITIONS.map((addition) => [ADDITION_NAMES[addition], String(withAdditions.includes(addition))]),
+    ),
     MaxSessionDuration: String(roleSessionSeconds(values.maxSessionSeconds)),
     SessionTags: String(values.sessionTags),
     SourceIdentity: String(values.sourceIdentity),
@@ -45,5 +47,8 @@ export function buildLink(templateUrl: string, values: LinkValues): { url: strin
     .map(([name, value]) => `${name}=${encodeURIComponent(value ?? '')}`)
     .join('&');
   const host = consoleHost(values.partition, values.region);
-  return { url: `https://${host}/cloudformation/home?region=${values.region}#/stacks/create/review?${query}`, stackName };
+  return {
+    url: `https://${host}/cloudformation/home?region=${values.region}#/stacks/create/review?${query}`,
+    stackName,
+  };
 }

@@ -33,7 +33,10 @@ const TEMPLATE_ANSWER = {
 };
 
 function sendTemplate(reply: FastifyReply, template: Template, format: 'yaml' | 'json'): FastifyReply {
-  return reply.type(`application/${format}`).serializer((text: string) => text).send(writeTemplate(template, format));
+  return reply
+    .type(`application/${format}`)
+    .serializer((text: string) => text)
+    .send(writeTemplate(template, format));
 }
 
 function templateValues(row: ConnectionRow): TemplateValues {
@@ -44,7 +47,10 @@ function templateValues(row: ConnectionRow): TemplateValues {
   };
 }
 
-export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerUrl, templateUrl, wake }: OnboardingDeps): void {
+export function registerOnboardingRoutes(
+  server: FastifyInstance,
+  { act, issuerUrl, templateUrl, wake }: OnboardingDeps,
+): void {
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
 
   app.get(
@@ -64,7 +70,11 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
     {
       preHandler: requireScopes('connections:read'),
       schema: {
-        ...{ operationId: 'getConnectionTemplate', summary: "The template with this connection's values; a pending one is verified from now on", tags },
+        ...{
+          operationId: 'getConnectionTemplate',
+          summary: "The template with this connection's values; a pending one is verified from now on",
+          tags,
+        },
         ...{ params: ConnectionParams, querystring: TemplateQuery, response: TEMPLATE_ANSWER },
       },
     },
@@ -80,7 +90,11 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
     {
       preHandler: requireScopes('connections:read'),
       schema: {
-        ...{ operationId: 'getConnectionLink', summary: 'The quick-create link; a pending connection is verified from now on', tags },
+        ...{
+          operationId: 'getConnectionLink',
+          summary: 'The quick-create link; a pending connection is verified from now on',
+          tags,
+        },
         ...{ params: ConnectionParams, response: { 200: Link } },
       },
     },
@@ -94,11 +108,21 @@ export function registerOnboardingRoutes(server: FastifyInstance, { act, issuerU
         const done = await requestVerification(trx, request.params.connection, 'link');
         const { id, partition, region, permission_set: permissionSet } = done.result;
         if (permissionSet === 'custom') {
-          throw new Problem('custom_policy_unpublished', 'A custom policy is not in the published template, so there is no link to it.', {
-            hint: 'Hand out GET /v1/connections/{connection}/template: it carries the policy.',
-          });
+          throw new Problem(
+            'custom_policy_unpublished',
+            'A custom policy is not in the published template, so there is no link to it.',
+            {
+              hint: 'Hand out GET /v1/connections/{connection}/template: it carries the policy.',
+            },
+          );
         }
-        const { url, stackName } = buildLink(templateUrl, { ...templateValues(done.result), permissionSet, id, partition, region });
+        const { url, stackName } = buildLink(templateUrl, {
+          ...templateValues(done.result),
+          permissionSet,
+          id,
+          partition,
+          region,
+        });
         return { ...done, result: { url, stack_name: stackName, template_url: templateUrl } };
       });
       wake?.();

@@ -4,7 +4,9 @@ import type { Caller } from '../http/caller.ts';
 import type { ConnectionRow } from './store.ts';
 
 export function noSuchConnection(): Problem {
-  return new Problem('not_found', 'There is no such connection.', { hint: 'GET /v1/connections lists those that you may see.' });
+  return new Problem('not_found', 'There is no such connection.', {
+    hint: 'GET /v1/connections lists those that you may see.',
+  });
 }
 
 /** @throws Problem `not_found` */
@@ -17,7 +19,9 @@ export function requireFound(row: ConnectionRow | undefined): ConnectionRow {
 export function requireConnected(row: ConnectionRow | undefined): ConnectionRow {
   const found = requireFound(row);
   if (found.state !== 'disconnected') return found;
-  throw new Problem('connection_disconnected', 'This connection was disconnected, for good.', { hint: 'Register a new connection.' });
+  throw new Problem('connection_disconnected', 'This connection was disconnected, for good.', {
+    hint: 'Register a new connection.',
+  });
 }
 
 export function stateRefused(row: ConnectionRow, wanted: string, hint: string): Problem {

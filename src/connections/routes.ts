@@ -31,7 +31,13 @@ import { waitUntilActive } from './wait.ts';
 export type ListGrantedConnections = (
   db: Db,
   workload: string,
-  page: { after?: string | undefined; limit: number; tenant?: string | undefined; label?: Record<string, string> | undefined; state?: ConnectionState | undefined },
+  page: {
+    after?: string | undefined;
+    limit: number;
+    tenant?: string | undefined;
+    label?: Record<string, string> | undefined;
+    state?: ConnectionState | undefined;
+  },
 ) => Promise<string[]>;
 
 export interface ConnectionDependencies {
@@ -101,11 +107,20 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
       const filter = { ...query, after, label: label === undefined ? undefined : parseLabel(label) };
       if (!request.caller.scopes.has('connections:read')) return listGranted(request.caller, filter, limit);
       const rows = await listConnections(db, { ...filter, limit: limit + 1 });
-      return toPage(rows, limit, (row) => showConnection(row, issuerUrl), ({ id }) => [id]);
+      return toPage(
+        rows,
+        limit,
+        (row) => showConnection(row, issuerUrl),
+        ({ id }) => [id],
+      );
     },
   );
 
-  async function listGranted(caller: Caller, filter: ConnectionFilter & { after?: string | undefined }, limit: number): Promise<Page<Connection>> {
+  async function listGranted(
+    caller: Caller,
+    filter: ConnectionFilter & { after?: string | undefined },
+    limit: number,
+  ): Promise<Page<Connection>> {
     const ids = await deps.listGrantedConnections(db, caller.id, { ...filter, limit: limit + 1 });
     const shown = ids.slice(0, limit);
     const rows = await findConnections(db, shown);
@@ -151,7 +166,9 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
     },
     async (request) => {
       const { caller, params, body } = request;
-      const row = await act(caller, (trx) => changeConnection(trx, caller, params.connection, body, assertLabelsUnambiguous));
+      const row = await act(caller, (trx) =>
+        changeConnection(trx, caller, params.connection, body, assertLabelsUnambiguous),
+      );
       deps.wake?.();
       return showConnection(row, issuerUrl);
     },

@@ -19,7 +19,12 @@ const Reference = Type.String({
   description: "The platform's own name for it, unique in the service, usable in paths.",
 });
 
-const Tenant = Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE, description: 'Whose it is, opaque to the service.' });
+const Tenant = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  pattern: PRINTABLE,
+  description: 'Whose it is, opaque to the service.',
+});
 
 const LABEL_KEY = '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$';
 
@@ -72,7 +77,9 @@ export const ConnectionChange = Type.Object(
     max_session_seconds: Type.Optional(MaxSessionSeconds),
     source_identity: Type.Optional(Type.Boolean()),
     session_tags: Type.Optional(Type.Boolean()),
-    state: Type.Optional(Type.Enum(['paused', 'active'], { description: '"active" resumes, and accepts a role that was re-created.' })),
+    state: Type.Optional(
+      Type.Enum(['paused', 'active'], { description: '"active" resumes, and accepts a role that was re-created.' }),
+    ),
   },
   { additionalProperties: false, minProperties: 1 },
 );
@@ -141,7 +148,11 @@ export const ConnectionQuery = Type.Object(
     ...PageQuery,
     tenant: Type.Optional(Tenant),
     label: Type.Optional(
-      Type.String({ maxLength: 400, pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}=[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$', description: 'key=value' }),
+      Type.String({
+        maxLength: 400,
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}=[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$',
+        description: 'key=value',
+      }),
     ),
     state: Type.Optional(State),
   },
@@ -150,13 +161,20 @@ export const ConnectionQuery = Type.Object(
 
 export const WaitQuery = Type.Object(
   {
-    wait: Type.Optional(Type.Enum(['active'], { description: 'Answer when it is active, or no longer on its way there, or at the timeout.' })),
+    wait: Type.Optional(
+      Type.Enum(['active'], {
+        description: 'Answer when it is active, or no longer on its way there, or at the timeout.',
+      }),
+    ),
     timeout_seconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 30, default: 20 })),
   },
   { additionalProperties: false },
 );
 
-export const TemplateQuery = Type.Object({ format: Type.Optional(Type.Enum(['yaml', 'json'])) }, { additionalProperties: false });
+export const TemplateQuery = Type.Object(
+  { format: Type.Optional(Type.Enum(['yaml', 'json'])) },
+  { additionalProperties: false },
+);
 
 export const Link = Type.Object(
   { url: Type.String(), stack_name: Type.String(), template_url: Type.String() },

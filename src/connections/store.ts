@@ -21,9 +21,27 @@ export interface ConnectionRow extends ConnectionColumns, AwsColumns {
 }
 
 const COLUMNS = [
-  ...(['c.id', 'c.reference', 'c.name', 'c.tenant', 'c.labels', 'c.issuer', 'c.subject', 'c.algorithm', 'c.state'] as const),
+  ...([
+    'c.id',
+    'c.reference',
+    'c.name',
+    'c.tenant',
+    'c.labels',
+    'c.issuer',
+    'c.subject',
+    'c.algorithm',
+    'c.state',
+  ] as const),
   ...(['c.state_reason', 'c.state_since', 'c.max_session_seconds', 'c.source_identity', 'c.session_tags'] as const),
-  ...(['c.generation', 'c.created_at', 'c.updated_at', 'a.account_id', 'a.partition', 'a.region', 'a.role_name'] as const),
+  ...([
+    'c.generation',
+    'c.created_at',
+    'c.updated_at',
+    'a.account_id',
+    'a.partition',
+    'a.region',
+    'a.role_name',
+  ] as const),
   ...(['a.role_arn', 'a.permission_set', 'a.additions', 'a.custom_policy', 'a.role_id', 'a.verified_at'] as const),
   ...(['v.started_at', 'v.attempts', 'v.next_at', 'v.last_code', 'v.last_detail'] as const),
 ] as const;
@@ -61,7 +79,10 @@ export async function lockConnection(trx: Transaction, idOrReference: string): P
 /** In the order of the ids; what is missing is left out. */
 export async function findConnections(db: Db, ids: readonly string[]): Promise<ConnectionRow[]> {
   if (ids.length === 0) return [];
-  return (await selectConnections(db).where('c.id', 'in', [...ids]).orderBy('c.id').execute()) as ConnectionRow[];
+  return (await selectConnections(db)
+    .where('c.id', 'in', [...ids])
+    .orderBy('c.id')
+    .execute()) as ConnectionRow[];
 }
 
 export interface ConnectionFilter {
@@ -93,7 +114,17 @@ export type NewRow = Pick<
 
 /** The issuer's row must be there. @returns undefined when the reference is taken. */
 export async function insertConnection(trx: Transaction, row: NewRow): Promise<ConnectionRow | undefined> {
-  const { account_id, partition, region, role_name, role_arn, permission_set, additions, custom_policy, ...connection } = row;
+  const {
+    account_id,
+    partition,
+    region,
+    role_name,
+    role_arn,
+    permission_set,
+    additions,
+    custom_policy,
+    ...connection
+  } = row;
   const inserted = await trx
     .insertInto('connections')
     .values({ ...connection, labels: JSON.stringify(connection.labels), cloud: 'aws', state: 'pending' })
@@ -112,13 +143,20 @@ export async function insertConnection(trx: Transaction, row: NewRow): Promise<C
 }
 
 export type Settings = Partial<
-  Pick<ConnectionRow, 'name' | 'reference' | 'tenant' | 'labels' | 'max_session_seconds' | 'source_identity' | 'session_tags'>
+  Pick<
+    ConnectionRow,
+    'name' | 'reference' | 'tenant' | 'labels' | 'max_session_seconds' | 'source_identity' | 'session_tags'
+  >
 >;
 
 const UNIQUE_VIOLATION = '23505';
 
 /** @returns false when the reference is another connection's; the transaction is then lost. */
-export async function updateSettings(trx: Transaction, id: string, { labels, ...settings }: Settings): Promise<boolean> {
+export async function updateSettings(
+  trx: Transaction,
+  id: string,
+  { labels, ...settings }: Settings,
+): Promise<boolean> {
   try {
     await trx
       .updateTable('connections')

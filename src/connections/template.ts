@@ -134,7 +134,10 @@ export function buildTemplate(issuerUrl: string): Template {
     policies: [
       optional('Core', { PolicyName: 'Core', PolicyDocument: corePolicy() }),
       ...ADDITIONS.map((addition) =>
-        optional(`With${ADDITION_NAMES[addition]}`, { PolicyName: ADDITION_NAMES[addition], PolicyDocument: additionPolicy(addition) }),
+        optional(`With${ADDITION_NAMES[addition]}`, {
+          PolicyName: ADDITION_NAMES[addition],
+          PolicyDocument: additionPolicy(addition),
+        }),
       ),
     ],
     parameters: { Parameters: PARAMETERS, Conditions: CONDITIONS },
@@ -145,20 +148,29 @@ export function buildTemplate(issuerUrl: string): Template {
 export function buildBakedTemplate(issuerUrl: string, values: TemplateValues): Template {
   const url = issuerUrlOf(issuerUrl, values.issuer);
   const { permissionSet } = values;
-  const managed = permissionSet === 'administrator' || permissionSet === 'read-only' ? [MANAGED_POLICIES[permissionSet]] : [];
+  const managed =
+    permissionSet === 'administrator' || permissionSet === 'read-only' ? [MANAGED_POLICIES[permissionSet]] : [];
   const additions = permissionSet === 'core' ? values.additions : [];
   return assemble(issuerUrl, {
     issuerUrl: url,
     roleName: values.roleName,
     maxSessionDuration: roleSessionSeconds(values.maxSessionSeconds),
     trust: {
-      ...buildTrust({ provider: { Ref: 'Provider' }, name: providerName(url), subject: values.subject, actions: trustActions(values) }),
+      ...buildTrust({
+        provider: { Ref: 'Provider' },
+        name: providerName(url),
+        subject: values.subject,
+        actions: trustActions(values),
+      }),
     },
     managedPolicyArns: managed.map(managedPolicyArn),
     policies: [
       permissionSet === 'core' ? { PolicyName: 'Core', PolicyDocument: corePolicy() } : undefined,
       permissionSet === 'custom' ? { PolicyName: 'Custom', PolicyDocument: values.customPolicy } : undefined,
-      ...additions.map((addition) => ({ PolicyName: ADDITION_NAMES[addition], PolicyDocument: additionPolicy(addition) })),
+      ...additions.map((addition) => ({
+        PolicyName: ADDITION_NAMES[addition],
+        PolicyDocument: additionPolicy(addition),
+      })),
     ],
   });
 }

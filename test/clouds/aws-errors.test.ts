@@ -5,8 +5,20 @@ import { buildStsHint, type TrustFacts } from '../../src/clouds/aws-hints.ts';
 
 const TABLE: [name: string, status: number, message: string, side: StsSide, code: string][] = [
   ['IDPCommunicationErrorException', 400, 'x', 'transient', 'IDPCommunicationError'],
-  ['InvalidIdentityTokenException', 400, "Couldn't retrieve verification key from your identity provider", 'transient', 'InvalidIdentityToken'],
-  ['InvalidIdentityTokenException', 400, 'No OpenIDConnect provider found in your account for https://i', 'account_owner', 'InvalidIdentityToken'],
+  [
+    'InvalidIdentityTokenException',
+    400,
+    "Couldn't retrieve verification key from your identity provider",
+    'transient',
+    'InvalidIdentityToken',
+  ],
+  [
+    'InvalidIdentityTokenException',
+    400,
+    'No OpenIDConnect provider found in your account for https://i',
+    'account_owner',
+    'InvalidIdentityToken',
+  ],
   ['InvalidIdentityTokenException', 400, 'Incorrect token audience', 'account_owner', 'InvalidIdentityToken'],
   ['InvalidIdentityTokenException', 400, 'The ID Token provided is not a valid JWT.', 'ours', 'InvalidIdentityToken'],
   ['ExpiredTokenException', 400, 'Token expired', 'ours', 'ExpiredToken'],
@@ -17,7 +29,13 @@ const TABLE: [name: string, status: number, message: string, side: StsSide, code
   ['MalformedPolicyDocumentException', 400, 'x', 'ours', 'MalformedPolicyDocument'],
   ['RegionDisabledException', 403, 'x', 'account_owner', 'RegionDisabled'],
   ['ValidationError', 400, 'x', 'ours', 'ValidationError'],
-  ['ValidationError', 400, 'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.', 'account_owner', 'ValidationError'],
+  [
+    'ValidationError',
+    400,
+    'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
+    'account_owner',
+    'ValidationError',
+  ],
   ['Throttling', 400, 'Rate exceeded', 'throttled', 'Throttling'],
   ['ThrottlingException', 400, 'Rate exceeded', 'throttled', 'Throttling'],
   ['Anything', 429, 'x', 'throttled', 'Anything'],
@@ -30,16 +48,34 @@ const TABLE: [name: string, status: number, message: string, side: StsSide, code
 
 t.test('every error has one side, and its code no suffix', async (t) => {
   for (const [name, httpStatusCode, message, side, awsCode] of TABLE) {
-    const error = toStsError(Object.assign(new Error(message), { name, $metadata: { httpStatusCode, requestId: 'r' } }));
-    t.match({ side: error.side, awsCode: error.awsCode, requestId: error.requestId }, { side, awsCode, requestId: 'r' }, `${name} ${httpStatusCode} ${message}`);
+    const error = toStsError(
+      Object.assign(new Error(message), { name, $metadata: { httpStatusCode, requestId: 'r' } }),
+    );
+    t.match(
+      { side: error.side, awsCode: error.awsCode, requestId: error.requestId },
+      { side, awsCode, requestId: 'r' },
+      `${name} ${httpStatusCode} ${message}`,
+    );
   }
 });
 
 t.test('without an answer: the network passes, a fault of our own does not', async (t) => {
-  t.match(toStsError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })), { side: 'transient', awsCode: 'Unreachable' });
-  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError' })), { side: 'transient', awsCode: 'Timeout' });
-  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError', code: 'ECONNRESET' })), { side: 'transient', awsCode: 'Unreachable' });
-  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError', code: 'ETIMEDOUT' })), { side: 'transient', awsCode: 'Timeout' });
+  t.match(toStsError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })), {
+    side: 'transient',
+    awsCode: 'Unreachable',
+  });
+  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError' })), {
+    side: 'transient',
+    awsCode: 'Timeout',
+  });
+  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError', code: 'ECONNRESET' })), {
+    side: 'transient',
+    awsCode: 'Unreachable',
+  });
+  t.match(toStsError(Object.assign(new Error('x'), { name: 'TimeoutError', code: 'ETIMEDOUT' })), {
+    side: 'transient',
+    awsCode: 'Timeout',
+  });
   const ours = toStsError(new TypeError('cannot sign eyJx.y.z'));
   t.match(ours, { side: 'ours', awsCode: 'NotSent' });
   t.notMatch(ours.message, 'eyJ');
@@ -54,18 +90,35 @@ const facts: TrustFacts = {
   roleArn: 'arn:aws:iam::111122223333:role/countersign-bbb',
 };
 const hint = (name: string, message: string, more: Partial<TrustFacts> = {}): string =>
-  buildStsHint({ ...facts, ...more }, toStsError(Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 400 } })));
+  buildStsHint(
+    { ...facts, ...more },
+    toStsError(Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 400 } })),
+  );
 
 t.test('the hint names the line to mend, with its value', async (t) => {
   const denied = hint('AccessDenied', 'x');
-  for (const part of [facts.issuerUrl, facts.roleArn, '"id.example.com/c/is_aaa:aud": "sts.amazonaws.com"', '"id.example.com/c/is_aaa:sub": "cn_bbb"']) {
+  for (const part of [
+    facts.issuerUrl,
+    facts.roleArn,
+    '"id.example.com/c/is_aaa:aud": "sts.amazonaws.com"',
+    '"id.example.com/c/is_aaa:sub": "cn_bbb"',
+  ]) {
     t.ok(denied.includes(part), part);
   }
   t.notMatch(denied, /TagSession|SetSourceIdentity/);
-  t.match(hint('AccessDenied', 'x', { sessionTags: true, sourceIdentity: true }), /sts:TagSession, sts:SetSourceIdentity/);
-  t.match(hint('InvalidIdentityTokenException', 'No OpenIDConnect provider found'), /no OIDC provider for https:\/\/id.example.com\/c\/is_aaa/);
+  t.match(
+    hint('AccessDenied', 'x', { sessionTags: true, sourceIdentity: true }),
+    /sts:TagSession, sts:SetSourceIdentity/,
+  );
+  t.match(
+    hint('InvalidIdentityTokenException', 'No OpenIDConnect provider found'),
+    /no OIDC provider for https:\/\/id.example.com\/c\/is_aaa/,
+  );
   t.match(hint('InvalidIdentityTokenException', 'Incorrect token audience'), /ClientIdList/);
-  t.match(hint('ValidationError', 'exceeds the MaxSessionDuration', { durationSeconds: 7200 }), /7200 s.*MaxSessionDuration/);
+  t.match(
+    hint('ValidationError', 'exceeds the MaxSessionDuration', { durationSeconds: 7200 }),
+    /7200 s.*MaxSessionDuration/,
+  );
   t.match(hint('RegionDisabledException', 'x', { region: 'me-south-1' }), /me-south-1/);
 });
 

@@ -6,7 +6,13 @@ import { StsError } from '../../src/clouds/aws-errors.ts';
 import { ASSUMED, failure, IDENTITY, startFakeSts } from './fake-sts.ts';
 
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJjbl90ZXN0In0.c2lnbmF0dXJl';
-const input = { region: 'eu-west-1', roleArn: 'arn:aws:iam::111122223333:role/r', roleSessionName: 's', token: TOKEN, durationSeconds: 900 };
+const input = {
+  region: 'eu-west-1',
+  roleArn: 'arn:aws:iam::111122223333:role/r',
+  roleSessionName: 's',
+  token: TOKEN,
+  durationSeconds: 900,
+};
 
 async function failureOf(promise: Promise<unknown>): Promise<StsError> {
   const error = await promise.then(
@@ -21,7 +27,11 @@ t.test('AssumeRoleWithWebIdentity goes out unsigned, with exactly what was asked
   const fake = await startFakeSts(t);
   const sts = createAwsSts({ endpointUrl: fake.url });
   t.teardown(() => sts.close());
-  const session = await sts.assumeRoleWithWebIdentity({ ...input, policy: '{"Statement":[]}', policyArns: ['arn:aws:iam::aws:policy/A'] });
+  const session = await sts.assumeRoleWithWebIdentity({
+    ...input,
+    policy: '{"Statement":[]}',
+    policyArns: ['arn:aws:iam::aws:policy/A'],
+  });
   const [call] = fake.received;
   t.same(Object.fromEntries(call?.form ?? []), {
     Action: 'AssumeRoleWithWebIdentity',
@@ -34,7 +44,12 @@ t.test('AssumeRoleWithWebIdentity goes out unsigned, with exactly what was asked
     'PolicyArns.member.1.arn': 'arn:aws:iam::aws:policy/A',
   });
   t.equal(call?.headers.authorization, undefined);
-  t.match(session, { accessKeyId: 'ASIAEXAMPLE', assumedRoleId: 'AROAEXAMPLEEXAMPLE123:s', packedPolicySize: 25, expiration: new Date('2026-11-21T05:00:00Z') });
+  t.match(session, {
+    accessKeyId: 'ASIAEXAMPLE',
+    assumedRoleId: 'AROAEXAMPLEEXAMPLE123:s',
+    packedPolicySize: 25,
+    expiration: new Date('2026-11-21T05:00:00Z'),
+  });
   t.ok(session.requestId);
 });
 
@@ -80,7 +95,11 @@ t.test('a refusal is not retried', async (t) => {
   const fake = await startFakeSts(t, [{ status: 403, body: failure('AccessDenied', 'Not authorized') }]);
   const sts = createAwsSts({ endpointUrl: fake.url });
   t.teardown(() => sts.close());
-  t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'account_owner', awsCode: 'AccessDenied', requestId: /./ });
+  t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), {
+    side: 'account_owner',
+    awsCode: 'AccessDenied',
+    requestId: /./,
+  });
   t.equal(fake.received.length, 1);
 });
 
@@ -109,13 +128,19 @@ t.test('an error never carries the token, though AWS echoes it and the SDK keeps
   const sts = createAwsSts({ endpointUrl: fake.url });
   t.teardown(() => sts.close());
   const error = await failureOf(sts.assumeRoleWithWebIdentity(input));
-  t.match(error, { side: 'ours', awsCode: 'ValidationError', awsMessage: /^1 validation error detected: Value '\[token\]'/ });
+  t.match(error, {
+    side: 'ours',
+    awsCode: 'ValidationError',
+    awsMessage: /^1 validation error detected: Value '\[token\]'/,
+  });
   const everything = inspect(error, { depth: 20, showHidden: true });
   for (const part of TOKEN.split('.')) t.notMatch(everything, part);
 });
 
 t.test('an answer that is not from AWS is told as such', async (t) => {
-  const fake = await startFakeSts(t, [{ status: 403, body: '<html><body>Blocked by the proxy</body></html>', headers: { 'content-type': 'text/html' } }]);
+  const fake = await startFakeSts(t, [
+    { status: 403, body: '<html><body>Blocked by the proxy</body></html>', headers: { 'content-type': 'text/html' } },
+  ]);
   const sts = createAwsSts({ endpointUrl: fake.url });
   t.teardown(() => sts.close());
   t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'transient', awsCode: 'Unreadable' });
@@ -128,12 +153,23 @@ t.test('a cut or an endless answer is told as such, and leaves nothing behind', 
   const sts = createAwsSts({ endpointUrl: fake.url });
   t.teardown(() => sts.close());
   t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'transient' });
-  fake.answers = [{ body: ASSUMED.replace('</AssumeRoleWithWebIdentityResult>', `<X>${'x'.repeat(8 * 1024 * 1024)}</X></AssumeRoleWithWebIdentityResult>`) }];
+  fake.answers = [
+    {
+      body: ASSUMED.replace(
+        '</AssumeRoleWithWebIdentityResult>',
+        `<X>${'x'.repeat(8 * 1024 * 1024)}</X></AssumeRoleWithWebIdentityResult>`,
+      ),
+    },
+  ];
   const error = await failureOf(sts.assumeRoleWithWebIdentity(input));
   t.match(error, { side: 'transient', awsCode: 'Unreadable' });
   t.notMatch(inspect(error, { depth: 20, showHidden: true }), /token-one|statusCode|IncomingMessage|c2lnbmF0dXJl/);
   fake.answers = [{ body: ASSUMED.replace('session<', `${'s'.repeat(100_000)}<`) }];
-  t.equal((await sts.assumeRoleWithWebIdentity(input)).sessionToken.length, 100_000, 'a long session token is none of that');
+  t.equal(
+    (await sts.assumeRoleWithWebIdentity(input)).sessionToken.length,
+    100_000,
+    'a long session token is none of that',
+  );
 });
 
 t.test('one connection is kept for many calls', async (t) => {

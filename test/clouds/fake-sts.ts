@@ -62,7 +62,12 @@ export async function startFakeSts(t: Test, answers: Answer[] = [{ body: ASSUMED
     if (answer.reset) return request.socket.destroy();
     if (answer.afterMs === Infinity) return;
     setTimeout(() => {
-      response.writeHead(answer.status ?? 200, { 'content-type': 'text/xml', 'x-amzn-requestid': 'req-h', ...lengthOf(answer), ...answer.headers });
+      response.writeHead(answer.status ?? 200, {
+        'content-type': 'text/xml',
+        'x-amzn-requestid': 'req-h',
+        ...lengthOf(answer),
+        ...answer.headers,
+      });
       if (answer.missing === undefined) return response.end(answer.body ?? '');
       response.write(answer.body ?? '', () => request.socket.destroy());
     }, answer.afterMs ?? 0);

@@ -79,7 +79,12 @@ export async function openApi(t: Test, more: Partial<ConnectionDependencies> = {
   });
   t.teardown(() => server.close().then(() => stream.close()));
 
-  const call: Api['call'] = async (method, url, body, { kind = 'host', id = 'host', scopes = SCOPES, headers = {}, raw } = {}) => {
+  const call: Api['call'] = async (
+    method,
+    url,
+    body,
+    { kind = 'host', id = 'host', scopes = SCOPES, headers = {}, raw } = {},
+  ) => {
     caller = { kind, id, scopes: new Set(scopes), confirm: async () => {} };
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     const type = payload === undefined ? {} : { 'content-type': 'application/json' };
@@ -88,9 +93,15 @@ export async function openApi(t: Test, more: Partial<ConnectionDependencies> = {
       ...(payload === undefined ? {} : { payload }),
     });
     const json = /json/.test(String(response.headers['content-type']));
-    return { status: response.statusCode, body: json ? response.json() : undefined, text: response.body, headers: response.headers };
+    return {
+      status: response.statusCode,
+      body: json ? response.json() : undefined,
+      text: response.body,
+      headers: response.headers,
+    };
   };
-  const epoch: Api['epoch'] = async () => (await db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
+  const epoch: Api['epoch'] = async () =>
+    (await db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
   return {
     ...{ database, act, server, rings: asked, call, epoch },
     woken: () => woken,
@@ -100,7 +111,12 @@ export async function openApi(t: Test, more: Partial<ConnectionDependencies> = {
       return answer.body;
     },
     records: async (prefix) => {
-      const rows = await db.selectFrom('audit').select('row').where('kind', 'like', `${prefix}%`).orderBy('seq').execute();
+      const rows = await db
+        .selectFrom('audit')
+        .select('row')
+        .where('kind', 'like', `${prefix}%`)
+        .orderBy('seq')
+        .execute();
       return rows.map(({ row }) => JSON.parse(row));
     },
     snapshot: async () =>

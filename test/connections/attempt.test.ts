@@ -8,17 +8,46 @@ import { createFakeCloud, denied } from './fake-cloud.ts';
 
 const row = (more: Partial<ConnectionRow> = {}): ConnectionRow =>
   ({
-    ...{ id: 'cn_one', issuer: 'is_one', subject: 'cn_one', algorithm: 'ES256', account_id: '111122223333', partition: 'aws', region: 'eu-west-1' },
-    ...{ role_name: 'their-role', role_arn: 'arn:aws:iam::111122223333:role/their-role', session_tags: false, source_identity: false, ...more },
+    ...{
+      id: 'cn_one',
+      issuer: 'is_one',
+      subject: 'cn_one',
+      algorithm: 'ES256',
+      account_id: '111122223333',
+      partition: 'aws',
+      region: 'eu-west-1',
+    },
+    ...{
+      role_name: 'their-role',
+      role_arn: 'arn:aws:iam::111122223333:role/their-role',
+      session_tags: false,
+      source_identity: false,
+      ...more,
+    },
   }) as ConnectionRow;
 
 t.test('the session can do nothing, and is named so that it can be told', async (t) => {
   const cloud = createFakeCloud();
   const { outcome, evidence } = await attemptVerification(cloud, row());
   t.same(outcome, { ok: true, roleId: 'AROAFIRST' });
-  t.same(cloud.minted, [{ issuer: 'is_one', algorithm: 'ES256', subject: 'cn_one', roleArn: row().role_arn, sourceIdentity: undefined, tags: undefined }]);
+  t.same(cloud.minted, [
+    {
+      issuer: 'is_one',
+      algorithm: 'ES256',
+      subject: 'cn_one',
+      roleArn: row().role_arn,
+      sourceIdentity: undefined,
+      tags: undefined,
+    },
+  ]);
   const [{ policy = '', ...asked } = { policy: '' }] = cloud.assumed;
-  t.same(asked, { region: 'eu-west-1', roleArn: row().role_arn, roleSessionName: 'countersign-verify', token: 'token-1', durationSeconds: 900 });
+  t.same(asked, {
+    region: 'eu-west-1',
+    roleArn: row().role_arn,
+    roleSessionName: 'countersign-verify',
+    token: 'token-1',
+    durationSeconds: 900,
+  });
   t.same(JSON.parse(policy), { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: '*', Resource: '*' }] });
   t.match(cloud.identified, [{ region: 'eu-west-1', accessKeyId: 'ASIAVERIFY', sessionToken: row().role_arn }]);
   t.same(evidence, { kid: 'kid-1', jti: 'jti-1', access_key_id: 'ASIAVERIFY', request_id: 'req-1' });
@@ -52,12 +81,16 @@ t.test('refusals come with the line to mend, for this very connection', async (t
   const { outcome, evidence } = await attemptVerification(cloud, row());
   t.match(outcome, { ok: false, side: 'account_owner', code: 'AccessDenied' });
   const { detail } = outcome as { detail: string };
-  for (const part of [`${ISSUER_URL}/c/is_one`, 'id.example.com/c/is_one:sub": "cn_one"', row().role_arn]) t.ok(detail.includes(part), part);
+  for (const part of [`${ISSUER_URL}/c/is_one`, 'id.example.com/c/is_one:sub": "cn_one"', row().role_arn])
+    t.ok(detail.includes(part), part);
   t.same(evidence, { kid: 'kid-1', jti: 'jti-1', request_id: 'req-denied' });
   cloud.mintWebIdentityToken = async () => {
     throw new Problem('unavailable', 'The issuer has no key that signs.');
   };
-  t.same(await attemptVerification(cloud, row()), { outcome: { ok: false, side: 'ours', code: 'unavailable', detail: 'The issuer has no key that signs.' }, evidence: {} });
+  t.same(await attemptVerification(cloud, row()), {
+    outcome: { ok: false, side: 'ours', code: 'unavailable', detail: 'The issuer has no key that signs.' },
+    evidence: {},
+  });
   cloud.mintWebIdentityToken = async () => {
     throw new TypeError('a bug');
   };

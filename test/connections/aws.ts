@@ -34,13 +34,24 @@ export function openOwner(t: Test, sandbox: Sandbox, accountId: string, region =
   }
   return {
     createStack: async (name, template, parameters = {}) => {
-      const given = Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }));
+      const given = Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
+        ParameterKey,
+        ParameterValue,
+      }));
       await cloudFormation.send(
-        new CreateStackCommand({ StackName: name, TemplateBody: template, Parameters: given, Capabilities: ['CAPABILITY_NAMED_IAM'] }),
+        new CreateStackCommand({
+          StackName: name,
+          TemplateBody: template,
+          Parameters: given,
+          Capabilities: ['CAPABILITY_NAMED_IAM'],
+        }),
       );
       const stack = await settle(name);
-      if (stack?.StackStatus !== 'CREATE_COMPLETE') throw new Error(`${stack?.StackStatus}: ${stack?.StackStatusReason}`);
-      return Object.fromEntries((stack.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']));
+      if (stack?.StackStatus !== 'CREATE_COMPLETE')
+        throw new Error(`${stack?.StackStatus}: ${stack?.StackStatusReason}`);
+      return Object.fromEntries(
+        (stack.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey ?? '', OutputValue ?? '']),
+      );
     },
     deleteStack: async (name) => {
       await cloudFormation.send(new DeleteStackCommand({ StackName: name }));
@@ -83,7 +94,8 @@ export async function openWorld(t: Test): Promise<World> {
   const get: World['get'] = (id, query = '') => call('GET', `/v1/connections/${id}${query}`);
   return {
     ...{ sandbox, service, get },
-    create: (body = {}) => call('POST', '/v1/connections', { name: 'x', aws: { account_id: ACCOUNT, permission_set: 'core' }, ...body }),
+    create: (body = {}) =>
+      call('POST', '/v1/connections', { name: 'x', aws: { account_id: ACCOUNT, permission_set: 'core' }, ...body }),
     template: async (id, format) => {
       const body = await call('GET', `/v1/connections/${id}/template?format=${format}`);
       return typeof body === 'string' ? body : JSON.stringify(body);
@@ -99,7 +111,11 @@ export async function openWorld(t: Test): Promise<World> {
     hurry: async (id, elapsedSeconds) => {
       const began = elapsedSeconds === undefined ? {} : { started_at: new Date(Date.now() - elapsedSeconds * 1000) };
       const past = new Date(Date.now() - 1000);
-      await service.database.db.updateTable('verifications').set({ next_at: past, ...began }).where('connection', '=', id).execute();
+      await service.database.db
+        .updateTable('verifications')
+        .set({ next_at: past, ...began })
+        .where('connection', '=', id)
+        .execute();
     },
   };
 }

@@ -16,14 +16,25 @@ export interface FakeCloud extends AttemptDeps {
 }
 
 export const denied = (more: Partial<StsFailure> = {}): StsError =>
-  new StsError({ side: 'account_owner', awsCode: 'AccessDenied', awsMessage: 'Not authorized', requestId: 'req-denied', ...more });
+  new StsError({
+    side: 'account_owner',
+    awsCode: 'AccessDenied',
+    awsMessage: 'Not authorized',
+    requestId: 'req-denied',
+    ...more,
+  });
 
 export function createFakeCloud(): FakeCloud {
   const cloud: FakeCloud = {
     ...{ issuerUrl: ISSUER_URL, minted: [], assumed: [], identified: [], identity: {}, answer: () => 'AROAFIRST' },
     mintWebIdentityToken: async (input) => {
       cloud.minted.push(input);
-      return { token: `token-${cloud.minted.length}`, kid: 'kid-1', jti: `jti-${cloud.minted.length}`, expiresAt: new Date() };
+      return {
+        token: `token-${cloud.minted.length}`,
+        kid: 'kid-1',
+        jti: `jti-${cloud.minted.length}`,
+        expiresAt: new Date(),
+      };
     },
     sts: {
       assumeRoleWithWebIdentity: async (input) => {
@@ -31,7 +42,13 @@ export function createFakeCloud(): FakeCloud {
         const answer = await cloud.answer(input.roleArn);
         if (answer instanceof StsError) throw answer;
         return {
-          ...{ accessKeyId: 'ASIAVERIFY', secretAccessKey: 'secret-canary', sessionToken: input.roleArn, expiration: new Date(), requestId: 'req-1' },
+          ...{
+            accessKeyId: 'ASIAVERIFY',
+            secretAccessKey: 'secret-canary',
+            sessionToken: input.roleArn,
+            expiration: new Date(),
+            requestId: 'req-1',
+          },
           ...{ assumedRoleArn: 'x', assumedRoleId: `${answer}:${input.roleSessionName}` },
         };
       },

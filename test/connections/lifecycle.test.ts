@@ -2,7 +2,16 @@
 import t from 'tap';
 import { type Happening, isPolled, nextState, STATES } from '../../src/connections/lifecycle.ts';
 
-const HAPPENINGS: Happening[] = ['verification_requested', 'verified', 'role_recreated', 'probe_failed', 'verification_expired', 'paused', 'resumed', 'disconnected'];
+const HAPPENINGS: Happening[] = [
+  'verification_requested',
+  'verified',
+  'role_recreated',
+  'probe_failed',
+  'verification_expired',
+  'paused',
+  'resumed',
+  'disconnected',
+];
 
 // A line a state, a column a happening, in the order above; - may not happen.
 const TABLE = `
@@ -15,11 +24,20 @@ const TABLE = `
   disconnected  -          -       -         -         -        -       -          disconnected`;
 
 t.test('the table', async (t) => {
-  const lines = TABLE.trim().split('\n').map((line) => line.trim().split(/\s+/));
-  t.same(lines.map(([state]) => state), [...STATES]);
+  const lines = TABLE.trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  t.same(
+    lines.map(([state]) => state),
+    [...STATES],
+  );
   for (const [state, ...cells] of lines) {
     HAPPENINGS.forEach((happening, at) => {
-      t.equal(nextState(state as (typeof STATES)[number], happening, true) ?? '-', cells[at], `${state} when ${happening}`);
+      t.equal(
+        nextState(state as (typeof STATES)[number], happening, true) ?? '-',
+        cells[at],
+        `${state} when ${happening}`,
+      );
     });
   }
 });

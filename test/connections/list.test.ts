@@ -3,22 +3,40 @@ import t from 'tap';
 import { createId } from '../../src/ids.ts';
 import { type Api, openApi, refused } from './api.ts';
 
-async function insertGrant(api: Api, workload: string, kind: 'connection' | 'label' | 'tenant' | 'all', value: string): Promise<void> {
+async function insertGrant(
+  api: Api,
+  workload: string,
+  kind: 'connection' | 'label' | 'tenant' | 'all',
+  value: string,
+): Promise<void> {
   const label = kind === 'label' ? JSON.stringify(Object.fromEntries([value.split('=')])) : null;
   const row = { id: createId('gr'), workload, selector_kind: kind, selector_value: value, selector_label: label };
-  await api.database.db.insertInto('grants').values({ ...row, purpose: 'default', max_session_seconds: 3600, policy_arns: [], tags: '{}' }).execute();
+  await api.database.db
+    .insertInto('grants')
+    .values({ ...row, purpose: 'default', max_session_seconds: 3600, policy_arns: [], tags: '{}' })
+    .execute();
 }
 
 async function insertWorkload(api: Api): Promise<string> {
   const id = createId('wl');
-  await api.database.db.insertInto('workloads').values({ id, slug: `s${id.slice(3, 12)}`, state: 'active', scopes: [], audiences: [], jwks: '{"keys":[]}' }).execute();
+  await api.database.db
+    .insertInto('workloads')
+    .values({ id, slug: `s${id.slice(3, 12)}`, state: 'active', scopes: [], audiences: [], jwks: '{"keys":[]}' })
+    .execute();
   return id;
 }
 
 t.test('pages and filters', async (t) => {
   const api = await openApi(t);
   const made = [];
-  for (let n = 0; n < 5; n += 1) made.push(await api.create({ name: `n${n}`, tenant: n < 3 ? 'acme' : 'default', labels: { n: String(n), env: n % 2 ? 'prod' : 'dev' } }));
+  for (let n = 0; n < 5; n += 1)
+    made.push(
+      await api.create({
+        name: `n${n}`,
+        tenant: n < 3 ? 'acme' : 'default',
+        labels: { n: String(n), env: n % 2 ? 'prod' : 'dev' },
+      }),
+    );
   const gone = await api.create();
   await api.call('DELETE', `/v1/connections/${gone.id}`);
   const ids = made.map(({ id }) => id).sort();
@@ -33,7 +51,8 @@ t.test('pages and filters', async (t) => {
     pages += 1;
   }
   t.same([found, pages], [ids, 3], 'each once, in order, the tombstone not');
-  const list = async (query: string): Promise<string[]> => (await api.call('GET', `/v1/connections?${query}`)).body.items.map(({ name }: { name: string }) => name).sort();
+  const list = async (query: string): Promise<string[]> =>
+    (await api.call('GET', `/v1/connections?${query}`)).body.items.map(({ name }: { name: string }) => name).sort();
   t.same(await list('tenant=acme'), ['n0', 'n1', 'n2']);
   t.same(await list('label=env%3Dprod'), ['n1', 'n3']);
   t.same(await list('label=env%3Dprod&tenant=acme'), ['n1']);
@@ -52,7 +71,11 @@ t.test('a workload without scopes sees what it may use, and no more', async (t) 
   await api.create({ name: 'other tenant', tenant: 'acme2' });
   const ended = await api.create({ name: 'ended' });
   const see = async (workload: string, query = ''): Promise<string[]> => {
-    const { status, body } = await api.call('GET', `/v1/connections?${query}`, undefined, { kind: 'workload', id: workload, scopes: [] });
+    const { status, body } = await api.call('GET', `/v1/connections?${query}`, undefined, {
+      kind: 'workload',
+      id: workload,
+      scopes: [],
+    });
     t.equal(status, 200);
     return body.items.map(({ name }: { name: string }) => name).sort();
   };
@@ -69,10 +92,23 @@ t.test('a workload without scopes sees what it may use, and no more', async (t) 
   t.same(await see(one, 'label=env%3Dprod'), ['labelled']);
   t.same(await see(await insertWorkload(api), 'state=pending'), []);
   const first = await api.call('GET', '/v1/connections?limit=1', undefined, { kind: 'workload', id: one, scopes: [] });
-  const rest = await api.call('GET', `/v1/connections?limit=50&cursor=${first.body.next_cursor}`, undefined, { kind: 'workload', id: one, scopes: [] });
+  const rest = await api.call('GET', `/v1/connections?limit=50&cursor=${first.body.next_cursor}`, undefined, {
+    kind: 'workload',
+    id: one,
+    scopes: [],
+  });
   const names = [...first.body.items, ...rest.body.items].map(({ name }: { name: string }) => name).sort();
   t.same(names, ['labelled', 'single'], 'in pages as well');
-  refused(t, await api.call('GET', `/v1/connections/${single.id}`, undefined, { kind: 'workload', id: one, scopes: [] }), 403, 'insufficient_scope');
-  const all = await api.call('GET', '/v1/connections', undefined, { kind: 'workload', id: one, scopes: ['connections:read'] });
+  refused(
+    t,
+    await api.call('GET', `/v1/connections/${single.id}`, undefined, { kind: 'workload', id: one, scopes: [] }),
+    403,
+    'insufficient_scope',
+  );
+  const all = await api.call('GET', '/v1/connections', undefined, {
+    kind: 'workload',
+    id: one,
+    scopes: ['connections:read'],
+  });
   t.equal(all.body.items.length, 5, 'with the scope, all');
 });

@@ -25,16 +25,30 @@ t.test('the link fills in every parameter of the published template', async (t) 
   const { templateURL, stackName: named, ...parameters } = given;
   t.same([templateURL, named], [templateUrl, stackName]);
   t.same(parameters, {
-    ...{ param_IssuerId: issuer.id, param_ConnectionId: id, param_RoleName: aws.role_name, param_PermissionSet: 'core' },
+    ...{
+      param_IssuerId: issuer.id,
+      param_ConnectionId: id,
+      param_RoleName: aws.role_name,
+      param_PermissionSet: 'core',
+    },
     ...{ param_S3: 'true', param_RDS: 'false', param_ElastiCache: 'false', param_SNS: 'true', param_SQS: 'false' },
     ...{ param_MaxSessionDuration: '7200', param_SessionTags: 'true', param_SourceIdentity: 'false' },
   });
-  t.same(Object.keys(parameters).map((name) => name.slice(6)).sort(), Object.keys(buildTemplate(ISSUER_URL).Parameters ?? {}).sort());
+  t.same(
+    Object.keys(parameters)
+      .map((name) => name.slice(6))
+      .sort(),
+    Object.keys(buildTemplate(ISSUER_URL).Parameters ?? {}).sort(),
+  );
 });
 
 t.test("the console is the partition's own", async (t) => {
   const api = await openApi(t, { templateUrl });
-  const hosts = { 'aws-cn': 'cn-north-1.console.amazonaws.cn', 'aws-us-gov': 'us-gov-west-1.console.amazonaws-us-gov.com', 'aws-eusc': 'eusc-de-east-1.console.amazonaws-eusc.eu' };
+  const hosts = {
+    'aws-cn': 'cn-north-1.console.amazonaws.cn',
+    'aws-us-gov': 'us-gov-west-1.console.amazonaws-us-gov.com',
+    'aws-eusc': 'eusc-de-east-1.console.amazonaws-eusc.eu',
+  };
   for (const [partition, host] of Object.entries(hosts)) {
     const { id } = await api.create({ aws: { ...NEW.aws, partition } });
     t.equal(new URL((await api.call('GET', `/v1/connections/${id}/link`)).body.url).host, host);
@@ -68,30 +82,52 @@ t.test('the templates come as YAML or JSON', async (t) => {
     refused(t, await api.call('GET', `${path}?format=xml`), 400, 'invalid_request');
   }
   const { body } = await api.call('GET', `/v1/connections/${id}/template?format=json`);
-  t.match(body.Resources, { Provider: { Properties: { Url: issuer.url } }, Role: { Properties: { RoleName: aws.role_name } } });
+  t.match(body.Resources, {
+    Provider: { Properties: { Url: issuer.url } },
+    Role: { Properties: { RoleName: aws.role_name } },
+  });
   t.equal(body.Parameters, undefined, 'nothing to fill in');
   t.same((await api.call('GET', '/v1/template?format=json')).body, buildTemplate(ISSUER_URL));
 });
 
 t.test('each of them starts the verification of a pending connection, once on record', async (t) => {
   const api = await openApi(t, { templateUrl });
-  for (const [method, by, expected] of [['GET', 'link', 200], ['GET', 'template', 200], ['POST', 'verify', 202]] as const) {
+  for (const [method, by, expected] of [
+    ['GET', 'link', 200],
+    ['GET', 'template', 200],
+    ['POST', 'verify', 202],
+  ] as const) {
     const { id } = await api.create();
     const epoch = await api.epoch();
     const woken = api.woken();
     t.equal((await api.call(method, `/v1/connections/${id}/${by}`)).status, expected);
     const { body } = await api.call('GET', `/v1/connections/${id}`);
-    t.match(body, { state: 'verifying', generation: 2, verification: { attempts: 0, last_code: null, started_at: /Z$/, next_at: /Z$/ } }, by);
+    t.match(
+      body,
+      {
+        state: 'verifying',
+        generation: 2,
+        verification: { attempts: 0, last_code: null, started_at: /Z$/, next_at: /Z$/ },
+      },
+      by,
+    );
     t.ok((await api.epoch()) > epoch);
     t.equal(api.woken(), woken + 1, 'and the verifier is woken');
     const after = await api.epoch();
     await api.call('GET', `/v1/connections/${id}/template`);
-    t.match([await api.epoch(), await api.records('connection.verification_requested')].flat().slice(0, 1), [after], 'asking again is no change');
-    const records = (await api.records('connection.verification_requested')).filter(({ connection }) => connection === id);
+    t.match(
+      [await api.epoch(), await api.records('connection.verification_requested')].flat().slice(0, 1),
+      [after],
+      'asking again is no change',
+    );
+    const records = (await api.records('connection.verification_requested')).filter(
+      ({ connection }) => connection === id,
+    );
     t.match(records, [{ details: { by } }]);
     t.equal(records.length, 1);
   }
-  for (const path of ['link', 'template']) refused(t, await api.call('GET', `/v1/connections/${createId('cn')}/${path}`), 404, 'not_found');
+  for (const path of ['link', 'template'])
+    refused(t, await api.call('GET', `/v1/connections/${createId('cn')}/${path}`), 404, 'not_found');
   refused(t, await api.call('POST', `/v1/connections/${createId('cn')}/verify`), 404, 'not_found');
 });
 
@@ -100,7 +136,10 @@ t.test('asking again begins the schedule anew', async (t) => {
   const { id } = await api.create();
   await api.call('GET', `/v1/connections/${id}/link`);
   const late = new Date(Date.now() + 3_600_000);
-  await api.database.db.updateTable('verifications').set({ next_at: late, attempts: 40, started_at: new Date(0) }).execute();
+  await api.database.db
+    .updateTable('verifications')
+    .set({ next_at: late, attempts: 40, started_at: new Date(0) })
+    .execute();
   await api.call('GET', `/v1/connections/${id}/link`);
   const { verification } = (await api.call('GET', `/v1/connections/${id}`)).body;
   t.equal(verification.attempts, 0);

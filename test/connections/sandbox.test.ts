@@ -2,40 +2,78 @@
 import t from 'tap';
 import { ACCOUNT, openOwner, openWorld } from './aws.ts';
 
-const POLICY = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/${aws:username}/*' }] };
+const POLICY = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/${aws:username}/*' }],
+};
 
 t.test('the published template with the parameters of the link: verified and Active', async (t) => {
   const world = await openWorld(t);
   const owner = openOwner(t, world.sandbox, ACCOUNT);
-  const { id, aws, issuer } = await world.create({ aws: { account_id: ACCOUNT, permission_set: 'core', additions: ['s3'] }, session_tags: true });
+  const { id, aws, issuer } = await world.create({
+    aws: { account_id: ACCOUNT, permission_set: 'core', additions: ['s3'] },
+    session_tags: true,
+  });
   const link = await world.get(id, '/link');
   const query = new URLSearchParams(link.url.split('#')[1].split('?')[1]);
-  const parameters = Object.fromEntries([...query].filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice(6), value]));
+  const parameters = Object.fromEntries(
+    [...query].filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice(6), value]),
+  );
   const before = await world.until(id, ({ verification }) => verification?.attempts > 0);
-  t.match(before, { state: 'verifying', verification: { last_code: 'InvalidIdentityToken', last_detail: new RegExp(`no OIDC provider for ${issuer.url}`) } });
+  t.match(before, {
+    state: 'verifying',
+    verification: { last_code: 'InvalidIdentityToken', last_detail: new RegExp(`no OIDC provider for ${issuer.url}`) },
+  });
   const published = await world.service.call('GET', '/v1/template');
   const outputs = await owner.createStack(link.stack_name, published.body, parameters);
-  t.same(outputs, { AccountId: ACCOUNT, RoleArn: aws.role_arn, ProviderArn: `arn:aws:iam::${ACCOUNT}:oidc-provider/${issuer.url.slice('http://'.length)}`, IssuerUrl: issuer.url });
+  t.same(outputs, {
+    AccountId: ACCOUNT,
+    RoleArn: aws.role_arn,
+    ProviderArn: `arn:aws:iam::${ACCOUNT}:oidc-provider/${issuer.url.slice('http://'.length)}`,
+    IssuerUrl: issuer.url,
+  });
   await world.hurry(id);
   const after = await world.get(id, '?wait=active&timeout_seconds=20');
   t.match(after, { state: 'active', verification: null, aws: { role_id: /^AROA[A-Z0-9]{17}$/, verified_at: /Z$/ } });
   const trust = await owner.trustOf(aws.role_name);
-  t.same(trust.Statement[0].Action, ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'], 'tagging, because it is switched on; no source identity');
-  t.match(await (async () => (await world.service.call('GET', `/v1/audit?connection=${id}`)).body.items.map(({ kind }: any) => kind))(), /connection.verified/);
+  t.same(
+    trust.Statement[0].Action,
+    ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession'],
+    'tagging, because it is switched on; no source identity',
+  );
+  t.match(
+    await (async () =>
+      (await world.service.call('GET', `/v1/audit?connection=${id}`)).body.items.map(({ kind }: any) => kind))(),
+    /connection.verified/,
+  );
 });
 
 t.test('every permission set of the baked template, as YAML and JSON', async (t) => {
   const world = await openWorld(t);
   const owner = openOwner(t, world.sandbox, ACCOUNT);
-  const sets = [{ permission_set: 'administrator' }, { permission_set: 'core', additions: ['s3', 'rds', 'elasticache', 'sns', 'sqs'] }, { permission_set: 'read-only' }, { permission_set: 'custom', custom_policy: POLICY }];
+  const sets = [
+    { permission_set: 'administrator' },
+    { permission_set: 'core', additions: ['s3', 'rds', 'elasticache', 'sns', 'sqs'] },
+    { permission_set: 'read-only' },
+    { permission_set: 'custom', custom_policy: POLICY },
+  ];
   let n = 0;
   for (const set of sets) {
     const format = n % 2 === 0 ? 'yaml' : 'json';
-    const switches = { session_tags: n % 2 === 1, source_identity: n > 1, max_session_seconds: n === 0 ? 43_200 : 900, algorithm: n === 2 ? 'RS256' : 'ES256' };
+    const switches = {
+      session_tags: n % 2 === 1,
+      source_identity: n > 1,
+      max_session_seconds: n === 0 ? 43_200 : 900,
+      algorithm: n === 2 ? 'RS256' : 'ES256',
+    };
     const { id } = await world.create({ ...switches, aws: { account_id: ACCOUNT, ...set } });
     await owner.createStack(`stack-${(n += 1)}`, await world.template(id, format));
     await world.hurry(id);
-    t.match(await world.get(id, '?wait=active&timeout_seconds=20'), { state: 'active' }, `${set.permission_set} as ${format}`);
+    t.match(
+      await world.get(id, '?wait=active&timeout_seconds=20'),
+      { state: 'active' },
+      `${set.permission_set} as ${format}`,
+    );
   }
 });
 
@@ -67,12 +105,23 @@ t.test('an active connection whose trust is taken away is degraded, and well aga
   const trust = await owner.trustOf(aws.role_name);
   await owner.setTrust(aws.role_name, { ...trust, Statement: [{ ...trust.Statement[0], Effect: 'Deny' }] });
   await world.service.call('POST', `/v1/connections/${id}/verify`);
-  t.match(await world.until(id, ({ verification }) => verification?.attempts > 0), { state: 'active', verification: { last_code: 'AccessDenied' } }, 'not for the first refusals');
+  t.match(
+    await world.until(id, ({ verification }) => verification?.attempts > 0),
+    { state: 'active', verification: { last_code: 'AccessDenied' } },
+    'not for the first refusals',
+  );
   await world.hurry(id, 61);
-  t.match(await world.until(id, ({ state }) => state === 'degraded'), { state: 'degraded', state_reason: 'AccessDenied' });
+  t.match(await world.until(id, ({ state }) => state === 'degraded'), {
+    state: 'degraded',
+    state_reason: 'AccessDenied',
+  });
   await owner.setTrust(aws.role_name, trust);
   await world.hurry(id);
-  t.match(await world.until(id, ({ state }) => state === 'active'), { state: 'active', state_reason: '', verification: null });
+  t.match(await world.until(id, ({ state }) => state === 'active'), {
+    state: 'active',
+    state_reason: '',
+    verification: null,
+  });
 });
 
 t.test('a stack that is deleted and created again is another role', async (t) => {
@@ -125,7 +174,14 @@ t.test("a disconnected connection's tokens are gone with its keys", async (t) =>
   await world.hurry(id);
   t.equal((await world.get(id, '?wait=active')).state, 'active');
   const { db } = world.service.database;
-  const held = () => db.selectFrom('private_keys as p').innerJoin('signing_keys as k', 'k.kid', 'p.kid').innerJoin('rings as r', 'r.id', 'k.ring').select('p.kid').where('r.issuer', '=', issuer.id).execute();
+  const held = () =>
+    db
+      .selectFrom('private_keys as p')
+      .innerJoin('signing_keys as k', 'k.kid', 'p.kid')
+      .innerJoin('rings as r', 'r.id', 'k.ring')
+      .select('p.kid')
+      .where('r.issuer', '=', issuer.id)
+      .execute();
   t.equal((await held()).length, 2);
   t.equal((await world.service.call('DELETE', `/v1/connections/${id}`)).body.state, 'disconnected');
   t.equal((await held()).length, 0);

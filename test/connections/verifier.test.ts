@@ -24,7 +24,15 @@ async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<Wor
   const errors: object[] = [];
   const log = { error: (details: object) => void errors.push(details) };
   const clock = { monotonic: () => 0 };
-  const verifier = createVerifier({ ...cloud, db: api.database.db, act: api.act, clock, log, mintWebIdentityToken: (input) => cloud.mintWebIdentityToken(input), ...more });
+  const verifier = createVerifier({
+    ...cloud,
+    db: api.database.db,
+    act: api.act,
+    clock,
+    log,
+    mintWebIdentityToken: (input) => cloud.mintWebIdentityToken(input),
+    ...more,
+  });
   const start = (await findDatabaseTime(api.database.db)).getTime();
   const moment = (seconds: number): Date => new Date(start + seconds * 1000);
   return {
@@ -32,7 +40,11 @@ async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<Wor
     waiting: async (extra = {}) => {
       const { id } = await api.create(extra);
       await api.call('POST', `/v1/connections/${id}/verify`);
-      await api.database.db.updateTable('verifications').set({ started_at: moment(0), next_at: moment(0) }).where('connection', '=', id).execute();
+      await api.database.db
+        .updateTable('verifications')
+        .set({ started_at: moment(0), next_at: moment(0) })
+        .where('connection', '=', id)
+        .execute();
       return (await api.call('GET', `/v1/connections/${id}`)).body;
     },
     show: async (id) => (await api.call('GET', `/v1/connections/${id}`)).body,
@@ -45,9 +57,28 @@ t.test('success: active, pinned, on record, and asked no more', async (t) => {
   const { id, generation } = await waiting();
   const epoch = await api.epoch();
   t.equal(await at(1), 1);
-  t.match(await show(id), { state: 'active', state_reason: '', generation: generation + 1, verification: null, aws: { role_id: 'AROAFIRST', verified_at: /Z$/ } });
+  t.match(await show(id), {
+    state: 'active',
+    state_reason: '',
+    generation: generation + 1,
+    verification: null,
+    aws: { role_id: 'AROAFIRST', verified_at: /Z$/ },
+  });
   t.equal(await api.epoch(), epoch + 1);
-  t.match(await api.records('connection.verified'), [{ actor: 'system', connection: id, details: { state: 'active', was: 'verifying', role_id: 'AROAFIRST', kid: 'kid-1', jti: 'jti-1', access_key_id: 'ASIAVERIFY' } }]);
+  t.match(await api.records('connection.verified'), [
+    {
+      actor: 'system',
+      connection: id,
+      details: {
+        state: 'active',
+        was: 'verifying',
+        role_id: 'AROAFIRST',
+        kid: 'kid-1',
+        jti: 'jti-1',
+        access_key_id: 'ASIAVERIFY',
+      },
+    },
+  ]);
   t.equal(await at(3600), 0);
   t.equal(cloud.assumed.length, 1);
   t.notMatch(await api.snapshot(), /secret-canary|token-1/);
@@ -59,7 +90,15 @@ t.test('patience: every 5 s, then slower, then pending again', async (t) => {
   const { id } = await waiting();
   const epoch = await api.epoch();
   t.equal(await at(1), 1);
-  t.match(await show(id), { state: 'verifying', verification: { attempts: 1, last_code: 'AccessDenied', last_detail: /trust policy/, next_at: moment(6).toISOString() } });
+  t.match(await show(id), {
+    state: 'verifying',
+    verification: {
+      attempts: 1,
+      last_code: 'AccessDenied',
+      last_detail: /trust policy/,
+      next_at: moment(6).toISOString(),
+    },
+  });
   t.equal(await at(5), 0, 'not before its time');
   t.equal(await at(6), 1);
   t.equal(await at(601), 1);
@@ -72,7 +111,9 @@ t.test('patience: every 5 s, then slower, then pending again', async (t) => {
   t.equal(await api.epoch(), epoch + 1);
   t.equal(await at(8 * 86_400), 0);
   t.equal((await api.records('connection.verification_failed')).length, 4, 'each token and call is a row');
-  t.match(await api.records('connection.verification_expired'), [{ details: { code: 'AccessDenied', was: 'verifying' } }]);
+  t.match(await api.records('connection.verification_expired'), [
+    { details: { code: 'AccessDenied', was: 'verifying' } },
+  ]);
   await api.call('POST', `/v1/connections/${id}/verify`);
   t.match(await show(id), { state: 'verifying', verification: { attempts: 0 } }, 'and can be asked for again');
 });
@@ -84,8 +125,15 @@ t.test('the role is created again: degraded until somebody accepts it', async (t
   cloud.answer = () => 'AROASECOND';
   await api.call('POST', `/v1/connections/${id}/verify`);
   t.equal(await at(100), 1);
-  t.match(await show(id), { state: 'degraded', state_reason: 'role_recreated', verification: null, aws: { role_id: 'AROAFIRST' } });
-  t.match(await api.records('connection.degraded'), [{ details: { role_id: 'AROASECOND', pinned_role_id: 'AROAFIRST', reason: 'role_recreated' } }]);
+  t.match(await show(id), {
+    state: 'degraded',
+    state_reason: 'role_recreated',
+    verification: null,
+    aws: { role_id: 'AROAFIRST' },
+  });
+  t.match(await api.records('connection.degraded'), [
+    { details: { role_id: 'AROASECOND', pinned_role_id: 'AROAFIRST', reason: 'role_recreated' } },
+  ]);
   await api.call('POST', `/v1/connections/${id}/verify`);
   await at(200);
   t.match(await show(id), { state: 'degraded', aws: { role_id: 'AROAFIRST' } }, 'asking again is not accepting');
@@ -99,7 +147,15 @@ t.test('an answer that comes too late changes nothing', async (t) => {
   for (const [change, expected] of [
     [(id: string) => api.call('DELETE', `/v1/connections/${id}`), 'disconnected'],
     [(id: string) => api.database.db.deleteFrom('verifications').where('connection', '=', id).execute(), 'verifying'],
-    [(id: string) => api.database.db.updateTable('verifications').set({ leased_until: new Date(Date.now() + 3_600_000) }).where('connection', '=', id).execute(), 'verifying'],
+    [
+      (id: string) =>
+        api.database.db
+          .updateTable('verifications')
+          .set({ leased_until: new Date(Date.now() + 3_600_000) })
+          .where('connection', '=', id)
+          .execute(),
+      'verifying',
+    ],
   ] as const) {
     const { id, generation } = await waiting();
     cloud.answer = async () => {
@@ -110,7 +166,11 @@ t.test('an answer that comes too late changes nothing', async (t) => {
     const after = await show(id);
     t.match(after, { state: expected, aws: { role_id: null } });
     t.ok(after.generation <= generation + 1);
-    t.match((await api.records('connection.verification_late')).at(-1), { connection: id, details: { kid: 'kid-1' } }, 'but it is on record');
+    t.match(
+      (await api.records('connection.verification_late')).at(-1),
+      { connection: id, details: { kid: 'kid-1' } },
+      'but it is on record',
+    );
     await api.database.db.deleteFrom('verifications').execute();
   }
 });

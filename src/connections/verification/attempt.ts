@@ -60,7 +60,10 @@ export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow)
     });
     Object.assign(evidence, { access_key_id: session.accessKeyId, request_id: session.requestId });
     const { accessKeyId, secretAccessKey, sessionToken } = session;
-    const identity = await deps.sts.getCallerIdentity({ region, credentials: { accessKeyId, secretAccessKey, sessionToken } });
+    const identity = await deps.sts.getCallerIdentity({
+      region,
+      credentials: { accessKeyId, secretAccessKey, sessionToken },
+    });
     return { outcome: compare(row, session.assumedRoleId, identity), evidence };
   } catch (error) {
     if (error instanceof StsError) {
@@ -68,15 +71,23 @@ export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow)
       const detail = `${error.awsMessage} ${buildStsHint(trustFacts(row, deps.issuerUrl), error)}`.trim();
       return { outcome: { ok: false, side: error.side, code: error.awsCode, detail }, evidence };
     }
-    if (error instanceof Problem) return { outcome: { ok: false, side: 'ours', code: error.code, detail: error.message }, evidence };
+    if (error instanceof Problem)
+      return { outcome: { ok: false, side: 'ours', code: error.code, detail: error.message }, evidence };
     throw error;
   }
 }
 
-function compare(row: ConnectionRow, assumedRoleId: string, identity: { account: string; arn: string; userId: string }): Outcome {
+function compare(
+  row: ConnectionRow,
+  assumedRoleId: string,
+  identity: { account: string; arn: string; userId: string },
+): Outcome {
   const refuse = (code: string, detail: string): Outcome => ({ ok: false, side: 'account_owner', code, detail });
   if (identity.account !== row.account_id) {
-    return refuse('AccountMismatch', `STS let us into account ${identity.account}, and this connection is to ${row.account_id}.`);
+    return refuse(
+      'AccountMismatch',
+      `STS let us into account ${identity.account}, and this connection is to ${row.account_id}.`,
+    );
   }
   const expected = `arn:${row.partition}:sts::${row.account_id}:assumed-role/${row.role_name}/${SESSION_NAME}`;
   if (identity.arn !== expected || identity.userId !== assumedRoleId || !assumedRoleId.endsWith(`:${SESSION_NAME}`)) {

@@ -6,7 +6,12 @@ import { CONSISTENCY_MS, nextDelay } from './schedule.ts';
 
 export type Outcome =
   | { ok: true; roleId: string }
-  | { ok: false; side: StsSide; /** A short name, AWS's own where AWS answered. */ code: string; /** For a person. */ detail: string };
+  | {
+      ok: false;
+      side: StsSide /** A short name, AWS's own where AWS answered. */;
+      code: string /** For a person. */;
+      detail: string;
+    };
 
 export interface Judged {
   /** Absent where nothing happened that a state could show. */

@@ -28,7 +28,8 @@ export function recordAttempt(act: Act, lease: Lease, attempt: Attempt, now: Dat
   return act(SYSTEM, async (trx): Promise<Done<Judged | undefined>> => {
     const row = await lockConnection(trx, lease.connection);
     const startedAt = await findLeased(trx, lease.connection, lease.until);
-    if (!row || !startedAt) return { result: undefined, records: recordsOf(lease, attempt, undefined, undefined), affectsDecisions: false };
+    if (!row || !startedAt)
+      return { result: undefined, records: recordsOf(lease, attempt, undefined, undefined), affectsDecisions: false };
     const { state, state_reason: reason, role_id: roleId } = row;
     const judged = judge({ state, reason, roleId, elapsedMs: now.getTime() - startedAt.getTime() }, attempt.outcome);
     await apply(trx, row, judged, attempt, now);
@@ -37,8 +38,15 @@ export function recordAttempt(act: Act, lease: Lease, attempt: Attempt, now: Dat
   });
 }
 
-async function apply(trx: Transaction, row: ConnectionRow, judged: Judged, { outcome }: Attempt, now: Date): Promise<void> {
-  if (judged.state !== row.state || judged.reason !== row.state_reason) await updateState(trx, row.id, judged.state, judged.reason);
+async function apply(
+  trx: Transaction,
+  row: ConnectionRow,
+  judged: Judged,
+  { outcome }: Attempt,
+  now: Date,
+): Promise<void> {
+  if (judged.state !== row.state || judged.reason !== row.state_reason)
+    await updateState(trx, row.id, judged.state, judged.reason);
   if (judged.pin !== undefined) await updateRoleId(trx, row.id, judged.pin);
   if (judged.delay === undefined || outcome.ok) return deleteVerification(trx, row.id);
   const { code, detail } = outcome;
@@ -46,10 +54,18 @@ async function apply(trx: Transaction, row: ConnectionRow, judged: Judged, { out
 }
 
 /** A token was minted and STS was asked: that is a row, whatever came of it. Without a token, only what changed is. */
-function recordsOf(lease: Lease, { outcome, evidence }: Attempt, judged: Judged | undefined, row: ConnectionRow | undefined): Done<unknown>['records'] {
-  const kind = (judged?.happening && KINDS[judged.happening]) ?? (outcome.ok ? 'connection.verification_late' : 'connection.verification_failed');
+function recordsOf(
+  lease: Lease,
+  { outcome, evidence }: Attempt,
+  judged: Judged | undefined,
+  row: ConnectionRow | undefined,
+): Done<unknown>['records'] {
+  const kind =
+    (judged?.happening && KINDS[judged.happening]) ??
+    (outcome.ok ? 'connection.verification_late' : 'connection.verification_failed');
   if (evidence.kid === undefined && judged?.happening === undefined) return [];
   const found = outcome.ok ? { role_id: outcome.roleId } : { code: outcome.code, side: outcome.side };
-  const states = judged && row ? { state: judged.state, was: row.state, reason: judged.reason, pinned_role_id: row.role_id } : {};
+  const states =
+    judged && row ? { state: judged.state, was: row.state, reason: judged.reason, pinned_role_id: row.role_id } : {};
   return [{ kind, connection: lease.connection, details: { ...found, ...states, ...evidence } }];
 }
