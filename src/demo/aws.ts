@@ -16,7 +16,7 @@ function closedTo(endpoint: string, credentials: Keys) {
   return {
     ...{ endpoint, credentials, region: REGION, maxAttempts: 2, profile: 'countersign-demo' },
     ...{ useFipsEndpoint: false, useDualstackEndpoint: false, ignoreConfiguredEndpointUrls: true },
-    ...{ defaultsMode: 'standard', retryMode: 'standard' } as const,
+    ...({ defaultsMode: 'standard', retryMode: 'standard' } as const),
   };
 }
 

@@ -22,7 +22,10 @@ export async function keepTokenFile(stage: Stage, { house, workload, audience }:
   }
 
   await refresh();
-  const timer = setInterval(() => void refresh().catch((error: Error) => stage.screen.note(`${file}: ${error.message}`, 'red')), FRESH_MS);
+  const timer = setInterval(
+    () => void refresh().catch((error: Error) => stage.screen.note(`${file}: ${error.message}`, 'red')),
+    FRESH_MS,
+  );
   stage.onEnd(() => clearInterval(timer));
   return file;
 }

@@ -1,5 +1,6 @@
 // What a step holds true, said so that whoever sees it fail knows what was wanted.
 import { Failure } from '../cli/failure.ts';
+import type { Tell } from './runner.ts';
 
 /** @throws Error `<what>: expected …, found …` */
 export function expectEqual(what: string, found: unknown, expected: unknown): void {
@@ -26,19 +27,24 @@ export interface Refusal {
  */
 export async function expectRefusal(status: number, code: string, call: Promise<unknown>): Promise<Refusal> {
   const wanted = `${status} ${code}`;
-  const refused = await call.then(
+  const refusal = await call.then(
     () => undefined,
-    (error: unknown) => error,
+    (error: unknown) => {
+      if (error instanceof Failure) return error;
+      throw error;
+    },
   );
-  if (refused === undefined) throw new Error(`It was let through, and must be refused with ${wanted}.`);
-  if (!(refused instanceof Failure)) throw refused;
-  if (refused.status !== status || refused.code !== code) {
-    throw new Error(`It was refused with ${refused.status} ${refused.code}, and must be with ${wanted}: ${refused.message}`);
+  if (refusal === undefined) throw new Error(`It was let through, and must be refused with ${wanted}.`);
+  if (refusal.status !== status || refusal.code !== code) {
+    throw new Error(
+      `It must be refused with ${wanted}, and was with ${refusal.status} ${refusal.code}: ${refusal.message}`,
+    );
   }
-  return { status, code, detail: refused.message, hint: refused.hint };
+  return { status, code, detail: refusal.message, hint: refusal.hint };
 }
 
 /** As people read it below a step. */
-export function refusalNotes({ status, code, detail, hint }: Refusal): string[] {
-  return [`refused: ${status} ${code}. ${detail}`, ...(hint === undefined ? [] : [`hint: ${hint}`])];
+export function tellRefusal(tell: Tell, { status, code, detail, hint }: Refusal): void {
+  tell(`refused: ${status} ${code}. ${detail}`, 'yellow');
+  if (hint !== undefined) tell(`hint: ${hint}`, 'plain');
 }

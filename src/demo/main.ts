@@ -11,8 +11,17 @@ import { type Played, play } from './steps.ts';
 import { suggest, suggestionText } from './try.ts';
 
 const TITLE = "Countersign: a service gets AWS credentials for a customer's account, and no key is stored anywhere.";
+const PARTS = [
+  'The parts are real: the service in a process of its own, its API over HTTP, the AWS SDK. AWS alone is played,',
+  'by a sandbox that is as strict; nothing leaves this machine. It takes about a quarter of a minute.',
+];
 
-async function flow(runner: Runner, screen: Screen, { once, dataDir }: DemoOptions, own: (stage: Stage) => void): Promise<Played> {
+async function flow(
+  runner: Runner,
+  screen: Screen,
+  { once, dataDir }: DemoOptions,
+  own: (stage: Stage) => void,
+): Promise<Played> {
   runner.scene('1. Two processes on this machine');
   const stage = await runner.step('make_folders', 'Files of this run', (tell) => {
     const made = createStage(screen, dataDir);
@@ -21,7 +30,10 @@ async function flow(runner: Runner, screen: Screen, { once, dataDir }: DemoOptio
     return made;
   });
   const played = await play(runner, stage);
-  if (once) await runner.step('stop', 'Everything is stopped', () => stage.end());
+  if (once) {
+    runner.scene('8. The end');
+    await runner.step('stop', 'The service and the sandbox stop, and nothing is left behind', () => stage.end());
+  }
   return played;
 }
 
@@ -48,8 +60,12 @@ async function demonstrate(options: DemoOptions, screen: Screen): Promise<number
   const runner = createRunner(screen);
   const interrupted = untilInterrupted();
   let stage: Stage | undefined;
-  screen.title(TITLE);
-  const outcome = await settle(runner, flow(runner, screen, options, (made) => (stage = made)), interrupted);
+  screen.title(TITLE, ...PARTS);
+  const outcome = await settle(
+    runner,
+    flow(runner, screen, options, (made) => (stage = made)),
+    interrupted,
+  );
   sumUp(runner, outcome);
   let exitCode = outcome.ok ? 0 : outcome.exitCode;
   if (outcome.ok && !options.once && stage) exitCode = await stayUp(screen, stage, outcome.result, interrupted);

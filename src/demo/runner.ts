@@ -1,5 +1,6 @@
 // Runs steps one after another: times each, shows it, remembers it; the first that fails ends the flow.
 import { Failure } from '../cli/failure.ts';
+import type { Format } from '../cli/text.ts';
 import type { Line, Screen } from './screen.ts';
 
 export interface StepTime {
@@ -8,7 +9,7 @@ export interface StepTime {
 }
 
 /** Something below the step's line: a fact, or what was refused and what to do about it. */
-export type Tell = (note: string) => void;
+export type Tell = (note: string, format?: Format | 'plain') => void;
 
 export interface Runner {
   scene(title: string): void;
@@ -54,11 +55,11 @@ export function createRunner(screen: Screen, now: () => number = () => performan
 
   async function step<T>(name: string, sentence: string, action: (tell: Tell) => Promise<T> | T): Promise<T> {
     if (abandoned) return await NEVER;
-    const notes: string[] = [];
+    const notes: Parameters<Tell>[] = [];
     const began = now();
     const line = screen.begin(sentence);
     running = { name, began, line };
-    const result = await Promise.try(action, (note) => void notes.push(note)).then(
+    const result = await Promise.try(action, (...note) => void notes.push(note)).then(
       (value) => ({ value }),
       (error: unknown) => ({ failed: new StepFailed(name, error) }),
     );
@@ -67,7 +68,7 @@ export function createRunner(screen: Screen, now: () => number = () => performan
     const ms = Math.round(now() - began);
     if ('failed' in result) line.failed(ms);
     else line.done(ms);
-    for (const note of notes) screen.note(note);
+    for (const note of notes) screen.note(...note);
     if ('failed' in result) {
       screen.note(result.failed.message, 'red');
       throw result.failed;

@@ -14,12 +14,12 @@ export interface Line {
 
 export interface Screen {
   paint: Paint;
-  title(text: string): void;
+  title(text: string, ...below: string[]): void;
   scene(text: string): void;
   /** The sentence of a step that begins. */
   begin(sentence: string): Line;
-  /** Below a step: wrapped, indented. */
-  note(text: string, format?: Format): void;
+  /** Below a step: wrapped, indented, dim unless said otherwise. */
+  note(text: string, format?: Format | 'plain'): void;
   /** As it is. */
   block(text: string): void;
 }
@@ -62,7 +62,10 @@ export function createScreen(output: Output, env: NodeJS.ProcessEnv): Screen {
     let frame = 0;
     const draw = (): void => {
       const seconds = Math.floor((performance.now() - began) / 1000);
-      const shown = `${sentence}${seconds > 0 ? `  ${seconds} s` : ''}`.slice(0, Math.max(10, (output.columns ?? 80) - 5));
+      const shown = `${sentence}${seconds > 0 ? `  ${seconds} s` : ''}`.slice(
+        0,
+        Math.max(10, (output.columns ?? 80) - 5),
+      );
       output.write(`\r\u001b[K  ${paint('yellow', FRAMES[frame++ % FRAMES.length] ?? '')} ${shown}`);
     };
     draw();
@@ -83,11 +86,12 @@ export function createScreen(output: Output, env: NodeJS.ProcessEnv): Screen {
 
   return {
     paint,
-    title: (text) => print(`\n${paint('bold', text)}`),
+    title: (text, ...below) => print(['', paint('bold', text), ...below].join('\n')),
     scene: (text) => print(`\n${paint('bold', text)}`),
     begin: lively ? beginLively : beginPlain,
     note: (text, format = 'dim') => {
-      for (const line of wrap(clean(text), width() - 6)) print(`      ${paint(format, line)}`);
+      for (const line of wrap(clean(text), width() - 6))
+        print(`      ${format === 'plain' ? line : paint(format, line)}`);
     },
     block: (text) => print(text),
   };

@@ -65,7 +65,9 @@ function launch(url: string, folders: ServiceFolders, stsUrl: string): ChildProc
 }
 
 async function isReady(url: string): Promise<boolean> {
-  const answer = await send({ method: 'GET', url: `${url}/readyz?capability=tokens`, deadline: 2000 }).catch(() => undefined);
+  const answer = await send({ method: 'GET', url: `${url}/readyz?capability=tokens`, deadline: 2000 }).catch(
+    () => undefined,
+  );
   return answer?.status === 200;
 }
 
@@ -94,7 +96,9 @@ export async function startServiceProcess(folders: ServiceFolders, stsUrl: strin
     child.kill('SIGKILL');
     await ended;
     const said = lastLines(folders.logFile);
-    if (how === undefined) throw new Error(`The service was not ready within ${READY_MS / 1000} s. It logged:\n${said}`);
-    if (!/EADDRINUSE/.test(said) || tried === PORTS_TRIED) throw new Error(`The service ended (${how}). It logged:\n${said}`);
+    if (how === undefined)
+      throw new Error(`The service was not ready within ${READY_MS / 1000} s. It logged:\n${said}`);
+    if (!/EADDRINUSE/.test(said) || tried === PORTS_TRIED)
+      throw new Error(`The service ended (${how}). It logged:\n${said}`);
   }
 }

@@ -39,7 +39,10 @@ function checkChain(rows: readonly AuditRow[]): number {
     let previous: Uint8Array = new Uint8Array(32);
     for (const [index, { hash, ...row }] of chained.toSorted((a, b) => a.seq - b.seq).entries()) {
       expectEqual('the place of a row in its stream', row.seq, index);
-      const computed = createHash('sha256').update(previous).update(canonicalize(row) ?? '', 'utf8').digest();
+      const computed = createHash('sha256')
+        .update(previous)
+        .update(canonicalize(row) ?? '', 'utf8')
+        .digest();
       expectEqual(`the hash of row ${row.seq} (${row.kind})`, hash, computed.toString('hex'));
       previous = computed;
     }
@@ -60,12 +63,20 @@ export async function readAudit(house: House, happened: Happened, tell: Tell): P
   const rows = await readRows(house);
   const streams = checkChain(rows);
   for (const accessKeyId of happened.accessKeyIds) {
-    const outcome = rows.find((row) => row.kind === 'exchange.outcome' && row.details?.['access_key_id'] === accessKeyId);
+    const outcome = rows.find(
+      (row) => row.kind === 'exchange.outcome' && row.details?.['access_key_id'] === accessKeyId,
+    );
     const intent = rows.find((row) => row.kind === 'exchange.intent' && row.exchange === outcome?.exchange);
-    expectThat(outcome !== undefined && intent !== undefined, `The exchange of ${accessKeyId} must be on record, intent and outcome.`);
+    expectThat(
+      outcome !== undefined && intent !== undefined,
+      `The exchange of ${accessKeyId} must be on record, intent and outcome.`,
+    );
   }
   for (const code of happened.refusals) {
-    expectThat(rows.some(({ details }) => details?.['code'] === code), `The refusal ${code} must be on record.`);
+    expectThat(
+      rows.some(({ details }) => details?.['code'] === code),
+      `The refusal ${code} must be on record.`,
+    );
   }
   const text = JSON.stringify(rows);
   expectThat(!happened.secrets.some((secret) => text.includes(secret)), 'No row may hold a token or a secret.');
@@ -75,6 +86,10 @@ export async function readAudit(house: House, happened: Happened, tell: Tell): P
 }
 
 export function auditTable(paint: Paint, rows: readonly AuditRow[], names: Names): string {
-  const lines = table(paint, ['TIME (UTC)', 'KIND', 'WHO', 'CONNECTION', 'WHAT'], rows.map((row) => describeRow(row, names)));
+  const lines = table(
+    paint,
+    ['TIME (UTC)', 'KIND', 'WHO', 'CONNECTION', 'WHAT'],
+    rows.map((row) => describeRow(row, names)),
+  );
   return lines.trimEnd().replaceAll(/^/gm, '  ');
 }

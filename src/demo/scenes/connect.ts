@@ -43,10 +43,14 @@ export async function registerConnection({ api }: House, customer: Customer, tel
   return connection;
 }
 
-async function describe(client: CloudFormationClient, stackName: string): Promise<Record<string, string | undefined>> {
+async function describe(
+  client: CloudFormationClient,
+  stackName: string,
+): Promise<Map<string | undefined, string | undefined>> {
   const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stackName }));
   expectEqual('the state of the stack', Stacks?.[0]?.StackStatus, 'CREATE_COMPLETE');
-  return Object.fromEntries((Stacks?.[0]?.Outputs ?? []).map((output) => [output.OutputKey, output.OutputValue]));
+  const outputs = Stacks?.[0]?.Outputs ?? [];
+  return new Map(outputs.map((output) => [output.OutputKey, output.OutputValue]));
 }
 
 /** What the account's owner does, with credentials that never leave them. */
@@ -59,14 +63,18 @@ export async function createStack({ api, sandbox }: House, connection: Connectio
     await waitUntilStackCreateComplete({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { StackName: stackName });
     return describe(client, stackName);
   });
-  expectEqual('the role of the stack', outputs['RoleArn'], connection.aws.role_arn);
-  expectEqual('the issuer that it trusts', outputs['IssuerUrl'], connection.issuer.url);
+  expectEqual('the role of the stack', outputs.get('RoleArn'), connection.aws.role_arn);
+  expectEqual('the issuer that it trusts', outputs.get('IssuerUrl'), connection.issuer.url);
   tell(`stack ${stackName}, ${template.split('\n').length} lines: an OIDC provider and a role, no secret`);
   tell(`role ${connection.aws.role_arn}`);
 }
 
 /** One long poll each; the service asks STS every 5 s, and success there is the only proof that it takes. */
-export async function becomeActive({ api }: House, connections: readonly Connection[], tell: Tell): Promise<Connection[]> {
+export async function becomeActive(
+  { api }: House,
+  connections: readonly Connection[],
+  tell: Tell,
+): Promise<Connection[]> {
   return await Promise.all(
     connections.map(async ({ id, name }) => {
       const query = { wait: 'active', timeout_seconds: 30 };

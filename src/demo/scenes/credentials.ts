@@ -51,17 +51,31 @@ export async function getToken(house: House, workload: Workload, resource: strin
   expectThat(exp - iat <= 900, `It must live 15 minutes at most, not ${exp - iat} s.`);
   expectThat(jti !== undefined && protectedHeader.kid !== undefined, 'It must carry a jti and a kid.');
   tell(`aud ${resource}`);
-  tell(`signed by platform key ${short(protectedHeader.kid)}, good for ${(exp - iat) / 60} minutes and this one audience`);
+  tell(
+    `signed by platform key ${short(protectedHeader.kid)}, good for ${(exp - iat) / 60} minutes and this one audience`,
+  );
   return { value, kid: protectedHeader.kid, jti, audience: resource };
 }
 
 /** The call itself, as a workload makes it. @throws Failure with what the service said */
-export async function askForCredentials(house: House, token: WorkloadToken, connection: Connection): Promise<Credentials> {
-  const access = { token: { access_token: token.value, token_type: 'Bearer', expires_in: 0 }, apiUrl: house.service.url };
+export async function askForCredentials(
+  house: House,
+  token: WorkloadToken,
+  connection: Connection,
+): Promise<Credentials> {
+  const access = {
+    token: { access_token: token.value, token_type: 'Bearer', expires_in: 0 },
+    apiUrl: house.service.url,
+  };
   return (await createApi(access, {}).send('POST', `/v1/connections/${connection.id}/credentials`)) as Credentials;
 }
 
-export async function trade(house: House, token: WorkloadToken, connection: Connection, tell: Tell): Promise<Credentials> {
+export async function trade(
+  house: House,
+  token: WorkloadToken,
+  connection: Connection,
+  tell: Tell,
+): Promise<Credentials> {
   const credentials = await askForCredentials(house, token, connection);
   const { AccessKeyId, AccountId, RoleArn, Expiration } = credentials;
   expectEqual('the account', AccountId, connection.aws.account_id);
@@ -73,7 +87,13 @@ export async function trade(house: House, token: WorkloadToken, connection: Conn
 }
 
 /** @returns the ARN of the assumed role, as AWS names it */
-export async function use({ sandbox }: House, workload: Workload, credentials: Credentials, connection: Connection, tell: Tell): Promise<string> {
+export async function use(
+  { sandbox }: House,
+  workload: Workload,
+  credentials: Credentials,
+  connection: Connection,
+  tell: Tell,
+): Promise<string> {
   const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken } = credentials;
   const identity = await withSts(sandbox.url, { accessKeyId, secretAccessKey, sessionToken }, (client) =>
     client.send(new GetCallerIdentityCommand({})),
@@ -81,7 +101,10 @@ export async function use({ sandbox }: House, workload: Workload, credentials: C
   expectEqual('the account that AWS sees', identity.Account, connection.aws.account_id);
   const { Arn: arn = '' } = identity;
   const session = `:assumed-role/${connection.aws.role_name}/${workload.slug}-`;
-  expectThat(arn.includes(session), `AWS must see a session of ${connection.aws.role_name} named after ${workload.slug}, not ${arn}.`);
+  expectThat(
+    arn.includes(session),
+    `AWS must see a session of ${connection.aws.role_name} named after ${workload.slug}, not ${arn}.`,
+  );
   tell(`AWS: "You are ${arn}"`);
   return arn;
 }

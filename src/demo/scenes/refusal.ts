@@ -1,7 +1,7 @@
 // Scene: refusal, which is the product. Each is expected with its status and code, and printed with its hint.
 import { GetRoleCommand, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam';
 import { withIam } from '../aws.ts';
-import { expectEqual, expectRefusal, expectThat, refusalNotes } from '../expect.ts';
+import { expectEqual, expectRefusal, expectThat, tellRefusal } from '../expect.ts';
 import type { Tell } from '../runner.ts';
 import type { Connection } from './connect.ts';
 import { askForCredentials, audienceOf, getToken, type WorkloadToken } from './credentials.ts';
@@ -11,13 +11,18 @@ import type { Workload } from './workload.ts';
 const SILENT: Tell = () => {};
 
 /** Neither a token for the connection, nor credentials with the widest token that it can get. */
-export async function refuseWithoutGrant(house: House, stranger: Workload, connection: Connection, tell: Tell): Promise<void> {
+export async function refuseWithoutGrant(
+  house: House,
+  stranger: Workload,
+  connection: Connection,
+  tell: Tell,
+): Promise<void> {
   const token = getToken(house, stranger, audienceOf(house, connection), SILENT);
-  tell(`asks for a token for ${connection.name}'s connection`);
-  for (const note of refusalNotes(await expectRefusal(400, 'invalid_target', token))) tell(note);
+  tell(`${stranger.slug} asks for a token for ${connection.name}'s connection`);
+  tellRefusal(tell, await expectRefusal(400, 'invalid_target', token));
   const widest = await getToken(house, stranger, `${house.discovered.issuer}/v1/credentials`, SILENT);
-  tell('gets a token for "every connection granted", which is none, and tries that');
-  for (const note of refusalNotes(await expectRefusal(404, 'not_found', askForCredentials(house, widest, connection)))) tell(note);
+  tell('It gets one for every connection that it is granted, which is none, and tries that.');
+  tellRefusal(tell, await expectRefusal(404, 'not_found', askForCredentials(house, widest, connection)));
 }
 
 /** The same workload, granted both: still, a token for one connection opens that one alone. */
@@ -30,8 +35,10 @@ export async function refuseSiblingToken(
   const token = await getToken(house, workload, audienceOf(house, sibling), SILENT);
   const own = await askForCredentials(house, token, sibling);
   expectEqual('the account that it opens', own.AccountId, sibling.aws.account_id);
-  tell(`it opens ${sibling.name}'s account ${own.AccountId}; and at ${connection.name}'s connection`);
-  for (const note of refusalNotes(await expectRefusal(401, 'invalid_token', askForCredentials(house, token, connection)))) tell(note);
+  tell(
+    `At ${sibling.name}'s connection it is good for account ${own.AccountId}; at ${connection.name}'s it is shown next.`,
+  );
+  tellRefusal(tell, await expectRefusal(401, 'invalid_token', askForCredentials(house, token, connection)));
 }
 
 interface TrustPolicy {
@@ -52,7 +59,12 @@ async function writeTrust({ sandbox }: House, { aws }: Connection, trust: TrustP
 }
 
 /** @returns the trust policy as it was, to mend it with */
-export async function refuseEditedTrust(house: House, token: WorkloadToken, connection: Connection, tell: Tell): Promise<TrustPolicy> {
+export async function refuseEditedTrust(
+  house: House,
+  token: WorkloadToken,
+  connection: Connection,
+  tell: Tell,
+): Promise<TrustPolicy> {
   const before = await readTrust(house, connection);
   const edited = structuredClone(before);
   const conditions = edited.Statement[0]?.Condition.StringEquals ?? {};
@@ -61,14 +73,20 @@ export async function refuseEditedTrust(house: House, token: WorkloadToken, conn
   expectEqual('the subject that it names', conditions[key], connection.subject);
   conditions[key] = 'somebody-else';
   await writeTrust(house, connection, edited);
-  tell(`UpdateAssumeRolePolicy: "…:sub" is "somebody-else" now`);
-  for (const note of refusalNotes(await expectRefusal(403, 'sts_refused', askForCredentials(house, token, connection)))) tell(note);
+  tell('iam:UpdateAssumeRolePolicy, with the subject changed to "somebody-else"');
+  tellRefusal(tell, await expectRefusal(403, 'sts_refused', askForCredentials(house, token, connection)));
   return before;
 }
 
-export async function mendTrust(house: House, token: WorkloadToken, connection: Connection, trust: TrustPolicy, tell: Tell): Promise<void> {
+export async function mendTrust(
+  house: House,
+  token: WorkloadToken,
+  connection: Connection,
+  trust: TrustPolicy,
+  tell: Tell,
+): Promise<void> {
   await writeTrust(house, connection, trust);
   const { AccountId } = await askForCredentials(house, token, connection);
   expectEqual('the account', AccountId, connection.aws.account_id);
-  tell('the same token opens the account again');
+  tell('The same token is good for the account again.');
 }

@@ -31,7 +31,12 @@ export async function registerWorkload(stage: Stage, { api }: House, slug: strin
 const MAX_SESSION_SECONDS = 1800;
 
 /** @returns the ids of the grants */
-export async function grant({ api }: House, workload: Workload, connections: readonly Connection[], tell: Tell): Promise<string[]> {
+export async function grant(
+  { api }: House,
+  workload: Workload,
+  connections: readonly Connection[],
+  tell: Tell,
+): Promise<string[]> {
   const ids: string[] = [];
   for (const { id, name } of connections) {
     const made = (await api.create('/v1/grants', {
