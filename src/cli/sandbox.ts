@@ -34,7 +34,7 @@ async function importSandbox() {
 function guide(url: string, owners: readonly Owner[]): string {
   const accounts = owners.map(
     ({ accountId, accessKeyId, secretAccessKey }) =>
-      `# owner of ${accountId}\nexport AWS_ENDPOINT_URL=${url} AWS_REGION=us-east-1\nexport AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}\nunset AWS_SESSION_TOKEN\n`,
+      `# owner of ${accountId}\nexport AWS_ENDPOINT_URL=${url} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\nexport AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}\nunset AWS_SESSION_TOKEN\n`,
   );
   return `${[
     `The sandbox AWS (STS, IAM, CloudFormation) listens on ${url}. All is in memory; Ctrl-C ends it.\n`,
