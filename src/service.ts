@@ -16,6 +16,7 @@ import { createBroker } from './credentials/broker.ts';
 import type { Database } from './db/connect.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
+import { holdsGrants } from './grants/store.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
@@ -104,7 +105,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       ...{ issuerUrl, verify, refusals, bearerToken },
       obtainCredentials: createBroker({ issuerUrl, stream, sts, mintWebIdentityToken, decide: (question) => decide(db, question) }),
     },
-    workloads: { db, act, clock, issuerUrl },
+    workloads: { db, act, clock, issuerUrl, holdsGrants },
     administrators: { db, act, clock },
     connections: {
       ...{ db, act, rings, clock, issuerUrl, templateUrl: config.templateUrl, listGrantedConnections, assertLabelsUnambiguous },

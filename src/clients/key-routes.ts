@@ -24,6 +24,8 @@ export interface KeyRoutesOptions<C extends Client> {
   lock(trx: Transaction, reference: string): Promise<C | undefined>;
   /** Stores what may change and counts the version up. */
   update(trx: Transaction, client: C): Promise<C>;
+  /** What else it takes to change another's keys: whoever adds one could be that client. @throws Problem */
+  guard?(trx: Transaction, caller: Caller, client: C): Promise<void>;
 }
 
 export function registerKeyRoutes<C extends Client>(server: FastifyInstance, options: KeyRoutesOptions<C>): void {
@@ -44,6 +46,7 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
     }
     if (!client) throw notFound(noun, reference);
     requireEditable(caller, client);
+    if (!own) await options.guard?.(trx, caller, client);
     return client;
   }
 

@@ -112,3 +112,8 @@ export async function updateGrant(trx: Transaction, grant: Grant): Promise<Grant
 export async function deleteGrant(trx: Transaction, id: string): Promise<void> {
   await trx.deleteFrom('grants').where('id', '=', id).execute();
 }
+
+/** Whether a workload has any grant at all. */
+export async function holdsGrants(db: Db, workload: string): Promise<boolean> {
+  return (await db.selectFrom('grants').select('id').where('workload', '=', workload).limit(1).executeTakeFirst()) !== undefined;
+}

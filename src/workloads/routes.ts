@@ -23,12 +23,14 @@ export interface WorkloadDependencies {
   act: Act;
   clock: Clock;
   issuerUrl: string;
+  /** Whether any grant is this workload's; what a workload may do is not all in its scopes. */
+  holdsGrants(db: Db, workload: string): Promise<boolean>;
 }
 
 const tags = ['workloads'];
 
 export function registerWorkloadRoutes(server: FastifyInstance, dependencies: WorkloadDependencies): void {
-  const { db, act, clock, issuerUrl } = dependencies;
+  const { db, act, clock, issuerUrl, holdsGrants } = dependencies;
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
 
   app.post(
@@ -112,6 +114,12 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
   registerKeyRoutes(server, {
     ...{ noun: 'workload', writeScope: 'workloads:write', rotatesItsOwn: true, act, clock },
     ...{ lock: lockWorkload, update: updateWorkload },
+    guard: async (trx, caller, workload) => {
+      if (caller.scopes.has('grants:write') || !(await holdsGrants(trx, workload.id))) return;
+      throw new Problem('scope_not_held', `${workload.slug} holds grants: changing its keys needs the scope grants:write.`, {
+        hint: 'Ask an administrator who holds it, or let the workload rotate its own key.',
+      });
+    },
   });
 }
 

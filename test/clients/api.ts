@@ -1,4 +1,5 @@
 // The registries' routes on a fresh database, called as whoever a test says; and the rows that tests of grants stand on.
+import { holdsGrants } from '../../src/grants/store.ts';
 import { generateKeyPairSync } from 'node:crypto';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import pino from 'pino';
@@ -59,7 +60,7 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
   server.addHook('onRequest', async (request) => {
     request.caller = caller;
   });
-  registerWorkloadRoutes(server, { db: opened.db, act, clock, issuerUrl: ISSUER_URL });
+  registerWorkloadRoutes(server, { db: opened.db, act, clock, issuerUrl: ISSUER_URL, holdsGrants });
   registerAdministratorRoutes(server, { db: opened.db, act, clock });
   registerGrantRoutes(server, { db: opened.db, act });
   registerWhoamiRoute(server, { db: opened.db });

@@ -1,4 +1,5 @@
 // The token endpoint: what it mints, what it refuses, and that nothing leaves unrecorded.
+import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import t from 'tap';
 import { assertion, postToken, registerClient, startTestService, tokenForm, workloadToken } from '../support/service.ts';
@@ -143,4 +144,19 @@ t.test('a suspended workload gets no token from the commit on, and its API token
   t.match(await service.call('GET', '/v1/whoami', undefined, { token }), { status: 403, body: { code: 'workload_suspended' } });
   t.equal((await service.call('PATCH', `/v1/workloads/${client.id}`, { state: 'active' })).status, 200);
   t.ok(await workloadToken(service, client, `${issuerUrl}/v1`));
+});
+
+t.test('who may change keys of a workload could be it: one with grants needs grants:write', async (t) => {
+  const service = await startTestService(t);
+  const victim = await registerClient(service, { slug: 'victim' });
+  const editor = await registerClient(service, { slug: 'editor', kind: 'administrators', scopes: ['workloads:write'] });
+  const token = await workloadToken(service, editor, `${service.config.issuerUrl}/v1`);
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const add = (jwk: object) => service.call('POST', `/v1/workloads/${victim.id}/keys`, { jwk }, { token, headers: { 'countersign-reason': 'mine%20now' } });
+  t.equal((await add(publicKey.export({ format: 'jwk' }))).status, 201, 'without grants');
+  await service.call('POST', '/v1/grants', { workload: victim.id, selector: { all: true } });
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey;
+  t.match(await add(other.export({ format: 'jwk' })), { status: 403, body: { code: 'scope_not_held', hint: /grants:write|own key/ } });
+  const own = await workloadToken(service, victim, `${service.config.issuerUrl}/v1`);
+  t.equal((await service.call('POST', `/v1/workloads/${victim.id}/keys`, { jwk: other.export({ format: 'jwk' }) }, { token: own })).status, 201, 'its own key it may rotate');
 });
