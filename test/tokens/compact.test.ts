@@ -18,6 +18,7 @@ const refused: [string, string][] = [
   ['a newline', `${token({ alg: 'ES256' })}\n`],
   ['standard base64', token({ alg: 'ES256' }).replace('AAAA', '+/+/')],
   ['not canonical base64url', token({ alg: 'ES256' }, {}, 'AB')],
+  ['another spelling of its payload', `${b64({ alg: 'ES256' })}.${b64('{}').replace(/0$/, '1')}.AAAA`],
   ['not JSON', token('{', {})],
   ['an array', token('[]', {})],
   ['null', token('null', {})],

@@ -56,7 +56,7 @@ t.test('each claim and header is checked', async (t) => {
     ['issuer of a connection', { iss: `${issuerUrl}/c/is_x` }, {}, /issuer/],
     ['audience', { aud: `${issuerUrl}/v1/credentials` }, {}, /audience/],
     ['audience is the issuer', { aud: issuerUrl }, {}, /audience/],
-    ['array audience', { aud: [audience] }, {}, /audience/],
+    ['array audience', { aud: [audience] }, {}, /not one string/],
     ['client_id', { client_id: 'wl_y' }, {}, /claim/],
     ['no jti', { jti: undefined }, {}, /claim/],
     ['fractional', { exp: now + 0.5 }, {}, /whole/],
@@ -88,7 +88,7 @@ t.test('another key, another algorithm, another kind', async (t) => {
 });
 
 t.test('a key verifies until its removal, a revoked one not at all', async (t) => {
-  const { check, mint, deps, ringId, clock, view } = await setUp(t);
+  const { check, mint, deps, ringId, clock, view, forge } = await setUp(t);
   const { token, kid } = await mint();
   await rotateNow(deps, ringId, SYSTEM);
   await view.refresh();
@@ -97,6 +97,7 @@ t.test('a key verifies until its removal, a revoked one not at all', async (t) =
   clock.step(retirement(LOOPBACK_POLICY, 'workload_token'));
   await view.refresh();
   await t.rejects(check(token), { code: 'invalid_token' });
+  await t.rejects(check(await forge({})), { message: /removed/ }, 'nor a new token by a key that was stolen and is removed');
   const next = await mint();
   await revoke(deps, { ring: ringId, kid: next.kid, acceptOutage: true }, SYSTEM);
   await view.refresh();

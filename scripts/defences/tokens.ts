@@ -1,0 +1,53 @@
+// Tokens: what is minted, what may never be, and what verification refuses.
+import { type Defence, provenBy } from './defence.ts';
+
+const VERIFY = 'test/tokens/verify.test.ts';
+const COMPACT = 'test/tokens/compact.test.ts';
+const verify = 'src/tokens/verify.ts';
+const compact = 'src/tokens/compact.ts';
+const mint = 'src/tokens/mint.ts';
+
+function compactFault(name: string, promise: string, find: string, replace: string, test: string): Defence {
+  return { name: `tokens.${name}`, promise, file: compact, find, replace, test: [COMPACT, `refused: ${test}`] };
+}
+
+export const tokens: Defence[] = [
+  ...provenBy(VERIFY, 'each claim and header is checked', [
+    { name: 'tokens.typ', promise: 'one `typ` per kind of token', file: verify, find: "header['typ'] !== 'at+jwt'", replace: 'false' },
+    { name: 'tokens.issuer', promise: 'a token of another issuer is never accepted', file: verify, find: 'iss !== issuerUrl', replace: 'false' },
+    { name: 'tokens.audience', promise: 'a token of another audience is never accepted', file: verify, find: '!accepts(aud)', replace: 'false' },
+    { name: 'tokens.one-audience', promise: 'one audience, a string', file: verify, find: "typeof aud !== 'string'", replace: 'false' },
+    { name: 'tokens.client-id', promise: 'client_id is the subject', file: verify, find: 'client_id !== sub', replace: 'false' },
+    { name: 'tokens.jti', promise: 'required claims are required', file: verify, find: "typeof jti !== 'string'", replace: 'false' },
+    { name: 'tokens.maximum-age', promise: 'a maximum age per kind of token', file: verify, find: 'expiresAt - issuedAt > LONGEST_LIFE_SECONDS', replace: 'false' },
+    { name: 'tokens.future', promise: 'a token from the future is refused', file: verify, find: 'issuedAt > now + TOLERANCE_SECONDS', replace: 'false' },
+    { name: 'tokens.kid', promise: '`kid` is looked up in memory only, and only among our own', file: verify, find: 'candidate.kid === kid', replace: 'true' },
+  ]),
+  ...provenBy(VERIFY, 'another key, another algorithm, another kind', [
+    { name: 'tokens.signature', promise: 'the signature is verified', file: verify, find: "await compactVerify(token, key, { algorithms: ['ES256'] });", replace: '' },
+    { name: 'tokens.algorithm', promise: 'one algorithm list per kind of token', file: verify, find: "header['alg'] !== 'ES256'", replace: 'false' },
+  ]),
+  ...provenBy(VERIFY, 'what we mint verifies, until it expires', [
+    { name: 'tokens.expiry', promise: 'an expired token is refused', file: verify, find: 'expiresAt <= now', replace: 'false' },
+  ]),
+  ...provenBy(VERIFY, 'a key verifies until its removal, a revoked one not at all', [
+    { name: 'tokens.published-keys', promise: 'a removed key verifies nothing, a revoked one neither', file: verify, find: 'publishedKeys(ring.keys, view.now())', replace: 'ring.keys' },
+  ]),
+  ...provenBy(VERIFY, 'audiences', [
+    { name: 'tokens.reserved-issuer', promise: "the issuer's and the token endpoint's own audiences cannot be minted", file: 'src/tokens/audiences.ts', find: 'bare === host ||', replace: '' },
+    { name: 'tokens.reserved-clouds', promise: "the clouds' own audiences cannot be minted", file: 'src/tokens/audiences.ts', find: 'return CLOUDS.some((pattern) => pattern.test(folded));', replace: 'return false;' },
+    { name: 'tokens.audience-prefix', promise: 'an audience stands under this very issuer', file: 'src/tokens/audiences.ts', find: 'match && audience.startsWith(issuerUrl)', replace: 'match' },
+  ]),
+  compactFault('size', 'the compact form is checked before any cryptography: size', 'token.length > maxLength', 'false', 'too long'),
+  compactFault('three-parts', 'three parts of the alphabet', '[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$', '.*', 'two parts'),
+  compactFault('canonical-parts', 'canonical base64url', "bytes.toString('base64url') !== part", 'false', 'another spelling of its payload'),
+  compactFault('canonical-signature', 'canonical base64url', "Buffer.from(signature, 'base64url').toString('base64url') !== signature", 'false', 'not canonical base64url'),
+  compactFault('strict-json', 'no duplicate members', "parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))", 'JSON.parse(bytes.toString())', 'duplicate claims'),
+  compactFault('objects', 'header and payload are objects', "typeof value !== 'object' || value === null || Array.isArray(value)", 'false', 'an array'),
+  compactFault('header-keys', 'header keys and URLs and `crit` are refused', 'Object.hasOwn(compact.header, name)', 'false', 'header jku'),
+  ...provenBy('test/tokens/mint.test.ts', 'a web identity token', [
+    { name: 'tokens.web-identity-audience', promise: 'a web identity token is for STS alone', file: mint, find: "aud: 'sts.amazonaws.com',", replace: "aud: ['sts.amazonaws.com']," },
+    { name: 'tokens.web-identity-life', promise: 'a web identity token lives 120 s at most', file: mint, find: 'lifeSeconds: 120 }', replace: 'lifeSeconds: 119.5 }' },
+    { name: 'tokens.web-identity-role', promise: 'a web identity token names its role', file: mint, find: "'https://aws.amazon.com/roles': [roleArn],", replace: '' },
+  ]),
+];
