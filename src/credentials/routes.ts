@@ -80,7 +80,9 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
     scope.setErrorHandler(async (error, request, reply) => {
       const problem = toProblem(error);
       const actor = error instanceof WrongAudience ? error.bearer : request.token?.subject;
-      if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
+      // What STS refused has an outcome on record already.
+      const recorded = problem.code.startsWith('sts_');
+      if (actor === undefined || recorded || problem.status >= 500) return sendProblem(error, request, reply);
       const workload = actor.startsWith('wl_') ? actor : undefined;
       try {
         await refusals.record({ kind: 'exchange.refused', actor, workload, code: problem.code });

@@ -131,7 +131,7 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
   t.match(edited.body.hint, connection.subject);
 
   const codes = (await auditRows(service, `kind=exchange.refused&workload=${workload.id}`)).map((row) => row.details['code']).sort();
-  t.same(codes, ['duration_exceeds_limit', 'duration_out_of_range', 'invalid_request', 'invalid_token', 'not_found', 'session_policy_not_deny', 'sts_refused'].sort());
+  t.same(codes, ['duration_exceeds_limit', 'duration_out_of_range', 'invalid_request', 'invalid_token', 'not_found', 'session_policy_not_deny'].sort());
   const [outcome] = await auditRows(service, `kind=exchange.outcome&workload=${workload.id}`);
   t.match(outcome?.details, { outcome: 'refused', aws_code: 'AccessDenied', side: 'account_owner' });
 });
