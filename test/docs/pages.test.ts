@@ -30,6 +30,17 @@ t.test('every page is reachable from README.md', async (t) => {
   for (const page of PAGES) t.ok(seen.has(page), page);
 });
 
+t.test('files that are named in backticks exist, under the project or under src/', async (t) => {
+  for (const page of PAGES) {
+    for (const [, path = ''] of readPage(page).matchAll(/`((?:[\w.-]+\/)+[\w.-]*(?:\.(?:ts|mjs|sql|md|yaml)|\/))`/g)) {
+      t.ok(
+        ['', 'src', 'docs'].some((folder) => existsSync(join(ROOT, folder, path))) || path === '.data/',
+        `${page}: ${path}`,
+      );
+    }
+  }
+});
+
 t.test('npm scripts that are named exist, and files given to npm test', async (t) => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
