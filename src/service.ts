@@ -96,7 +96,11 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
   const provider = createProvider({ issuerUrl, view, signer, decideToken, record: createRecord({ stream, refusals, clients, decideToken, log }) });
   const rotation: RotateDeps = { db, act, rings, readClock, changed: () => view.refresh() };
-  const verifier = createVerifier({ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl });
+  const verifier = createVerifier({
+    ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
+    recordIntent: (connection, { kid, jti }) =>
+      stream.append({ entry: { kind: 'connection.verification_intent', actor: SYSTEM.id, connection, details: { kid, jti } } }),
+  });
 
   const app: AppDeps = {
     issuers: { urls: { issuerUrl, internalUrl }, view },

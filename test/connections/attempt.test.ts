@@ -75,6 +75,17 @@ t.test('another account, role or session is no proof', async (t) => {
   }
 });
 
+t.test('a token is on record before STS sees it, or STS does not', async (t) => {
+  const cloud = createFakeCloud();
+  await attemptVerification(cloud, row());
+  t.same(cloud.recorded, ['jti-1']);
+  cloud.recordIntent = async () => {
+    throw new Problem('unavailable', 'The audit record could not be written.');
+  };
+  t.match((await attemptVerification(cloud, row())).outcome, { ok: false, side: 'ours', code: 'unavailable' });
+  t.equal(cloud.assumed.length, 1, 'STS was asked the first time alone');
+});
+
 t.test('refusals come with the line to mend, for this very connection', async (t) => {
   const cloud = createFakeCloud();
   cloud.answer = () => denied();

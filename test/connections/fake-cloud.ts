@@ -7,6 +7,8 @@ import { ISSUER_URL } from './api.ts';
 
 export interface FakeCloud extends AttemptDeps {
   minted: WebIdentity[];
+  /** jti of every token that was put on record before it was shown. */
+  recorded: string[];
   assumed: AssumeRoleInput[];
   identified: unknown[];
   /** Decided for each role; an error refuses, an id lets in. */
@@ -26,7 +28,7 @@ export const denied = (more: Partial<StsFailure> = {}): StsError =>
 
 export function createFakeCloud(): FakeCloud {
   const cloud: FakeCloud = {
-    ...{ issuerUrl: ISSUER_URL, minted: [], assumed: [], identified: [], identity: {}, answer: () => 'AROAFIRST' },
+    ...{ issuerUrl: ISSUER_URL, minted: [], recorded: [], assumed: [], identified: [], identity: {}, answer: () => 'AROAFIRST' },
     mintWebIdentityToken: async (input) => {
       cloud.minted.push(input);
       return {
@@ -36,6 +38,7 @@ export function createFakeCloud(): FakeCloud {
         expiresAt: new Date(),
       };
     },
+    recordIntent: async (_connection, { jti }) => void cloud.recorded.push(jti),
     sts: {
       assumeRoleWithWebIdentity: async (input) => {
         cloud.assumed.push(input);

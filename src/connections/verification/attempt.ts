@@ -24,6 +24,8 @@ const SESSION_SECONDS = 900;
 export interface AttemptDeps {
   issuerUrl: string;
   mintWebIdentityToken: MintWebIdentityToken;
+  /** Durable when it resolves: no token is shown to STS before it is on record. */
+  recordIntent(connection: string, minted: { kid: string; jti: string }): Promise<void>;
   sts: Pick<AwsSts, 'assumeRoleWithWebIdentity' | 'getCallerIdentity'>;
 }
 
@@ -53,6 +55,7 @@ export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow)
       tags: row.session_tags ? { 'countersign:session': 'verify' } : undefined,
     });
     Object.assign(evidence, { kid: minted.kid, jti: minted.jti });
+    await deps.recordIntent(row.id, minted);
     const { region, role_arn: roleArn } = row;
     const session = await deps.sts.assumeRoleWithWebIdentity({
       ...{ region, roleArn, roleSessionName: SESSION_NAME, token: minted.token },
