@@ -26,6 +26,7 @@ const WHAT: Record<string, (details: Details, names: Names) => string> = {
   'exchange.intent': (details) => `${Number(details['duration_seconds']) / 60} minutes, ${key(details['kid'])}`,
   'exchange.outcome': outcome,
   'key.rotated': (details) => `${key(details['predecessor'])} -> ${key(details['kid'])}`,
+  'connection.verification_intent': (details) => key(details['kid']),
   'connection.verification_failed': (details) => `STS answered ${details['code']}; asked again`,
   'connection.verified': (details) => `role ${details['role_id']}`,
   'workload.created': (details) => String(details['slug'] ?? ''),
