@@ -7,7 +7,8 @@ import { createRings, type PreparedRing } from '../src/keys/rings.ts';
 import { readClock } from '../src/keys/store.ts';
 
 /** Lower-case base32 from a digest: the shape of our ids, reproducible in SQL. */
-const id = (prefix: string, n: ReturnType<typeof sql>) => sql`${prefix} || '_' || translate(substr(md5(${prefix} || ${n}), 1, 26), '0189', 'ghij')`;
+const id = (prefix: string, n: ReturnType<typeof sql>) =>
+  sql`${prefix} || '_' || translate(substr(md5(${prefix} || ${n}), 1, 26), '0189', 'ghij')`;
 
 const N = sql`n::text`;
 const CONNECTION = id('cn', N);
@@ -16,14 +17,19 @@ const ISSUER = id('is', N);
 /** Facts as real ones look, with keys that nobody has: for rings that are never asked to sign. */
 async function insertHollowRings(db: Db, from: number, to: number, kek: Kek): Promise<void> {
   const series = sql`generate_series(${from}::int, ${to}::int) n`;
-  const kid = (key: number) => sql`translate(rtrim(encode(sha256(('kid' || n || '.' || ${sql.lit(key)})::bytea), 'base64'), '='), '+/', '-_')`;
+  const kid = (key: number) =>
+    sql`translate(rtrim(encode(sha256(('kid' || n || '.' || ${sql.lit(key)})::bytea), 'base64'), '='), '+/', '-_')`;
   const ring = sql`${ISSUER} || ':ES256'`;
   await sql`insert into issuers (id, kind) select ${ISSUER}, 'connection' from ${series}`.execute(db);
   await sql`insert into rings (id, issuer, algorithm, purpose, created_at, next_rotation_at)
-    select ${ring}, ${ISSUER}, 'ES256', 'web_identity_token', now(), now() + interval '30 days' from ${series}`.execute(db);
+    select ${ring}, ${ISSUER}, 'ES256', 'web_identity_token', now(), now() + interval '30 days' from ${series}`.execute(
+    db,
+  );
   for (const key of [0, 1]) {
     await sql`insert into signing_keys (kid, ring, published_at, born_with_ring, public)
-      select ${kid(key)}, ${ring}, now(), true, sha256(('x' || n)::bytea) || sha256(('y' || n)::bytea) from ${series}`.execute(db);
+      select ${kid(key)}, ${ring}, now(), true, sha256(('x' || n)::bytea) || sha256(('y' || n)::bytea) from ${series}`.execute(
+      db,
+    );
     await sql`insert into private_keys (kid, kek, envelope)
       select ${kid(key)}, ${kek.id}, decode(repeat(md5(n::text), 14), 'hex') from ${series}`.execute(db);
   }
@@ -37,8 +43,17 @@ async function insertRealRings(db: Db, count: number, kek: Kek): Promise<void> {
   for (let n = 0; n < count; n += 1) prepared.push(await rings.prepare('ES256'));
   await db.transaction().execute(async (trx) => {
     for (const [index, ring] of prepared.entries()) {
-      const { rows } = await sql<{ id: string }>`insert into issuers (id, kind) values (${id('is', sql`${String(index + 1)}`)}, 'connection') returning id`.execute(trx);
-      await rings.insert(trx, { issuer: (rows[0] as { id: string }).id, algorithm: 'ES256', purpose: 'web_identity_token' }, ring, SYSTEM);
+      const { rows } = await sql<{
+        id: string;
+      }>`insert into issuers (id, kind) values (${id('is', sql`${String(index + 1)}`)}, 'connection') returning id`.execute(
+        trx,
+      );
+      await rings.insert(
+        trx,
+        { issuer: (rows[0] as { id: string }).id, algorithm: 'ES256', purpose: 'web_identity_token' },
+        ring,
+        SYSTEM,
+      );
     }
   });
 }
@@ -47,7 +62,10 @@ async function insertRealRings(db: Db, count: number, kek: Kek): Promise<void> {
  * Seeds `count` active connections, each granted to the workload by a grant of its own; the first `asked` have keys.
  * @returns the ids of those.
  */
-export async function seedConnections(db: Db, options: { workload: string; count: number; asked: number; kek: Kek }): Promise<string[]> {
+export async function seedConnections(
+  db: Db,
+  options: { workload: string; count: number; asked: number; kek: Kek },
+): Promise<string[]> {
   const { workload, count, asked, kek } = options;
   await insertRealRings(db, asked, kek);
   if (count > asked) await insertHollowRings(db, asked + 1, count, kek);
@@ -59,8 +77,12 @@ export async function seedConnections(db: Db, options: { workload: string; count
     select ${CONNECTION}, lpad(n::text, 12, '0'), 'aws', 'us-east-1', 'countersign', 'arn:aws:iam::' || lpad(n::text, 12, '0') || ':role/countersign', 'read-only', '{}',
       'AROAEXAMPLEEXAMPLEEXA', now() from ${series}`.execute(db);
   await sql`insert into grants (id, workload, selector_kind, selector_value, purpose, max_session_seconds, policy_arns, tags)
-    select ${id('gr', N)}, ${workload}, 'connection', ${CONNECTION}, 'default', 3600, '{}', '{}' from ${series}`.execute(db);
+    select ${id('gr', N)}, ${workload}, 'connection', ${CONNECTION}, 'default', 3600, '{}', '{}' from ${series}`.execute(
+    db,
+  );
   await sql`analyze`.execute(db);
-  const { rows } = await sql<{ id: string }>`select ${CONNECTION} as id from generate_series(1, ${asked}::int) n`.execute(db);
+  const { rows } = await sql<{
+    id: string;
+  }>`select ${CONNECTION} as id from generate_series(1, ${asked}::int) n`.execute(db);
   return rows.map((row) => row.id);
 }

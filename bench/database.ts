@@ -33,7 +33,12 @@ export async function openPostgres(): Promise<BenchPostgres> {
       await sql.raw(`create database ${name}`).execute(admin.db);
       const own = new URL(url);
       own.pathname = `/${name}`;
-      const database = connectPostgres({ url: own.href, applicationName: 'countersign-bench', poolSize: 2, queryTimeoutMs: 300_000 });
+      const database = connectPostgres({
+        url: own.href,
+        applicationName: 'countersign-bench',
+        poolSize: 2,
+        queryTimeoutMs: 300_000,
+      });
       opened.push({ name, database });
       await migrate(database);
       return { url: own.href, database };

@@ -17,12 +17,19 @@ async function startCompared(name: string, service: Started, path: string): Prom
   const line = await openLine(service.url);
   const { body } = await line.ask(buildRequest(service.url + path, 'GET'));
   line.close();
-  const constant = await startServer('constant-route', { BODY: body, HEADERS: JSON.stringify({ 'content-type': 'application/json' }) });
+  const constant = await startServer('constant-route', {
+    BODY: body,
+    HEADERS: JSON.stringify({ 'content-type': 'application/json' }),
+  });
   const side = (url: string, started: Started) => ({ url, started, rates: [], loads: [] });
   return { name, sides: [side(service.url + path, service), side(`${constant.url}/document`, constant)], runs: [] };
 }
 
-async function measureSide({ url, started, rates, loads }: Compared['sides'][number], requests: number, connections: number): Promise<void> {
+async function measureSide(
+  { url, started, rates, loads }: Compared['sides'][number],
+  requests: number,
+  connections: number,
+): Promise<void> {
   const request = buildRequest(url, 'GET', { accept: 'application/json' });
   const before = started.cpuSeconds();
   const seconds = await sendAll(url, new Array<Buffer>(requests).fill(request), connections);
@@ -63,10 +70,17 @@ export async function measureDocuments({ postgres, quick, say }: Surroundings): 
     return {
       ...{ name: 'jwks_vs_constant_route', ratio: median(worse.runs), runs: worse.runs, target: { atLeast: 0.9 } },
       baseline: `requests/s of the platform's JWKS and of its discovery, against a Fastify route that answers the same constant bytes; the ratio is the lower of the two (${worse.name})`,
-      figures: { ...Object.fromEntries(figures), load: `${connections} connections, ${requests} requests a round, one warm-up round` },
+      figures: {
+        ...Object.fromEntries(figures),
+        load: `${connections} connections, ${requests} requests a round, one warm-up round`,
+      },
     };
   } finally {
-    await Promise.all([service, ...compared.map(({ sides }) => (sides[1] as Compared['sides'][number]).started)].map((one) => one.stop()));
+    await Promise.all(
+      [service, ...compared.map(({ sides }) => (sides[1] as Compared['sides'][number]).started)].map((one) =>
+        one.stop(),
+      ),
+    );
     home.remove();
   }
 }

@@ -40,7 +40,13 @@ async function startSide(postgres: Surroundings['postgres'], connections: number
   const kek = await loadKek(db, { file: home.kekFile, mayCreate: false });
   await ensurePartitions(db, new Date());
   const acts = createAuditStream({ database, clock: systemClock });
-  await prepareDatabase({ act: createAct(acts), rings: createRings({ kek, readClock }), readClock, issuerUrl: home.issuerUrl, keyPolicy: DEFAULT_POLICY });
+  await prepareDatabase({
+    act: createAct(acts),
+    rings: createRings({ kek, readClock }),
+    readClock,
+    issuerUrl: home.issuerUrl,
+    keyPolicy: DEFAULT_POLICY,
+  });
   await acts.close();
   const client = createClient();
   await insertClients(db, [client]);
@@ -48,9 +54,17 @@ async function startSide(postgres: Surroundings['postgres'], connections: number
   const stub = await startServer('stub-sts');
   const service = await startService(home, url, { STS_ENDPOINT_URL: stub.url });
   const line = await openLine(service.url);
-  const endpoint = { url: `${service.url}/oauth2/token`, issuerUrl: service.url, resource: `${service.url}/v1/credentials` };
-  const { access_token } = JSON.parse((await ask(line, buildTokenRequest(client, endpoint))).body) as { access_token: string };
-  const requests = ids.map((id) => buildRequest(`${service.url}/v1/connections/${id}/credentials`, 'GET', { authorization: `Bearer ${access_token}` }));
+  const endpoint = {
+    url: `${service.url}/oauth2/token`,
+    issuerUrl: service.url,
+    resource: `${service.url}/v1/credentials`,
+  };
+  const { access_token } = JSON.parse((await ask(line, buildTokenRequest(client, endpoint))).body) as {
+    access_token: string;
+  };
+  const requests = ids.map((id) =>
+    buildRequest(`${service.url}/v1/connections/${id}/credentials`, 'GET', { authorization: `Bearer ${access_token}` }),
+  );
   const stop = async (): Promise<void> => {
     line.close();
     await Promise.all([service.stop(), stub.stop()]);
@@ -80,7 +94,10 @@ async function runRound(sides: readonly Side[], exchanges: number): Promise<numb
   }
   const after = await Promise.all(sides.map(readSpent));
   return totals.map((times, index) => {
-    const [start, end] = [before[index], after[index]] as [{ calls: number; milliseconds: number }, { calls: number; milliseconds: number }];
+    const [start, end] = [before[index], after[index]] as [
+      { calls: number; milliseconds: number },
+      { calls: number; milliseconds: number },
+    ];
     return median(times) - (end.milliseconds - start.milliseconds) / (end.calls - start.calls);
   });
 }
@@ -98,7 +115,10 @@ export async function measureExchange({ postgres, quick, say }: Surroundings): P
   const [rounds, exchanges, many, asked] = quick ? [1, 10, 500, 5] : [9, 200, 100_000, 500];
   const sides: Side[] = [];
   try {
-    for (const [connections, spread] of [[1, 1], [many, asked]] as const) {
+    for (const [connections, spread] of [
+      [1, 1],
+      [many, asked],
+    ] as const) {
       sides.push(await startSide(postgres, connections, spread));
       say(`${connections} registered`);
     }

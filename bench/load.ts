@@ -4,7 +4,11 @@ import { connect, type Socket } from 'node:net';
 /** One HTTP/1.1 request as it goes over the wire. */
 export function buildRequest(url: string, method: string, headers: Record<string, string> = {}, body = ''): Buffer {
   const { host, pathname, search } = new URL(url);
-  const lines = [`${method} ${pathname}${search} HTTP/1.1`, `host: ${host}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
+  const lines = [
+    `${method} ${pathname}${search} HTTP/1.1`,
+    `host: ${host}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
   if (body !== '') lines.push(`content-length: ${Buffer.byteLength(body)}`);
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
@@ -73,7 +77,12 @@ export async function openLine(url: string): Promise<Line> {
  * @returns seconds from the first request to the last answer.
  * @throws Error at the first answer that is not `expected`.
  */
-export async function sendAll(url: string, requests: readonly Buffer[], connections: number, expected = 200): Promise<number> {
+export async function sendAll(
+  url: string,
+  requests: readonly Buffer[],
+  connections: number,
+  expected = 200,
+): Promise<number> {
   const lines = await Promise.all(Array.from({ length: connections }, () => openLine(url)));
   let next = 0;
   const started = performance.now();

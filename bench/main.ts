@@ -31,11 +31,19 @@ async function main(): Promise<number> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const postgres = await openPostgres();
   try {
-    say(`Node ${process.version}, ${postgres.description}, ${availableParallelism()} cores, loopback${chosen.quick ? ', quick: figures mean nothing' : ''}`);
+    say(
+      `Node ${process.version}, ${postgres.description}, ${availableParallelism()} cores, loopback${chosen.quick ? ', quick: figures mean nothing' : ''}`,
+    );
     const results: Result[] = [];
     for (const name of chosen.names) {
       say(`\n${name}`);
-      results.push(await (BENCHES[name] as (typeof BENCHES)[string])({ postgres, quick: chosen.quick, say: (line) => say(`  ${line}`) }));
+      results.push(
+        await (BENCHES[name] as (typeof BENCHES)[string])({
+          postgres,
+          quick: chosen.quick,
+          say: (line) => say(`  ${line}`),
+        }),
+      );
     }
     process.stdout.write(`${chosen.json ? toJson(results) : `\n${toTable(results)}`}\n`);
     return 0;

@@ -48,7 +48,11 @@ async function stop(child: ChildProcess): Promise<void> {
  * `isReady`.
  * @throws Error with its output when it ends before that.
  */
-export async function startProcess(file: string, env: Record<string, string>, isReady: (line: string) => boolean): Promise<Started> {
+export async function startProcess(
+  file: string,
+  env: Record<string, string>,
+  isReady: (line: string) => boolean,
+): Promise<Started> {
   const { PATH = '', HOME = '', NODE_OPTIONS = '' } = process.env;
   // BENCH_NODE_FLAGS: e.g. --cpu-prof, to see where a ratio comes from.
   const flags = (process.env.BENCH_NODE_FLAGS ?? '').split(' ').filter(Boolean);
@@ -72,6 +76,10 @@ export async function startProcess(file: string, env: Record<string, string>, is
 /** A server of bench/servers, which listens on PORT and then says so. */
 export async function startServer(name: string, env: Record<string, string> = {}): Promise<Started> {
   const port = await findFreePort();
-  const started = await startProcess(`bench/servers/${name}.ts`, { PORT: String(port), ...env }, (line) => line === 'listening');
+  const started = await startProcess(
+    `bench/servers/${name}.ts`,
+    { PORT: String(port), ...env },
+    (line) => line === 'listening',
+  );
   return { ...started, url: `http://127.0.0.1:${port}` };
 }

@@ -15,7 +15,9 @@ export interface Result {
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
 function round(value: number): number {
@@ -27,13 +29,23 @@ export function isMet({ ratio, target }: Pick<Result, 'ratio' | 'target'>): bool
 }
 
 export function toJson(results: readonly Result[]): string {
-  const members = results.map(({ name, ratio, runs, ...rest }) => [name, { ratio: round(ratio), runs: runs.map(round), ...rest }]);
+  const members = results.map(({ name, ratio, runs, ...rest }) => [
+    name,
+    { ratio: round(ratio), runs: runs.map(round), ...rest },
+  ]);
   return JSON.stringify(Object.fromEntries(members));
 }
 
 function columns(rows: readonly string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] as number))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 export function toTable(results: readonly Result[]): string {

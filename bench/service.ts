@@ -31,11 +31,20 @@ export async function createHome(): Promise<Home> {
   return { dir, kekFile, issuerUrl, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-export async function startService(home: Home, databaseUrl: string, env: Record<string, string> = {}): Promise<Started> {
+export async function startService(
+  home: Home,
+  databaseUrl: string,
+  env: Record<string, string> = {},
+): Promise<Started> {
   const started = await startProcess(
     'src/main.ts',
     {
-      ...{ ISSUER_URL: home.issuerUrl, DATABASE_URL: databaseUrl, DATA_DIR: home.dir, SOCKET_PATH: join(home.dir, 'run/s.sock') },
+      ...{
+        ISSUER_URL: home.issuerUrl,
+        DATABASE_URL: databaseUrl,
+        DATA_DIR: home.dir,
+        SOCKET_PATH: join(home.dir, 'run/s.sock'),
+      },
       ...{ KEY_ENCRYPTION_KEY_FILE: home.kekFile, ...PRODUCTION_POLICY, ...env },
     },
     (line) => line.includes('"msg":"ready"'),

@@ -17,8 +17,15 @@ interface Side {
 
 const CLIENTS = 32;
 
-async function runRound(side: Side, clients: readonly BenchClient[], requests: number, connections: number): Promise<number> {
-  const signed = Array.from({ length: requests }, (_, index) => buildTokenRequest(clients[index % clients.length] as BenchClient, side.endpoint));
+async function runRound(
+  side: Side,
+  clients: readonly BenchClient[],
+  requests: number,
+  connections: number,
+): Promise<number> {
+  const signed = Array.from({ length: requests }, (_, index) =>
+    buildTokenRequest(clients[index % clients.length] as BenchClient, side.endpoint),
+  );
   const before = side.started.cpuSeconds();
   const seconds = await sendAll(side.endpoint.url, signed, connections);
   const after = side.started.cpuSeconds();
@@ -42,9 +49,14 @@ export async function measureToken({ postgres, quick, say }: Surroundings): Prom
   const { url, database } = await postgres.createDatabase();
   await insertClients(database.db, clients);
   const home = await createHome();
-  const started = await Promise.all([startService(home, url), startServer('bare-oidc-provider', { CLIENTS: JSON.stringify(clients.map(({ id, jwk }) => ({ id, jwk }))) })]);
+  const started = await Promise.all([
+    startService(home, url),
+    startServer('bare-oidc-provider', { CLIENTS: JSON.stringify(clients.map(({ id, jwk }) => ({ id, jwk }))) }),
+  ]);
   try {
-    const [ours, bare] = started.map((one): Side => ({ started: one, endpoint: endpointAt(one), rates: [], loads: [] })) as [Side, Side];
+    const [ours, bare] = started.map(
+      (one): Side => ({ started: one, endpoint: endpointAt(one), rates: [], loads: [] }),
+    ) as [Side, Side];
     for (const side of [ours, bare]) await runRound({ ...side, rates: [], loads: [] }, clients, requests, connections);
     const runs: number[] = [];
     for (let round = 1; round <= rounds; round += 1) {

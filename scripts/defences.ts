@@ -10,7 +10,17 @@ import { settleGenerated } from './generated.ts';
 import { runFiles } from './tap-files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const COPIED = ['src', 'test', 'migrations', 'scripts', 'docs', 'openapi.yaml', 'package.json', 'tsconfig.json', '.taprc'];
+const COPIED = [
+  'src',
+  'test',
+  'migrations',
+  'scripts',
+  'docs',
+  'openapi.yaml',
+  'package.json',
+  'tsconfig.json',
+  '.taprc',
+];
 const TIMEOUT_SECONDS = 120;
 
 /** Why this defence cannot be taken out as it is written down; undefined where it can. */
@@ -21,7 +31,8 @@ export function findFault({ file, find, replace, test }: Defence): string | unde
   const [path, name] = test;
   // Tests in a loop are named by what they loop over: `refused: header jku`.
   const written = [name, name.split(': ').at(-1), name.split(' ').at(-1)] as string[];
-  if (!written.some((text) => readFileSync(join(ROOT, path), 'utf8').includes(text))) return `${path} has no test "${name}"`;
+  if (!written.some((text) => readFileSync(join(ROOT, path), 'utf8').includes(text)))
+    return `${path} has no test "${name}"`;
   return undefined;
 }
 
@@ -42,16 +53,29 @@ interface Outcome {
   everything: string[];
 }
 
-async function runTest(tree: string, { test: [file, name], engine }: Defence, databaseUrl: string | undefined): Promise<Outcome> {
+async function runTest(
+  tree: string,
+  { test: [file, name], engine }: Defence,
+  databaseUrl: string | undefined,
+): Promise<Outcome> {
   const grep = `/^${name.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$/`;
   const { passed, failures } = await runFiles([file], {
     cwd: tree,
-    env: { ...process.env, TAP_GREP: grep, COUNTERSIGN_TEST_ENGINE: engine ?? 'pglite', ...(databaseUrl ? { TEST_DATABASE_URL: databaseUrl } : {}) },
+    env: {
+      ...process.env,
+      TAP_GREP: grep,
+      COUNTERSIGN_TEST_ENGINE: engine ?? 'pglite',
+      ...(databaseUrl ? { TEST_DATABASE_URL: databaseUrl } : {}),
+    },
     jobs: 1,
     timeoutSeconds: TIMEOUT_SECONDS,
     print: () => {},
   });
-  return { passed, failures: failures.filter((failure) => failure.startsWith(`${file} > `) && failure.includes(name)), everything: failures };
+  return {
+    passed,
+    failures: failures.filter((failure) => failure.startsWith(`${file} > `) && failure.includes(name)),
+    everything: failures,
+  };
 }
 
 interface Proof {
@@ -60,19 +84,30 @@ interface Proof {
 }
 
 /** With the defence the test passes, without it the test itself fails: a file that no longer loads proves nothing. */
-async function prove(tree: string, defence: Defence, databaseUrl: string | undefined, baseline: Map<string, Promise<Outcome>>): Promise<Proof> {
+async function prove(
+  tree: string,
+  defence: Defence,
+  databaseUrl: string | undefined,
+  baseline: Map<string, Promise<Outcome>>,
+): Promise<Proof> {
   const key = JSON.stringify([defence.test, defence.engine]);
   const before = baseline.get(key) ?? runTest(tree, defence, databaseUrl);
   baseline.set(key, before);
   const { passed, everything } = await before;
-  if (passed === 0 || everything.length > 0) return { verdict: 'BROKEN', why: everything[0] ?? 'its test does not run' };
+  if (passed === 0 || everything.length > 0)
+    return { verdict: 'BROKEN', why: everything[0] ?? 'its test does not run' };
   const path = join(tree, defence.file);
   const whole = readFileSync(path, 'utf8');
-  writeFileSync(path, whole.replace(defence.find, () => defence.replace));
+  writeFileSync(
+    path,
+    whole.replace(defence.find, () => defence.replace),
+  );
   try {
     const { failures, everything: all } = await runTest(tree, defence, databaseUrl);
     if (failures[0] !== undefined) return { verdict: 'caught', why: failures[0].slice(defence.test[0].length + 3) };
-    return all[0] === undefined ? { verdict: 'SURVIVED', why: defence.test.join(' > ') } : { verdict: 'BROKEN', why: `the test did not say so: ${all[0]}` };
+    return all[0] === undefined
+      ? { verdict: 'SURVIVED', why: defence.test.join(' > ') }
+      : { verdict: 'BROKEN', why: `the test did not say so: ${all[0]}` };
   } finally {
     writeFileSync(path, whole);
   }
@@ -85,12 +120,17 @@ async function main(args: string[]): Promise<number> {
       const fault = findFault(defence);
       if (fault) console.log(`FAIL ${defence.name}: ${fault}`);
     }
-    const page = settleGenerated('docs/defences.md', writePage(DEFENCES), { check: args.includes('--check'), command: 'defences -- --page' });
+    const page = settleGenerated('docs/defences.md', writePage(DEFENCES), {
+      check: args.includes('--check'),
+      command: 'defences -- --page',
+    });
     return faults > 0 ? 1 : page;
   }
   const jobs = Number(/^--jobs=(\d+)$/.exec(args.find((arg) => arg.startsWith('--jobs=')) ?? '')?.[1] ?? 1);
   const names = args.filter((arg) => !arg.startsWith('-'));
-  const waiting = DEFENCES.filter(({ name }) => names.length === 0 || names.some((wanted) => name === wanted || name.startsWith(`${wanted}.`)));
+  const waiting = DEFENCES.filter(
+    ({ name }) => names.length === 0 || names.some((wanted) => name === wanted || name.startsWith(`${wanted}.`)),
+  );
   if (waiting.length === 0) throw new Error(`no defence is called ${names.join(', ')}`);
   const total = waiting.length;
   const needsPostgres = waiting.some(({ engine }) => engine === 'postgresql') && !process.env['TEST_DATABASE_URL'];
@@ -104,7 +144,10 @@ async function main(args: string[]): Promise<number> {
       for (let defence = waiting.shift(); defence; defence = waiting.shift()) {
         const fault = findFault(defence);
         const away = defence.engine === 'postgresql' && !databaseUrl ? 'PostgreSQL was not found' : undefined;
-        const proof: Proof = fault || away ? { verdict: 'BROKEN', why: (fault ?? away) as string } : await prove(tree, defence, databaseUrl, baseline);
+        const proof: Proof =
+          fault || away
+            ? { verdict: 'BROKEN', why: (fault ?? away) as string }
+            : await prove(tree, defence, databaseUrl, baseline);
         verdicts[proof.verdict] += 1;
         console.log(`${proof.verdict.padEnd(8)} ${defence.name.padEnd(44)} ${proof.why.slice(0, 160)}`);
       }
@@ -117,7 +160,9 @@ async function main(args: string[]): Promise<number> {
   } finally {
     await cluster?.remove();
   }
-  console.log(`\n${verdicts.caught} of ${total} defences are missed by their named test when taken out; ${verdicts.SURVIVED} survived, ${verdicts.BROKEN} could not be tried.`);
+  console.log(
+    `\n${verdicts.caught} of ${total} defences are missed by their named test when taken out; ${verdicts.SURVIVED} survived, ${verdicts.BROKEN} could not be tried.`,
+  );
   return verdicts.caught === total ? 0 : 1;
 }
 

@@ -86,7 +86,12 @@ async function describe(server: FastifyInstance, deps: AppDeps): Promise<void> {
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Countersign', version: '1', description: 'OIDC identity provider and credential broker.', license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' } },
+      info: {
+        title: 'Countersign',
+        version: '1',
+        description: 'OIDC identity provider and credential broker.',
+        license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
+      },
       servers: [{ url: deps.issuers.urls.internalUrl }],
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'at+jwt' } } },
       security: [{ bearer: [] }],

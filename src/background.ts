@@ -16,7 +16,9 @@ export function createBackground(log: FastifyBaseLogger): Background {
         setInterval(() => {
           if (running.has(name)) return;
           const turn = run()
-            .catch((error: unknown) => log.warn({ err: error, task: name }, 'a background task failed and will be tried again'))
+            .catch((error: unknown) =>
+              log.warn({ err: error, task: name }, 'a background task failed and will be tried again'),
+            )
             .finally(() => running.delete(name));
           running.set(name, turn);
         }, ms),

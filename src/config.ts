@@ -7,34 +7,87 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
 
-const Url = (description: string) => Type.String({ maxLength: 255, pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+/?$', description });
+const Url = (description: string) =>
+  Type.String({ maxLength: 255, pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+/?$', description });
 const Port = (description: string) => Type.String({ pattern: '^(0|[1-9][0-9]{0,4})$', description });
 const Seconds = (description: string) => Type.String({ pattern: '^[1-9][0-9]{0,8}$', description });
 
 /** Every variable, with what it is; an optional one says what holds without it. */
 export const Environment = Type.Object({
   ISSUER_URL: Url('the URL that signs, as clouds see it: scheme and host, no path, e.g. https://id.example.com'),
-  HOST: Type.Optional(Type.String({ minLength: 1, description: 'the address that both listeners bind; 127.0.0.1 unless given' })),
-  PORT: Type.Optional(Port('the port of the public listener; that of a loopback ISSUER_URL, else 8080')),
-  INTERNAL_URL: Type.Optional(Url('the URL of the internal listener, as services see it; ISSUER_URL where that is loopback')),
-  INTERNAL_PORT: Type.Optional(Port('the port of the internal listener; shared with PORT only where ISSUER_URL is loopback')),
-  ALLOWED_HOSTS: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9.:\\[\\]-]+(,[A-Za-z0-9.:\\[\\]-]+)*$', description: 'further Host values to serve, separated by commas' })),
-  TRUST_PROXY: Type.Optional(Type.String({ pattern: '^[0-9A-Fa-f.:/]+(,[0-9A-Fa-f.:/]+)*$', description: 'addresses or CIDR ranges of proxies to believe, separated by commas' })),
-  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'a PostgreSQL 15 or later; an embedded database unless given' })),
-  DATA_DIR: Type.Optional(Type.String({ minLength: 1, description: 'where this process keeps files; .data unless given' })),
-  KEYS_DIR: Type.Optional(Type.String({ minLength: 1, description: 'where the development key-encryption key is; keys unless given' })),
-  KEY_ENCRYPTION_KEY_FILE: Type.Optional(Type.String({ minLength: 1, description: '32 random bytes in base64; <KEYS_DIR>/development.key unless given, which only a loopback issuer on the embedded database may use' })),
-  TEMPLATE_URL: Type.Optional(Type.String({ pattern: '^https?://', maxLength: 1024, description: 'where the CloudFormation template was published (S3, https); without it there are no quick-create links' })),
-  STS_ENDPOINT_URL: Type.Optional(Url('the sandbox instead of AWS STS; only with a loopback ISSUER_URL, and loopback itself')),
-  SOCKET_PATH: Type.Optional(Type.String({ minLength: 1, description: "the host's Unix socket; derived from DATA_DIR unless given" })),
-  LOG_LEVEL: Type.Optional(
-    Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { description: 'fatal, error, warn, info, debug, trace or silent; info unless given' }),
+  HOST: Type.Optional(
+    Type.String({ minLength: 1, description: 'the address that both listeners bind; 127.0.0.1 unless given' }),
   ),
-  KEY_POLICY_VERIFIER_CACHE_SECONDS: Type.Optional(Seconds('A of the key policy, a seed; 86400 (5 with a loopback issuer)')),
-  KEY_POLICY_OLDEST_SERVED_SECONDS: Type.Optional(Seconds('D of the key policy, a seed; 259200 (5 with a loopback issuer)')),
-  KEY_POLICY_OLDEST_SIGNED_SECONDS: Type.Optional(Seconds('R of the key policy, a seed; 60 (5 with a loopback issuer)')),
+  PORT: Type.Optional(Port('the port of the public listener; that of a loopback ISSUER_URL, else 8080')),
+  INTERNAL_URL: Type.Optional(
+    Url('the URL of the internal listener, as services see it; ISSUER_URL where that is loopback'),
+  ),
+  INTERNAL_PORT: Type.Optional(
+    Port('the port of the internal listener; shared with PORT only where ISSUER_URL is loopback'),
+  ),
+  ALLOWED_HOSTS: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9.:\\[\\]-]+(,[A-Za-z0-9.:\\[\\]-]+)*$',
+      description: 'further Host values to serve, separated by commas',
+    }),
+  ),
+  TRUST_PROXY: Type.Optional(
+    Type.String({
+      pattern: '^[0-9A-Fa-f.:/]+(,[0-9A-Fa-f.:/]+)*$',
+      description: 'addresses or CIDR ranges of proxies to believe, separated by commas',
+    }),
+  ),
+  DATABASE_URL: Type.Optional(
+    Type.String({
+      pattern: '^postgres(ql)?://',
+      description: 'a PostgreSQL 15 or later; an embedded database unless given',
+    }),
+  ),
+  DATA_DIR: Type.Optional(
+    Type.String({ minLength: 1, description: 'where this process keeps files; .data unless given' }),
+  ),
+  KEYS_DIR: Type.Optional(
+    Type.String({ minLength: 1, description: 'where the development key-encryption key is; keys unless given' }),
+  ),
+  KEY_ENCRYPTION_KEY_FILE: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        '32 random bytes in base64; <KEYS_DIR>/development.key unless given, which only a loopback issuer on the embedded database may use',
+    }),
+  ),
+  TEMPLATE_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://',
+      maxLength: 1024,
+      description:
+        'where the CloudFormation template was published (S3, https); without it there are no quick-create links',
+    }),
+  ),
+  STS_ENDPOINT_URL: Type.Optional(
+    Url('the sandbox instead of AWS STS; only with a loopback ISSUER_URL, and loopback itself'),
+  ),
+  SOCKET_PATH: Type.Optional(
+    Type.String({ minLength: 1, description: "the host's Unix socket; derived from DATA_DIR unless given" }),
+  ),
+  LOG_LEVEL: Type.Optional(
+    Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      description: 'fatal, error, warn, info, debug, trace or silent; info unless given',
+    }),
+  ),
+  KEY_POLICY_VERIFIER_CACHE_SECONDS: Type.Optional(
+    Seconds('A of the key policy, a seed; 86400 (5 with a loopback issuer)'),
+  ),
+  KEY_POLICY_OLDEST_SERVED_SECONDS: Type.Optional(
+    Seconds('D of the key policy, a seed; 259200 (5 with a loopback issuer)'),
+  ),
+  KEY_POLICY_OLDEST_SIGNED_SECONDS: Type.Optional(
+    Seconds('R of the key policy, a seed; 60 (5 with a loopback issuer)'),
+  ),
   KEY_POLICY_CLOCK_ERROR_SECONDS: Type.Optional(Seconds('e of the key policy, a seed; 2 (1 with a loopback issuer)')),
-  KEY_POLICY_PERIOD_SECONDS: Type.Optional(Seconds('the period of the key policy, a seed; 2592000 (180 with a loopback issuer)')),
+  KEY_POLICY_PERIOD_SECONDS: Type.Optional(
+    Seconds('the period of the key policy, a seed; 2592000 (180 with a loopback issuer)'),
+  ),
 });
 
 /** Those that hold secrets and may come by `<NAME>_FILE` instead. */
@@ -67,7 +120,9 @@ export class ConfigError extends Error {
   readonly problems: string[];
 
   constructor(problems: string[]) {
-    super(`The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    );
     this.problems = problems;
   }
 }
@@ -137,7 +192,10 @@ function parseUrl(name: Name, value: string | undefined, problems: string[]): UR
     problems.push(`${name} is not a URL.`);
     return undefined;
   }
-  if (url.protocol !== 'https:' && !isLoopback(url)) problems.push(`${name} must be https unless its host is loopback (127.0.0.1, localhost): put TLS in front and name that URL.`);
+  if (url.protocol !== 'https:' && !isLoopback(url))
+    problems.push(
+      `${name} must be https unless its host is loopback (127.0.0.1, localhost): put TLS in front and name that URL.`,
+    );
   return url;
 }
 
@@ -154,7 +212,8 @@ function hostsOf(url: URL | undefined, further: string | undefined): Set<string>
 
 function readPolicy(values: Partial<Variables>, loopback: boolean, problems: string[]): KeyPolicy {
   const base = loopback ? LOOPBACK_POLICY : DEFAULT_POLICY;
-  const ms = (name: Name, fallback: number): number => (values[name] === undefined ? fallback : Number(values[name]) * 1000);
+  const ms = (name: Name, fallback: number): number =>
+    values[name] === undefined ? fallback : Number(values[name]) * 1000;
   const policy: KeyPolicy = {
     verifierCache: ms('KEY_POLICY_VERIFIER_CACHE_SECONDS', base.verifierCache),
     oldestServed: ms('KEY_POLICY_OLDEST_SERVED_SECONDS', base.oldestServed),
@@ -181,16 +240,35 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const port = Number(values.PORT ?? (loopback && issuer?.port ? issuer.port : 8080));
   const internalPort = values.INTERNAL_PORT === undefined ? port : Number(values.INTERNAL_PORT);
   if (!loopback && issuer?.port) problems.push('ISSUER_URL must not name a port: AWS refuses such an issuer.');
-  if (!loopback && values.INTERNAL_URL === undefined) problems.push('INTERNAL_URL is missing: the API and the token endpoint have a listener of their own, and this is its URL.');
-  if (!loopback && values.INTERNAL_PORT === undefined) problems.push('INTERNAL_PORT is missing: the internal listener shares the public port only with a loopback ISSUER_URL.');
-  if (!loopback && values.INTERNAL_PORT !== undefined && internalPort === port) problems.push('INTERNAL_PORT must differ from PORT: what is internal must not be reachable through the public listener.');
-  if (sts && !(loopback && isLoopback(sts))) problems.push('STS_ENDPOINT_URL is for the sandbox: it and ISSUER_URL must both be loopback. Leave it out to use AWS.');
+  if (!loopback && values.INTERNAL_URL === undefined)
+    problems.push(
+      'INTERNAL_URL is missing: the API and the token endpoint have a listener of their own, and this is its URL.',
+    );
+  if (!loopback && values.INTERNAL_PORT === undefined)
+    problems.push(
+      'INTERNAL_PORT is missing: the internal listener shares the public port only with a loopback ISSUER_URL.',
+    );
+  if (!loopback && values.INTERNAL_PORT !== undefined && internalPort === port)
+    problems.push(
+      'INTERNAL_PORT must differ from PORT: what is internal must not be reachable through the public listener.',
+    );
+  if (sts && !(loopback && isLoopback(sts)))
+    problems.push(
+      'STS_ENDPOINT_URL is for the sandbox: it and ISSUER_URL must both be loopback. Leave it out to use AWS.',
+    );
   if (port > 65535 || internalPort > 65535) problems.push('PORT and INTERNAL_PORT are at most 65535.');
-  if (values.TEMPLATE_URL?.startsWith('http:') && !loopback) problems.push('TEMPLATE_URL must be https: AWS reads templates from S3 over https.');
+  if (values.TEMPLATE_URL?.startsWith('http:') && !loopback)
+    problems.push('TEMPLATE_URL must be https: AWS reads templates from S3 over https.');
   const socket = socketPath({ ...values, XDG_RUNTIME_DIR: env['XDG_RUNTIME_DIR'] });
-  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) problems.push(`SOCKET_PATH: ${socket} is longer than ${MAX_SOCKET_PATH} bytes, the limit of Unix sockets; give a shorter one.`);
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
+    problems.push(
+      `SOCKET_PATH: ${socket} is longer than ${MAX_SOCKET_PATH} bytes, the limit of Unix sockets; give a shorter one.`,
+    );
   const keyPolicy = readPolicy(values, loopback, problems);
-  if (!loopback && values.KEY_ENCRYPTION_KEY_FILE === undefined) problems.push('KEY_ENCRYPTION_KEY_FILE is missing: a development key is for a loopback ISSUER_URL only. Make one with: openssl rand -base64 32');
+  if (!loopback && values.KEY_ENCRYPTION_KEY_FILE === undefined)
+    problems.push(
+      'KEY_ENCRYPTION_KEY_FILE is missing: a development key is for a loopback ISSUER_URL only. Make one with: openssl rand -base64 32',
+    );
   if (problems.length > 0 || !issuer || !internal) throw new ConfigError(problems);
   const shared = loopback && internalPort === port;
   const publicHosts = hostsOf(issuer, values.ALLOWED_HOSTS);

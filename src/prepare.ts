@@ -11,16 +11,36 @@ import type { ReadClock } from './keys/store.ts';
  * Idempotent, and safe when several replicas start at once: whoever inserts the issuer's row makes its ring.
  * @throws StartError `issuer_url_changed`, `key_policy_unsound`
  */
-export async function prepareDatabase({ act, rings, readClock, issuerUrl, keyPolicy }: { act: Act; rings: Rings; readClock: ReadClock; issuerUrl: string; keyPolicy: KeyPolicy }): Promise<void> {
+export async function prepareDatabase({
+  act,
+  rings,
+  readClock,
+  issuerUrl,
+  keyPolicy,
+}: {
+  act: Act;
+  rings: Rings;
+  readClock: ReadClock;
+  issuerUrl: string;
+  keyPolicy: KeyPolicy;
+}): Promise<void> {
   const prepared = await rings.prepare('ES256');
   await act(SYSTEM, async (trx) => {
     await assertIssuerUrl(trx, issuerUrl);
     const seeded = await seedPolicy(trx, keyPolicy, readClock);
     const born = await insertIssuer(trx, { id: PLATFORM, kind: 'platform' });
-    if (born) await rings.insert(trx, { issuer: PLATFORM, algorithm: 'ES256', purpose: 'workload_token' }, prepared, SYSTEM);
+    if (born)
+      await rings.insert(trx, { issuer: PLATFORM, algorithm: 'ES256', purpose: 'workload_token' }, prepared, SYSTEM);
     const records = [
       ...(seeded ? [{ kind: 'key_policy.seeded', details: { ...keyPolicy } }] : []),
-      ...(born ? [{ kind: 'issuer.created', details: { issuer: PLATFORM, url: issuerUrl, kids: prepared.keys.map((key) => key.kid) } }] : []),
+      ...(born
+        ? [
+            {
+              kind: 'issuer.created',
+              details: { issuer: PLATFORM, url: issuerUrl, kids: prepared.keys.map((key) => key.kid) },
+            },
+          ]
+        : []),
     ];
     return { result: undefined, records, affectsDecisions: false };
   });

@@ -53,16 +53,31 @@ export interface ServiceDeps {
 }
 
 /** Lines that the service draws by itself; the intervals are in milliseconds. */
-function scheduleTasks(background: Background, deps: ServiceDeps, tasks: { refreshMs: number; refresh(): Promise<void>; refusals: { flush(): Promise<void> }; rotation: RotateDeps; signer: LocalSigner }): void {
+function scheduleTasks(
+  background: Background,
+  deps: ServiceDeps,
+  tasks: {
+    refreshMs: number;
+    refresh(): Promise<void>;
+    refusals: { flush(): Promise<void> };
+    rotation: RotateDeps;
+    signer: LocalSigner;
+  },
+): void {
   const { db } = deps.database;
   background.every('refresh the view of the signing keys', tasks.refreshMs, tasks.refresh);
   background.every('rotate due rings', Math.min(5_000, tasks.refreshMs * 2), async () => {
-    for (const ring of await listDueRings(db, await readClock(db), 20)) await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
+    for (const ring of await listDueRings(db, await readClock(db), 20))
+      await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
   });
-  background.every('delete private keys', 60_000, async () => tasks.signer.forget(await deleteDuePrivateKeys(db, await readClock(db))));
+  background.every('delete private keys', 60_000, async () =>
+    tasks.signer.forget(await deleteDuePrivateKeys(db, await readClock(db))),
+  );
   background.every('write counts of refusals', 10_000, () => tasks.refusals.flush());
   background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(deps.clock.wall() - 60_000)));
-  background.every('delete idempotency keys', 600_000, () => deleteIdempotencyKeys(db, new Date(deps.clock.wall() - 24 * 3_600_000)));
+  background.every('delete idempotency keys', 600_000, () =>
+    deleteIdempotencyKeys(db, new Date(deps.clock.wall() - 24 * 3_600_000)),
+  );
   background.every('make audit partitions', 3_600_000, () => ensurePartitions(db, new Date(deps.clock.wall())));
 }
 
@@ -94,12 +109,20 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const refusals = createRefusals(stream, clock);
   const clients = createClients(db, () => stream.epoch);
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
-  const provider = createProvider({ issuerUrl, view, signer, decideToken, record: createRecord({ stream, refusals, clients, decideToken, log }) });
+  const provider = createProvider({
+    issuerUrl,
+    view,
+    signer,
+    decideToken,
+    record: createRecord({ stream, refusals, clients, decideToken, log }),
+  });
   const rotation: RotateDeps = { db, act, rings, readClock, changed: () => view.refresh() };
   const verifier = createVerifier({
     ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
     recordIntent: (connection, { kid, jti }) =>
-      stream.append({ entry: { kind: 'connection.verification_intent', actor: SYSTEM.id, connection, details: { kid, jti } } }),
+      stream.append({
+        entry: { kind: 'connection.verification_intent', actor: SYSTEM.id, connection, details: { kid, jti } },
+      }),
   });
 
   const app: AppDeps = {
@@ -107,12 +130,27 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     oauth: { issuerUrl, provider, clients, clock },
     credentials: {
       ...{ issuerUrl, verify, refusals, bearerToken },
-      obtainCredentials: createBroker({ issuerUrl, stream, sts, mintWebIdentityToken, decide: (question) => decide(db, question) }),
+      obtainCredentials: createBroker({
+        issuerUrl,
+        stream,
+        sts,
+        mintWebIdentityToken,
+        decide: (question) => decide(db, question),
+      }),
     },
     workloads: { db, act, clock, issuerUrl, holdsGrants },
     administrators: { db, act, clock },
     connections: {
-      ...{ db, act, rings, clock, issuerUrl, templateUrl: config.templateUrl, listGrantedConnections, assertLabelsUnambiguous },
+      ...{
+        db,
+        act,
+        rings,
+        clock,
+        issuerUrl,
+        templateUrl: config.templateUrl,
+        listGrantedConnections,
+        assertLabelsUnambiguous,
+      },
       changed: () => view.refresh(),
       wake: () => verifier.wake(),
     },
@@ -142,7 +180,13 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
 
   const background = createBackground(log);
-  scheduleTasks(background, deps, { refreshMs: Math.max(500, Math.min(10_000, config.keyPolicy.oldestSigned / 5)), refresh: () => view.refresh(), refusals, rotation, signer });
+  scheduleTasks(background, deps, {
+    refreshMs: Math.max(500, Math.min(10_000, config.keyPolicy.oldestSigned / 5)),
+    refresh: () => view.refresh(),
+    refusals,
+    rotation,
+    signer,
+  });
   verifier.start();
 
   const internalPort = (listeners.internal.server.address() as AddressInfo).port;
@@ -154,7 +198,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       await Promise.all([verifier.stop(), background.stop()]);
       await Promise.all([listeners.host.close(), listeners.internal.close(), listeners.public?.close()]);
       await unlinkSocket();
-      await refusals.flush(true).catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
+      await refusals
+        .flush(true)
+        .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
       await Promise.all([stream.close(), acts.close()]);
       sts.close();
     },

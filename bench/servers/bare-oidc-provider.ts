@@ -37,5 +37,7 @@ const provider = new Provider(url, {
 } as ConstructorParameters<typeof Provider>[1]);
 
 const callback = provider.callback();
-createServer((request, response) => void callback(request, response)).listen(Number(PORT), '127.0.0.1', () => process.stdout.write('listening\n'));
+createServer((request, response) => void callback(request, response)).listen(Number(PORT), '127.0.0.1', () =>
+  process.stdout.write('listening\n'),
+);
 process.on('SIGTERM', () => process.exit(0));

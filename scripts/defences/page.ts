@@ -21,10 +21,14 @@ function section([subject, defences]: [string, Defence[]]): string {
     ({ name, promise, file, test: [path, title], engine }) =>
       `| \`${name.slice(subject.length + 1)}\` | ${promise.replaceAll('|', '\\|')} | \`${file}\` | \`${path}\`: ${title.replaceAll('|', '\\|')}${engine ? ' (PostgreSQL)' : ''} |`,
   );
-  return [`## ${subject}`, '', '| defence | promise | held in | test |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
+  return [`## ${subject}`, '', '| defence | promise | held in | test |', '| --- | --- | --- | --- |', ...rows, ''].join(
+    '\n',
+  );
 }
 
 export function writePage(defences: readonly Defence[]): string {
   const subjects = Object.groupBy(defences, ({ name }) => name.slice(0, name.indexOf('.')));
-  return `${HEADER}\n${Object.entries(subjects).map((entry) => section(entry as [string, Defence[]])).join('\n')}`;
+  return `${HEADER}\n${Object.entries(subjects)
+    .map((entry) => section(entry as [string, Defence[]]))
+    .join('\n')}`;
 }

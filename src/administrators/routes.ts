@@ -14,8 +14,21 @@ import { requireScopes } from '../http/caller.ts';
 import { createOnce, IdempotencyHeaders } from '../http/idempotency.ts';
 import { decodeCursor, PageQuery, toPage } from '../http/paging.ts';
 import { createId } from '../ids.ts';
-import { NewAdministrator, Administrator as AdministratorSchema, AdministratorChange, AdministratorPage, AdministratorParams } from './schema.ts';
-import { findAdministrator, insertAdministrator, listAdministrators, lockAdministrator, updateAdministrator, type Administrator } from './store.ts';
+import {
+  NewAdministrator,
+  Administrator as AdministratorSchema,
+  AdministratorChange,
+  AdministratorPage,
+  AdministratorParams,
+} from './schema.ts';
+import {
+  findAdministrator,
+  insertAdministrator,
+  listAdministrators,
+  lockAdministrator,
+  updateAdministrator,
+  type Administrator,
+} from './store.ts';
 
 export interface AdministratorDependencies {
   db: Db;
@@ -44,8 +57,17 @@ export function registerAdministratorRoutes(server: FastifyInstance, dependencie
         const { slug, description = '', scopes = [], keys = [] } = request.body;
         requireAssignable(request.caller, scopes);
         const parsed = createKeys(keys, clock.wall());
-        const administrator = await insertAdministrator(trx, { id: createId('ad'), slug, description, scopes, keys: parsed });
-        if (!administrator) throw new Problem('slug_taken', `There is an administrator "${slug}" already.`, { hint: 'Choose another slug.' });
+        const administrator = await insertAdministrator(trx, {
+          id: createId('ad'),
+          slug,
+          description,
+          scopes,
+          keys: parsed,
+        });
+        if (!administrator)
+          throw new Problem('slug_taken', `There is an administrator "${slug}" already.`, {
+            hint: 'Choose another slug.',
+          });
         const details = { administrator: administrator.id, ...snapshot(administrator) };
         return { result: administrator, records: [{ kind: 'administrator.created', details }], affectsDecisions: true };
       }),
@@ -57,14 +79,22 @@ export function registerAdministratorRoutes(server: FastifyInstance, dependencie
       preHandler: requireScopes('administrators:read'),
       schema: {
         ...{ operationId: 'listAdministrators', summary: 'List administrators, by slug', tags },
-        ...{ querystring: Type.Object(PageQuery, { additionalProperties: false }), response: { 200: AdministratorPage } },
+        ...{
+          querystring: Type.Object(PageQuery, { additionalProperties: false }),
+          response: { 200: AdministratorPage },
+        },
       },
     },
     async (request) => {
       const { limit = 50, cursor } = request.query;
       const [after] = decodeCursor(cursor, 1) ?? [];
       const rows = await listAdministrators(db, { after, limit: limit + 1 });
-      return toPage(rows, limit, (administrator) => administrator, ({ slug }) => [slug]);
+      return toPage(
+        rows,
+        limit,
+        (administrator) => administrator,
+        ({ slug }) => [slug],
+      );
     },
   );
 

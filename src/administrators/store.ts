@@ -9,7 +9,17 @@ import type { Scope } from '../http/scopes.ts';
 /** A person or a program of the security team or the operators: an OAuth client for the API alone. */
 export type Administrator = Client;
 
-const COLUMNS = ['id', 'slug', 'description', 'state', 'scopes', 'jwks', 'version', 'created_at', 'updated_at'] as const;
+const COLUMNS = [
+  'id',
+  'slug',
+  'description',
+  'state',
+  'scopes',
+  'jwks',
+  'version',
+  'created_at',
+  'updated_at',
+] as const;
 
 function fromRow(row: Selectable<AdministratorsTable>): Administrator {
   const { id, slug, description, state, scopes, jwks, version, created_at, updated_at } = row;
@@ -26,7 +36,11 @@ function columnOf(reference: string): 'id' | 'slug' {
 
 /** @param reference an id or a slug. */
 export async function findAdministrator(db: Db, reference: string): Promise<Administrator | undefined> {
-  const row = await db.selectFrom('administrators').select(COLUMNS).where(columnOf(reference), '=', reference).executeTakeFirst();
+  const row = await db
+    .selectFrom('administrators')
+    .select(COLUMNS)
+    .where(columnOf(reference), '=', reference)
+    .executeTakeFirst();
   return row && fromRow(row);
 }
 
@@ -42,7 +56,10 @@ export async function lockAdministrator(trx: Transaction, reference: string): Pr
 }
 
 /** By slug, those after `after`. */
-export async function listAdministrators(db: Db, page: { after: string | undefined; limit: number }): Promise<Administrator[]> {
+export async function listAdministrators(
+  db: Db,
+  page: { after: string | undefined; limit: number },
+): Promise<Administrator[]> {
   const { after, limit } = page;
   const rows = await db
     .selectFrom('administrators')
@@ -57,7 +74,10 @@ export async function listAdministrators(db: Db, page: { after: string | undefin
 export type AdministratorToInsert = Pick<Administrator, 'id' | 'slug' | 'description' | 'scopes' | 'keys'>;
 
 /** @returns undefined when the slug is taken. */
-export async function insertAdministrator(trx: Transaction, administrator: AdministratorToInsert): Promise<Administrator | undefined> {
+export async function insertAdministrator(
+  trx: Transaction,
+  administrator: AdministratorToInsert,
+): Promise<Administrator | undefined> {
   const { keys, ...columns } = administrator;
   const row = await trx
     .insertInto('administrators')

@@ -26,7 +26,12 @@ export interface Actor {
 export interface Done<T> {
   result: T;
   /** What is recorded; none when nothing happened (an idempotent replay). */
-  records: { kind: string; workload?: string; connection?: string; details?: { [member: string]: JsonValue | undefined } }[];
+  records: {
+    kind: string;
+    workload?: string;
+    connection?: string;
+    details?: { [member: string]: JsonValue | undefined };
+  }[];
   /** Whether decisions rest on what was changed: bumps the policy epoch. */
   affectsDecisions: boolean;
 }

@@ -21,10 +21,21 @@ export interface AuditRecord {
 }
 
 /** @param after the position of the last row seen */
-export async function listAuditRows(db: Db, filter: AuditFilter, after: readonly string[] | undefined, limit: number): Promise<AuditRecord[]> {
+export async function listAuditRows(
+  db: Db,
+  filter: AuditFilter,
+  after: readonly string[] | undefined,
+  limit: number,
+): Promise<AuditRecord[]> {
   let query = db
     .selectFrom('audit')
-    .select(['row', 'hash', 'stream', 'seq', sql<string>`to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`.as('at_text')])
+    .select([
+      'row',
+      'hash',
+      'stream',
+      'seq',
+      sql<string>`to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`.as('at_text'),
+    ])
     .orderBy('at', 'desc')
     .orderBy('stream', 'desc')
     .orderBy('seq', 'desc')
@@ -40,5 +51,9 @@ export async function listAuditRows(db: Db, filter: AuditFilter, after: readonly
     query = query.where(sql<boolean>`(at, stream, seq) < (${at}::timestamptz, ${stream}, ${seq}::bigint)`);
   }
   const rows = await query.execute();
-  return rows.map((row) => ({ row: row.row, hash: row.hash.toString('hex'), position: [row.at_text, row.stream, String(row.seq)] }));
+  return rows.map((row) => ({
+    row: row.row,
+    hash: row.hash.toString('hex'),
+    position: [row.at_text, row.stream, String(row.seq)],
+  }));
 }

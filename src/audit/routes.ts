@@ -8,9 +8,17 @@ import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
 import { listAuditRows } from './read.ts';
 
 const Text = Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' }));
-const Time = Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?(Z|[+-]\\d{2}:\\d{2}))?$', description: 'RFC 3339' }));
+const Time = Type.Optional(
+  Type.String({
+    pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?(Z|[+-]\\d{2}:\\d{2}))?$',
+    description: 'RFC 3339',
+  }),
+);
 
-const Query = Type.Object({ kind: Text, actor: Text, workload: Text, connection: Text, exchange: Text, from: Time, to: Time, ...PageQuery }, { additionalProperties: false });
+const Query = Type.Object(
+  { kind: Text, actor: Text, workload: Text, connection: Text, exchange: Text, from: Time, to: Time, ...PageQuery },
+  { additionalProperties: false },
+);
 
 /** A row as it was hashed, and its hash; `details` differ by kind. */
 const AuditRow = Type.Object({
@@ -29,7 +37,9 @@ const AuditRow = Type.Object({
 
 function assertTime(name: string, value: string | undefined): void {
   if (value !== undefined && Number.isNaN(Date.parse(value))) {
-    throw new Problem('invalid_request', `querystring.${name} is not a time.`, { hint: 'Write it as 2026-01-31T12:00:00Z.' });
+    throw new Problem('invalid_request', `querystring.${name} is not a time.`, {
+      hint: 'Write it as 2026-01-31T12:00:00Z.',
+    });
   }
 }
 
@@ -37,7 +47,13 @@ export function registerAuditRoutes(server: FastifyInstance, { db }: { db: Db })
   server.get(
     '/v1/audit',
     {
-      schema: { operationId: 'listAuditRows', summary: 'The audit log, newest first', tags: ['audit'], querystring: Query, response: { 200: pageOf(AuditRow) } },
+      schema: {
+        operationId: 'listAuditRows',
+        summary: 'The audit log, newest first',
+        tags: ['audit'],
+        querystring: Query,
+        response: { 200: pageOf(AuditRow) },
+      },
       preHandler: requireScopes('audit:read'),
     },
     async (request) => {
@@ -46,10 +62,17 @@ export function registerAuditRoutes(server: FastifyInstance, { db }: { db: Db })
       assertTime('to', filter.to);
       const after = decodeCursor(cursor, 3);
       if (after && (Number.isNaN(Date.parse(after[0] as string)) || !/^\d{1,18}$/.test(after[2] as string))) {
-        throw new Problem('invalid_cursor', 'This cursor is not one that this list gave out.', { hint: 'Start again without a cursor.' });
+        throw new Problem('invalid_cursor', 'This cursor is not one that this list gave out.', {
+          hint: 'Start again without a cursor.',
+        });
       }
       const rows = await listAuditRows(db, filter, after, limit + 1);
-      return toPage(rows, limit, (row) => ({ ...JSON.parse(row.row), hash: row.hash }), (row) => [...row.position]);
+      return toPage(
+        rows,
+        limit,
+        (row) => ({ ...(JSON.parse(row.row) as Static<typeof AuditRow>), hash: row.hash }),
+        (row) => [...row.position],
+      );
     },
   );
 }

@@ -40,7 +40,10 @@ export function refusePrivateMembersOf(body: unknown): void {
 function decode(member: string, value: string | undefined): Buffer {
   const bytes = Buffer.from(value ?? '', 'base64url');
   if (value === undefined || bytes.length === 0 || bytes.toString('base64url') !== value) {
-    throw refuse(`The member "${member}" of this JWK is missing or is not canonical base64url.`, 'Export the key as a JWK again.');
+    throw refuse(
+      `The member "${member}" of this JWK is missing or is not canonical base64url.`,
+      'Export the key as a JWK again.',
+    );
   }
   return bytes;
 }
@@ -59,10 +62,14 @@ function readRsa(input: JwkInput): PublicJwk {
   const bits = modulus.length * 8 - Math.clz32(modulus[0] as number) + 24;
   // RFC 7518 section 6.3.1.1: no leading zero octet; an even modulus is not a product of two odd primes.
   if (modulus[0] === 0 || ((modulus.at(-1) as number) & 1) === 0 || bits < 2048 || bits > 4096) {
-    throw refuse('An RSA key must have a modulus of 2048 to 4096 bits.', 'Make an RSA key of 2048 bits, or an EC key on P-256.');
+    throw refuse(
+      'An RSA key must have a modulus of 2048 to 4096 bits.',
+      'Make an RSA key of 2048 bits, or an EC key on P-256.',
+    );
   }
   // Exponents such as 1 and 3 let signatures be forged.
-  if (e !== 'AQAB') throw refuse('An RSA key must have the public exponent 65537 (e = "AQAB").', 'Make a key with the usual exponent.');
+  if (e !== 'AQAB')
+    throw refuse('An RSA key must have the public exponent 65537 (e = "AQAB").', 'Make a key with the usual exponent.');
   return { kty: 'RSA', n, e };
 }
 
@@ -73,10 +80,14 @@ function readRsa(input: JwkInput): PublicJwk {
 export function parsePublicJwk(input: JwkInput): ParsedKey {
   refusePrivateMembers(input);
   const { kty, alg: claimed } = input;
-  const foreign = (kty === 'EC' ? (['n', 'e'] as const) : (['crv', 'x', 'y'] as const)).filter((member) => member in input);
-  if (foreign.length > 0) throw refuse(`A key of kty ${kty} has no member "${foreign[0]}".`, 'Export the key as a JWK again.');
+  const foreign = (kty === 'EC' ? (['n', 'e'] as const) : (['crv', 'x', 'y'] as const)).filter(
+    (member) => member in input,
+  );
+  if (foreign.length > 0)
+    throw refuse(`A key of kty ${kty} has no member "${foreign[0]}".`, 'Export the key as a JWK again.');
   const alg = kty === 'EC' ? 'ES256' : 'RS256';
-  if (claimed !== undefined && claimed !== alg) throw refuse(`A key of kty ${kty} signs with ${alg}, not ${claimed}.`, `Send alg ${alg}, or none.`);
+  if (claimed !== undefined && claimed !== alg)
+    throw refuse(`A key of kty ${kty} signs with ${alg}, not ${claimed}.`, `Send alg ${alg}, or none.`);
   const jwk = kty === 'EC' ? readEc(input) : readRsa(input);
   try {
     createPublicKey({ key: jwk, format: 'jwk' });

@@ -41,7 +41,9 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
     const own = options.rotatesItsOwn && client?.id === caller.id;
     if (!own && !caller.scopes.has(writeScope)) {
       throw new Problem('insufficient_scope', `This needs the scope ${writeScope}.`, {
-        hint: options.rotatesItsOwn ? 'Without it, a workload may change its own keys alone.' : 'Ask for a token with that scope.',
+        hint: options.rotatesItsOwn
+          ? 'Without it, a workload may change its own keys alone.'
+          : 'Ask for a token with that scope.',
       });
     }
     if (!client) throw notFound(noun, reference);
@@ -52,7 +54,11 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
 
   function recordOf(verb: string, client: C, key: ClientKey): Done<unknown>['records'][number] {
     const subject = noun === 'workload' ? { workload: client.id } : {};
-    return { kind: `${noun}.${verb}`, ...subject, details: { [noun]: client.id, version: client.version, key: { ...key, jwk: { ...key.jwk } } } };
+    return {
+      kind: `${noun}.${verb}`,
+      ...subject,
+      details: { [noun]: client.id, version: client.version, key: { ...key, jwk: { ...key.jwk } } },
+    };
   }
 
   app.post(
@@ -71,7 +77,11 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
     },
     async (request, reply) =>
       createOnce<ClientKey>(act, request, reply, async (trx) => {
-        const client = await lockEditable(trx, request.caller, (request.params as Record<string, string>)[noun] as string);
+        const client = await lockEditable(
+          trx,
+          request.caller,
+          (request.params as Record<string, string>)[noun] as string,
+        );
         const key = createKey(request.body, clock.wall());
         const updated = await options.update(trx, { ...client, keys: addKey(client.keys, key) });
         return { result: key, records: [recordOf('key_added', updated, key)], affectsDecisions: true };
@@ -85,7 +95,10 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
         operationId: `delete${title}Key`,
         summary: `Delete a public key of ${named}`,
         tags,
-        params: Type.Object({ ...params, kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }) }, { additionalProperties: false }),
+        params: Type.Object(
+          { ...params, kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }) },
+          { additionalProperties: false },
+        ),
         response: { 204: Type.Null() },
       },
     },
@@ -95,10 +108,15 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
         const client = await lockEditable(trx, request.caller, reference as string);
         const key = client.keys.find((candidate) => candidate.kid === kid);
         if (!key) {
-          throw new Problem('not_found', `${client.slug} has no key ${kid}.`, { hint: 'A kid is the RFC 7638 thumbprint of the key.' });
+          throw new Problem('not_found', `${client.slug} has no key ${kid}.`, {
+            hint: 'A kid is the RFC 7638 thumbprint of the key.',
+          });
         }
         refuseLastKey(request.caller, client, key.kid, clock.wall());
-        const updated = await options.update(trx, { ...client, keys: client.keys.filter((candidate) => candidate !== key) });
+        const updated = await options.update(trx, {
+          ...client,
+          keys: client.keys.filter((candidate) => candidate !== key),
+        });
         return { result: undefined, records: [recordOf('key_deleted', updated, key)], affectsDecisions: true };
       });
       return reply.code(204).send(null);

@@ -42,10 +42,14 @@ function parseExpiry(text: string | undefined, now: number): string | null {
 /** @throws Problem `key_exists` or `too_many_keys` */
 export function addKey(keys: readonly ClientKey[], key: ClientKey): ClientKey[] {
   if (keys.some(({ kid }) => kid === key.kid)) {
-    throw new Problem('key_exists', `This key is already registered, as ${key.kid}.`, { hint: 'To rotate, register a new key.' });
+    throw new Problem('key_exists', `This key is already registered, as ${key.kid}.`, {
+      hint: 'To rotate, register a new key.',
+    });
   }
   if (keys.length >= MAX_KEYS) {
-    throw new Problem('too_many_keys', `There are ${MAX_KEYS} keys already, expired ones among them.`, { hint: 'Delete one first.' });
+    throw new Problem('too_many_keys', `There are ${MAX_KEYS} keys already, expired ones among them.`, {
+      hint: 'Delete one first.',
+    });
   }
   return [...keys, key];
 }

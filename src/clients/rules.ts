@@ -28,7 +28,11 @@ export function requireAssignable(caller: Caller, scopes: readonly Scope[]): voi
 }
 
 /** What changing a client asks of whoever changes it; words about it are free. @throws Problem `scope_not_held` */
-export function requireChangeable(caller: Caller, client: Client, change: Partial<Pick<Client, 'scopes' | 'state'>>): void {
+export function requireChangeable(
+  caller: Caller,
+  client: Client,
+  change: Partial<Pick<Client, 'scopes' | 'state'>>,
+): void {
   if (change.scopes !== undefined || change.state !== undefined) requireEditable(caller, client);
   requireAssignable(caller, change.scopes ?? []);
 }
@@ -41,7 +45,9 @@ export function refuseLastKey(caller: Caller, client: Client, kid: string, now: 
   if (caller.id !== client.id || client.state !== 'active') return;
   const usable = unexpiredKeys(client.keys, now);
   if (usable.length !== 1 || usable[0]?.kid !== kid) return;
-  throw new Problem('last_key', 'This is your last key that has not expired.', { hint: 'Register the new key first, then delete this one.' });
+  throw new Problem('last_key', 'This is your last key that has not expired.', {
+    hint: 'Register the new key first, then delete this one.',
+  });
 }
 
 export function notFound(noun: string, reference: string): Problem {

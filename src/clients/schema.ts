@@ -5,7 +5,10 @@ import { SCOPES } from '../http/scopes.ts';
 /** No control characters, and no lone surrogates: PostgreSQL and RFC 8785 have no form for them. */
 export const PRINTABLE = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$';
 
-export const Slug = Type.String({ pattern: '^[a-z][a-z0-9-]{1,39}$', description: 'Unique in the service, and for good.' });
+export const Slug = Type.String({
+  pattern: '^[a-z][a-z0-9-]{1,39}$',
+  description: 'Unique in the service, and for good.',
+});
 
 export const Description = Type.String({ maxLength: 500, pattern: PRINTABLE });
 
@@ -34,7 +37,10 @@ export const JwkInput = Type.Object(
     key_ops: Type.Optional(Type.Array(Type.Enum(['verify']), { maxItems: 1 })),
     ext: Type.Optional(Type.Boolean()),
   },
-  { additionalProperties: false, description: 'A public JWK (RFC 7517): EC P-256 for ES256, or RSA of 2048 to 4096 bits for RS256.' },
+  {
+    additionalProperties: false,
+    description: 'A public JWK (RFC 7517): EC P-256 for ES256, or RSA of 2048 to 4096 bits for RS256.',
+  },
 );
 export type JwkInput = Static<typeof JwkInput>;
 

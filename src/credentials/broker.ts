@@ -70,13 +70,23 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
     const decision = await decide({ workload: token.subject, connection: ask.connection, purpose: ask.purpose });
     const { connection, aws, grant } = decision;
     if (ask.onlyConnection !== undefined && connection.id !== ask.onlyConnection) {
-      throw new Problem('invalid_token', 'The token was refused: its audience is another connection.', { hint: "Ask for a token with this connection's resource." });
+      throw new Problem('invalid_token', 'The token was refused: its audience is another connection.', {
+        hint: "Ask for a token with this connection's resource.",
+      });
     }
-    const durationSeconds = sessionSeconds(ask.durationSeconds, { grant: grant.max_session_seconds, connection: connection.max_session_seconds });
+    const durationSeconds = sessionSeconds(ask.durationSeconds, {
+      grant: grant.max_session_seconds,
+      connection: connection.max_session_seconds,
+    });
     const policies = composeSessionPolicies(grant, ask.sessionPolicy);
     const exchange = createId('ex');
     const minted = await mintWebIdentityToken({
-      ...{ issuer: connection.issuer, algorithm: connection.algorithm, subject: connection.subject, roleArn: aws.role_arn },
+      ...{
+        issuer: connection.issuer,
+        algorithm: connection.algorithm,
+        subject: connection.subject,
+        roleArn: aws.role_arn,
+      },
       sourceIdentity: connection.source_identity ? exchange : undefined,
       tags: connection.session_tags ? grant.tags : undefined,
     });
@@ -93,12 +103,25 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
       const { decision, minted, durationSeconds, policies } = intent;
       const { grant, aws } = decision;
       const details = {
-        ...{ purpose: grant.purpose, grant: grant.id, grant_version: grant.version, generation: decision.connection.generation },
-        ...{ role_arn: aws.role_arn, duration_seconds: durationSeconds, policy: policies.policy, policy_arns: policies.policyArns },
+        ...{
+          purpose: grant.purpose,
+          grant: grant.id,
+          grant_version: grant.version,
+          generation: decision.connection.generation,
+        },
+        ...{
+          role_arn: aws.role_arn,
+          duration_seconds: durationSeconds,
+          policy: policies.policy,
+          policy_arns: policies.policyArns,
+        },
         ...{ kid: minted.kid, jti: minted.jti, token_jti: token.jti, request_id: ask.requestId },
       };
       try {
-        await stream.append({ entry: { kind: 'exchange.intent', ...named(intent, token), details }, epoch: decision.epoch });
+        await stream.append({
+          entry: { kind: 'exchange.intent', ...named(intent, token), details },
+          epoch: decision.epoch,
+        });
         return intent;
       } catch (error) {
         if (!(error instanceof EpochChanged)) throw error;
@@ -111,15 +134,27 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
   async function decideAgain(intent: Intent, token: VerifiedToken): Promise<number> {
     const { connection, grant } = intent.decision;
     const again = await decide({ workload: token.subject, connection: connection.id, purpose: grant.purpose });
-    const stands = again.grant.id === grant.id && again.grant.version === grant.version && again.connection.generation === connection.generation;
+    const stands =
+      again.grant.id === grant.id &&
+      again.grant.version === grant.version &&
+      again.connection.generation === connection.generation;
     if (!stands) throw unavailable('The grant or the connection changed while AWS was asked.');
     return again.epoch;
   }
 
   async function recordOutcome(intent: Intent, token: VerifiedToken, ask: Ask, session: AssumedSession): Promise<void> {
     const details = {
-      ...{ outcome: 'handed_out', access_key_id: session.accessKeyId, sts_request_id: session.requestId, request_id: ask.requestId },
-      ...{ expires_at: session.expiration.toISOString(), assumed_role_id: session.assumedRoleId, packed_policy_size: session.packedPolicySize },
+      ...{
+        outcome: 'handed_out',
+        access_key_id: session.accessKeyId,
+        sts_request_id: session.requestId,
+        request_id: ask.requestId,
+      },
+      ...{
+        expires_at: session.expiration.toISOString(),
+        assumed_role_id: session.assumedRoleId,
+        packed_policy_size: session.packedPolicySize,
+      },
     };
     let epoch = intent.decision.epoch;
     for (let decided = 1; ; decided += 1) {
@@ -132,7 +167,13 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
           epoch = await decideAgain(intent, token);
         } catch (refused) {
           const code = refused instanceof Problem ? refused.code : 'unavailable';
-          await stream.append({ entry: { kind: 'exchange.outcome', ...named(intent, token), details: { ...details, outcome: 'dropped', code } } });
+          await stream.append({
+            entry: {
+              kind: 'exchange.outcome',
+              ...named(intent, token),
+              details: { ...details, outcome: 'dropped', code },
+            },
+          });
           throw refused;
         }
       }
@@ -152,7 +193,12 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
     } catch (error) {
       const failure = error instanceof StsError ? error : undefined;
       const details = {
-        ...{ outcome: 'refused', side: failure?.side ?? 'ours', aws_code: failure?.awsCode, aws_message: failure?.awsMessage },
+        ...{
+          outcome: 'refused',
+          side: failure?.side ?? 'ours',
+          aws_code: failure?.awsCode,
+          aws_message: failure?.awsMessage,
+        },
         ...{ sts_request_id: failure?.requestId, request_id: ask.requestId },
       };
       await stream.append({ entry: { kind: 'exchange.outcome', ...named(intent, token), details } });

@@ -5,18 +5,35 @@ import { type Code, Problem } from '../errors.ts';
 import type { Decision } from '../grants/decide.ts';
 import { connectionIssuerUrl } from '../issuers/documents.ts';
 
-const CODES = { ours: 'sts_misconfigured', account_owner: 'sts_refused', transient: 'sts_unavailable', throttled: 'sts_throttled' } as const satisfies Record<StsError['side'], Code>;
+const CODES = {
+  ours: 'sts_misconfigured',
+  account_owner: 'sts_refused',
+  transient: 'sts_unavailable',
+  throttled: 'sts_throttled',
+} as const satisfies Record<StsError['side'], Code>;
 
-export function stsProblem(failure: StsError, { connection, aws }: Decision, issuerUrl: string, durationSeconds: number): Problem {
+export function stsProblem(
+  failure: StsError,
+  { connection, aws }: Decision,
+  issuerUrl: string,
+  durationSeconds: number,
+): Problem {
   const facts = {
-    ...{ issuerUrl: connectionIssuerUrl(issuerUrl, connection.issuer), audience: 'sts.amazonaws.com', subject: connection.subject },
+    ...{
+      issuerUrl: connectionIssuerUrl(issuerUrl, connection.issuer),
+      audience: 'sts.amazonaws.com',
+      subject: connection.subject,
+    },
     ...{ accountId: aws.account_id, roleArn: aws.role_arn, region: aws.region, durationSeconds },
     ...{ sessionTags: connection.session_tags, sourceIdentity: connection.source_identity },
   };
   const passes = failure.side === 'transient' || failure.side === 'throttled';
   return new Problem(CODES[failure.side], `AWS STS answered ${failure.awsCode}: ${failure.awsMessage}`, {
     hint: buildStsHint(facts, failure),
-    extra: { aws_code: failure.awsCode, ...(failure.requestId === undefined ? {} : { sts_request_id: failure.requestId }) },
+    extra: {
+      aws_code: failure.awsCode,
+      ...(failure.requestId === undefined ? {} : { sts_request_id: failure.requestId }),
+    },
     ...(passes ? { retryAfter: failure.side === 'throttled' ? 5 : 2 } : {}),
   });
 }

@@ -70,10 +70,14 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
     scope.addHook('onRequest', async (request, reply) => {
       reply.header('cache-control', 'no-store');
       const { connection = '' } = request.params as { connection?: string };
-      const resource = connection.startsWith('cn_') ? connectionAudience(issuerUrl, connection) : credentialsAudience(issuerUrl);
+      const resource = connection.startsWith('cn_')
+        ? connectionAudience(issuerUrl, connection)
+        : credentialsAudience(issuerUrl);
       request.token = await verify(bearerToken(request), acceptsFor(connection), resource);
       if (!request.token.subject.startsWith('wl_')) {
-        throw new Problem('invalid_token', 'The token was refused: only a workload gets credentials.', { hint: 'Register a workload and grant it the connection.' });
+        throw new Problem('invalid_token', 'The token was refused: only a workload gets credentials.', {
+          hint: 'Register a workload and grant it the connection.',
+        });
       }
     });
 
@@ -92,13 +96,18 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
       return sendProblem(problem, request, reply);
     });
 
-    const common = { operationId: 'getCredentials', summary: 'Session credentials of a connection, as the AWS SDKs fetch them', tags: ['credentials'] };
+    const common = {
+      operationId: 'getCredentials',
+      summary: 'Session credentials of a connection, as the AWS SDKs fetch them',
+      tags: ['credentials'],
+    };
     const response = { 200: Credentials };
 
     scope.get(
       '/v1/connections/:connection/credentials',
       { config: { awsErrors: true }, schema: { ...common, params: Params, querystring: Query, response } },
-      async (request) => toAnswer(await obtainCredentials(request.token as VerifiedToken, toAsk(request, request.query as Asked))),
+      async (request) =>
+        toAnswer(await obtainCredentials(request.token as VerifiedToken, toAsk(request, request.query as Asked))),
     );
 
     scope.post(
@@ -109,9 +118,19 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
         preValidation: async (request) => {
           request.body ??= {};
         },
-        schema: { ...common, operationId: 'createCredentials', summary: 'Session credentials of a connection', params: Params, body: Body, response },
+        schema: {
+          ...common,
+          operationId: 'createCredentials',
+          summary: 'Session credentials of a connection',
+          params: Params,
+          body: Body,
+          response,
+        },
       },
-      async (request) => toAnswer(await obtainCredentials(request.token as VerifiedToken, toAsk(request, (request.body ?? {}) as Asked))),
+      async (request) =>
+        toAnswer(
+          await obtainCredentials(request.token as VerifiedToken, toAsk(request, (request.body ?? {}) as Asked)),
+        ),
     );
   });
 }

@@ -2,11 +2,18 @@
 import { Type } from 'typebox';
 
 export const Params = Type.Object({
-  connection: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'the id of the connection, or its reference' }),
+  connection: Type.String({
+    pattern: '^[A-Za-z0-9._-]{1,64}$',
+    description: 'the id of the connection, or its reference',
+  }),
 });
 
-const purpose = Type.Optional(Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'of the grant; `default` unless given' }));
-const duration = Type.Optional(Type.Integer({ description: 'seconds; the lesser of 3600 and the ceilings unless given' }));
+const purpose = Type.Optional(
+  Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$', description: 'of the grant; `default` unless given' }),
+);
+const duration = Type.Optional(
+  Type.Integer({ description: 'seconds; the lesser of 3600 and the ceilings unless given' }),
+);
 
 export const Query = Type.Object({ purpose, duration_seconds: duration }, { additionalProperties: false });
 
@@ -16,7 +23,13 @@ export const Body = Type.Optional(
       purpose,
       duration_seconds: duration,
       session_policy: Type.Optional(
-        Type.Object({}, { additionalProperties: true, description: 'an IAM policy document of Effect "Deny" statements alone, which narrows the session' }),
+        Type.Object(
+          {},
+          {
+            additionalProperties: true,
+            description: 'an IAM policy document of Effect "Deny" statements alone, which narrows the session',
+          },
+        ),
       ),
     },
     { additionalProperties: false },

@@ -9,7 +9,9 @@ const DIRECTORY = join(import.meta.dirname, '../../migrations');
 
 /** The migrations that the database has and this commit does not know: a newer version ran here, and that is fine. */
 async function namesApplied(database: Database): Promise<string[]> {
-  const table = await sql<{ name: string | null }>`select to_regclass('kysely_migration')::text as name`.execute(database.db);
+  const table = await sql<{ name: string | null }>`select to_regclass('kysely_migration')::text as name`.execute(
+    database.db,
+  );
   if (!table.rows[0]?.name) return [];
   const applied = await sql<{ name: string }>`select name from kysely_migration`.execute(database.db);
   return applied.rows.map((row) => row.name);

@@ -79,6 +79,9 @@ export async function assertLabelsUnambiguous(
   throw new Problem(
     'grant_would_be_ambiguous',
     `With these labels, the grants ${clash.grant} and ${clash.other} of ${clash.workload} for "${clash.purpose}" would both match ${connection.connectionId}: neither would serve.`,
-    { hint: 'Leave out one of the labels, or delete one of the grants first.', extra: { grants: [clash.grant, clash.other] } },
+    {
+      hint: 'Leave out one of the labels, or delete one of the grants first.',
+      extra: { grants: [clash.grant, clash.other] },
+    },
   );
 }

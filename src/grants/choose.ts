@@ -20,10 +20,14 @@ export function chooseGrant<G extends Candidate>(candidates: readonly G[]): G | 
     if (!chosen) continue;
     if (others.length === 0) return chosen;
     const all = [chosen, ...others].sort((a, b) => (a.id < b.id ? -1 : 1));
-    throw new Problem('grant_ambiguous', `Several grants match this connection: ${all.map(({ id, selector }) => `${id} (${selector})`).join(' and ')}.`, {
-      hint: 'Ask an operator to delete one of them, or to grant this connection by itself.',
-      extra: { grants: all.map(({ id }) => id) },
-    });
+    throw new Problem(
+      'grant_ambiguous',
+      `Several grants match this connection: ${all.map(({ id, selector }) => `${id} (${selector})`).join(' and ')}.`,
+      {
+        hint: 'Ask an operator to delete one of them, or to grant this connection by itself.',
+        extra: { grants: all.map(({ id }) => id) },
+      },
+    );
   }
   return undefined;
 }

@@ -20,7 +20,9 @@ async function requireConnection(trx: Transaction, reference: string): Promise<s
     .executeTakeFirst();
   if (!connection) throw notFound('connection', reference);
   if (connection.state === 'disconnected') {
-    throw new Problem('connection_disconnected', `The connection ${connection.id} is disconnected, for good.`, { hint: 'Grant the one that took its place.' });
+    throw new Problem('connection_disconnected', `The connection ${connection.id} is disconnected, for good.`, {
+      hint: 'Grant the one that took its place.',
+    });
   }
   return connection.id;
 }
@@ -31,7 +33,9 @@ export async function createGrant(trx: Transaction, given: NewGrant): Promise<Gr
   if (!workload) throw notFound('workload', given.workload);
   // The schema lets exactly one member through.
   const named = given.selector as Selector;
-  const selector = toColumns('connection' in named ? { connection: await requireConnection(trx, named.connection) } : named);
+  const selector = toColumns(
+    'connection' in named ? { connection: await requireConnection(trx, named.connection) } : named,
+  );
   const { purpose = 'default', max_session_seconds = 3600, session_policy = null, policy_arns = [], tags = {} } = given;
   await requireUnambiguousGrant(trx, { workload: workload.id, purpose }, selector);
   const grant = await insertGrant(

@@ -34,7 +34,14 @@ export interface Decision {
     source_identity: boolean;
     session_tags: boolean;
   };
-  aws: { account_id: string; partition: string; region: string; role_name: string; role_arn: string; role_id: string | null };
+  aws: {
+    account_id: string;
+    partition: string;
+    region: string;
+    role_name: string;
+    role_arn: string;
+    role_id: string | null;
+  };
   grant: {
     id: string;
     version: number;
@@ -113,9 +120,14 @@ export async function decide(db: Db, question: DecisionQuestion): Promise<Decisi
   const known = REFERENCE.test(question.connection);
   const rows = await readRows(db, known ? question : { ...question, connection: '' });
   const first = rows[0];
-  if (!first) throw new Problem('invalid_token', 'The workload of this token is not registered.', { hint: 'Ask an operator to register it.' });
+  if (!first)
+    throw new Problem('invalid_token', 'The workload of this token is not registered.', {
+      hint: 'Ask an operator to register it.',
+    });
   if (first.workload.state !== 'active') {
-    throw new Problem('workload_suspended', 'This workload is suspended.', { hint: 'Ask an operator why, and to resume it.' });
+    throw new Problem('workload_suspended', 'This workload is suspended.', {
+      hint: 'Ask an operator why, and to resume it.',
+    });
   }
   const grant = chooseGrant(rows.flatMap((row) => (row.grant ? [row.grant] : [])));
   if (!grant || !first.connection || !first.aws) throw notGranted(question);

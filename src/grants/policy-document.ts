@@ -52,8 +52,11 @@ function checkCondition(condition: unknown): void {
     if (!isObject(keys)) throw new PolicyFault(`has a condition ${operator} that is not an object`);
     for (const [key, values] of Object.entries(keys)) {
       const list = Array.isArray(values) ? values : [values];
-      const plain = list.length > 0 && list.every((value) => ['string', 'boolean'].includes(typeof value) || Number.isFinite(value));
-      if (!plain || !key.includes(':')) throw new PolicyFault(`has a condition ${operator} without a key like aws:SourceIp or without a value`);
+      const plain =
+        list.length > 0 &&
+        list.every((value) => ['string', 'boolean'].includes(typeof value) || Number.isFinite(value));
+      if (!plain || !key.includes(':'))
+        throw new PolicyFault(`has a condition ${operator} without a key like aws:SourceIp or without a value`);
     }
   }
 }
@@ -61,7 +64,8 @@ function checkCondition(condition: unknown): void {
 function checkStatement(value: unknown): Statement {
   const statement = allowOnly(value, STATEMENT_MEMBERS, 'a statement of a session policy');
   const { Sid, Effect } = statement;
-  if (Effect !== 'Allow' && Effect !== 'Deny') throw new PolicyFault('needs Effect "Allow" or "Deny" in each statement');
+  if (Effect !== 'Allow' && Effect !== 'Deny')
+    throw new PolicyFault('needs Effect "Allow" or "Deny" in each statement');
   if (Sid !== undefined && (typeof Sid !== 'string' || !/^[A-Za-z0-9]+$/.test(Sid))) {
     throw new PolicyFault('has a Sid that is not letters and digits');
   }
@@ -79,7 +83,8 @@ export function parsePolicy(document: unknown): Statement[] {
   const members = allowOnly(document, ['Version', 'Id', 'Statement'], 'a policy document');
   // Another version reads ${…} as text: merged with one that does not, it would mean something else.
   if (members['Version'] !== VERSION) throw new PolicyFault(`needs Version "${VERSION}"`);
-  if (members['Id'] !== undefined && typeof members['Id'] !== 'string') throw new PolicyFault('has an Id that is not text');
+  if (members['Id'] !== undefined && typeof members['Id'] !== 'string')
+    throw new PolicyFault('has an Id that is not text');
   const given = members['Statement'];
   const list = Array.isArray(given) ? given : [given];
   if (given === undefined || list.length === 0) throw new PolicyFault('needs a Statement');

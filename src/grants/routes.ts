@@ -59,7 +59,12 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
       const found = workload === undefined ? undefined : await findWorkload(db, workload);
       if (workload !== undefined && !found) throw notFound('workload', workload);
       const rows = await listGrants(db, { ...(found ? { workload: found.id } : {}), after, limit: limit + 1 });
-      return toPage(rows, limit, (grant) => grant, ({ id }) => [id]);
+      return toPage(
+        rows,
+        limit,
+        (grant) => grant,
+        ({ id }) => [id],
+      );
     },
   );
 
@@ -67,7 +72,13 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
     '/v1/grants/:grant',
     {
       preHandler: requireScopes('grants:read'),
-      schema: { operationId: 'getGrant', summary: 'Get a grant', tags, params: GrantParams, response: { 200: GrantSchema } },
+      schema: {
+        operationId: 'getGrant',
+        summary: 'Get a grant',
+        tags,
+        params: GrantParams,
+        response: { 200: GrantSchema },
+      },
     },
     async (request) => {
       const grant = await findGrant(db, request.params.grant);
@@ -100,7 +111,13 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
     '/v1/grants/:grant',
     {
       preHandler: requireScopes('grants:write'),
-      schema: { operationId: 'deleteGrant', summary: 'Take a grant away', tags, params: GrantParams, response: { 204: Type.Null() } },
+      schema: {
+        operationId: 'deleteGrant',
+        summary: 'Take a grant away',
+        tags,
+        params: GrantParams,
+        response: { 204: Type.Null() },
+      },
     },
     async (request, reply) => {
       await act(request.caller, async (trx) => {

@@ -7,15 +7,24 @@ import { SESSION_SECONDS } from './limits.ts';
 
 export const PURPOSE = '^[a-z][a-z0-9-]{0,31}$';
 
-export const Purpose = Type.String({ pattern: PURPOSE, description: 'What the credentials are for; "default" unless named.' });
+export const Purpose = Type.String({
+  pattern: PURPOSE,
+  description: 'What the credentials are for; "default" unless named.',
+});
 
 /** A key as labels of connections have it, so that a slip of the pen is not a grant of nothing. */
 const LABEL = `^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}=${PRINTABLE.slice(1)}`;
 
 const Selected = {
-  connection: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'A connection, by id or reference.' })),
-  label: Type.Optional(Type.String({ maxLength: 320, pattern: LABEL, description: 'Connections with this label, key=value.' })),
-  tenant: Type.Optional(Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE, description: 'Connections of this tenant.' })),
+  connection: Type.Optional(
+    Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'A connection, by id or reference.' }),
+  ),
+  label: Type.Optional(
+    Type.String({ maxLength: 320, pattern: LABEL, description: 'Connections with this label, key=value.' }),
+  ),
+  tenant: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 256, pattern: PRINTABLE, description: 'Connections of this tenant.' }),
+  ),
   all: Type.Optional(Type.Literal(true, { description: 'Every connection.' })),
 };
 
@@ -80,6 +89,12 @@ export const GrantChange = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 );
 
-export const GrantParams = Type.Object({ grant: Type.String({ pattern: idPattern('gr') }) }, { additionalProperties: false });
-export const GrantQuery = Type.Object({ ...PageQuery, workload: Type.Optional(ClientReference) }, { additionalProperties: false });
+export const GrantParams = Type.Object(
+  { grant: Type.String({ pattern: idPattern('gr') }) },
+  { additionalProperties: false },
+);
+export const GrantQuery = Type.Object(
+  { ...PageQuery, workload: Type.Optional(ClientReference) },
+  { additionalProperties: false },
+);
 export const GrantPage = pageOf(Grant);

@@ -21,7 +21,8 @@ function parseLabel(label: string): Record<string, string> {
 
 /** @param selector with one member, and a connection by its id. */
 export function toColumns(selector: Selector): SelectorColumns {
-  if ('connection' in selector) return { selector_kind: 'connection', selector_value: selector.connection, selector_label: null };
+  if ('connection' in selector)
+    return { selector_kind: 'connection', selector_value: selector.connection, selector_label: null };
   if ('label' in selector) {
     return { selector_kind: 'label', selector_value: selector.label, selector_label: parseLabel(selector.label) };
   }

@@ -19,10 +19,14 @@ export interface SessionPolicies {
 }
 
 function tooLarge(length: number, hint: string): Problem {
-  return new Problem('session_policy_too_large', `The session policy has ${length} characters in canonical form; AWS takes ${MAX_POLICY}.`, {
-    hint,
-    extra: { length, limit: MAX_POLICY },
-  });
+  return new Problem(
+    'session_policy_too_large',
+    `The session policy has ${length} characters in canonical form; AWS takes ${MAX_POLICY}.`,
+    {
+      hint,
+      extra: { length, limit: MAX_POLICY },
+    },
+  );
 }
 
 /**
@@ -32,7 +36,8 @@ function tooLarge(length: number, hint: string): Problem {
 export function checkSessionPolicy(document: unknown): void {
   try {
     const { length } = writePolicy(parsePolicy(document));
-    if (length > MAX_POLICY) throw tooLarge(length, 'Use wildcards, or move statements into managed policies (policy_arns).');
+    if (length > MAX_POLICY)
+      throw tooLarge(length, 'Use wildcards, or move statements into managed policies (policy_arns).');
   } catch (error) {
     if (!(error instanceof PolicyFault)) throw error;
     throw new Problem('invalid_session_policy', `The session policy ${error.message}.`, {
@@ -78,6 +83,7 @@ export function composeSessionPolicies(granted: GrantedPolicies, denials: unknow
   if (denials === undefined) return own ? { policy: writePolicy(own), ...managed } : managed;
   const base = own ?? (granted.policy_arns.length > 0 ? [] : [ALLOW_ALL]);
   const policy = writePolicy([...base, ...parseDenials(denials)]);
-  if (policy.length > MAX_POLICY) throw tooLarge(policy.length, "Send fewer statements: they share the space with the grant's.");
+  if (policy.length > MAX_POLICY)
+    throw tooLarge(policy.length, "Send fewer statements: they share the space with the grant's.");
   return { policy, ...managed };
 }

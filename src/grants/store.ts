@@ -47,7 +47,10 @@ export async function lockGrant(trx: Transaction, id: string): Promise<Grant | u
 }
 
 /** By id, those after `after`; of one workload (its id) where given. */
-export async function listGrants(db: Db, page: { workload?: string; after: string | undefined; limit: number }): Promise<Grant[]> {
+export async function listGrants(
+  db: Db,
+  page: { workload?: string; after: string | undefined; limit: number },
+): Promise<Grant[]> {
   const { workload, after, limit } = page;
   const rows = await db
     .selectFrom('grants')
@@ -65,7 +68,11 @@ export type GrantToInsert = Omit<Grant, 'selector' | 'version' | 'created_at' | 
 const toJson = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 
 /** @returns undefined when this workload has a grant of this selector and purpose. */
-export async function insertGrant(trx: Transaction, grant: GrantToInsert, selector: SelectorColumns): Promise<Grant | undefined> {
+export async function insertGrant(
+  trx: Transaction,
+  grant: GrantToInsert,
+  selector: SelectorColumns,
+): Promise<Grant | undefined> {
   const { session_policy, tags, ...columns } = grant;
   const row = await trx
     .insertInto('grants')
@@ -81,7 +88,8 @@ export async function insertGrant(trx: Transaction, grant: GrantToInsert, select
   return row && fromRow(row);
 }
 
-export type SameGrant = Pick<GrantToInsert, 'workload' | 'purpose'> & Pick<SelectorColumns, 'selector_kind' | 'selector_value'>;
+export type SameGrant = Pick<GrantToInsert, 'workload' | 'purpose'> &
+  Pick<SelectorColumns, 'selector_kind' | 'selector_value'>;
 
 /** The id of the grant that stands in the way of another like it. */
 export async function findSameGrant(db: Db, same: SameGrant): Promise<string | undefined> {
@@ -101,7 +109,13 @@ export async function updateGrant(trx: Transaction, grant: Grant): Promise<Grant
   const { id, max_session_seconds, session_policy, policy_arns, tags } = grant;
   const row = await trx
     .updateTable('grants')
-    .set({ max_session_seconds, policy_arns, session_policy: toJson(session_policy), tags: JSON.stringify(tags), updated_at: sql<Date>`now()` })
+    .set({
+      max_session_seconds,
+      policy_arns,
+      session_policy: toJson(session_policy),
+      tags: JSON.stringify(tags),
+      updated_at: sql<Date>`now()`,
+    })
     .set((eb) => ({ version: eb('version', '+', 1) }))
     .where('id', '=', id)
     .returning(COLUMNS)
@@ -115,5 +129,8 @@ export async function deleteGrant(trx: Transaction, id: string): Promise<void> {
 
 /** Whether a workload has any grant at all. */
 export async function holdsGrants(db: Db, workload: string): Promise<boolean> {
-  return (await db.selectFrom('grants').select('id').where('workload', '=', workload).limit(1).executeTakeFirst()) !== undefined;
+  return (
+    (await db.selectFrom('grants').select('id').where('workload', '=', workload).limit(1).executeTakeFirst()) !==
+    undefined
+  );
 }

@@ -47,7 +47,8 @@ async function readLabels(db: Db, workload: string): Promise<Record<string, stri
  */
 export async function listGrantedConnections(db: Db, workload: string, page: GrantedPage): Promise<string[]> {
   const { after = '', limit, tenant, label, state } = page;
-  const contains = (labels: Record<string, string>): RawBuilder<unknown> => sql`c.labels @> ${JSON.stringify(labels)}::jsonb`;
+  const contains = (labels: Record<string, string>): RawBuilder<unknown> =>
+    sql`c.labels @> ${JSON.stringify(labels)}::jsonb`;
   const conditions: RawBuilder<unknown>[] = [sql`c.id > ${after}`];
   if (tenant !== undefined) conditions.push(sql`c.tenant = ${tenant}`);
   if (label !== undefined) conditions.push(contains(label));
@@ -55,7 +56,8 @@ export async function listGrantedConnections(db: Db, workload: string, page: Gra
   const wanted = sql.join(conditions, sql` and `);
   const pageOf = (match: RawBuilder<unknown>): RawBuilder<unknown> =>
     sql`(select c.id from connections c where ${match} and ${wanted} order by c.id limit ${limit})`;
-  const granted = (kind: string): RawBuilder<unknown> => sql`grants where workload = ${workload} and selector_kind = ${kind}`;
+  const granted = (kind: string): RawBuilder<unknown> =>
+    sql`grants where workload = ${workload} and selector_kind = ${kind}`;
   const selections = [
     sql`(select distinct c.id from (select selector_value from ${granted('connection')} and selector_value > ${after}) g
       join connections c on c.id = g.selector_value where ${wanted} order by c.id limit ${limit})`,

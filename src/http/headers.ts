@@ -2,7 +2,14 @@
 import type { FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
 
-const ONCE = new Set(['host', 'authorization', 'content-type', 'content-length', 'countersign-reason', 'idempotency-key']);
+const ONCE = new Set([
+  'host',
+  'authorization',
+  'content-type',
+  'content-length',
+  'countersign-reason',
+  'idempotency-key',
+]);
 
 /** The first header that came more than once and must not. @param raw names and values in turn, as Node gives them */
 export function findDuplicateHeader(raw: readonly string[]): string | undefined {

@@ -9,21 +9,38 @@ type CapabilityName = Static<typeof Capability>;
 export type Readiness = (capability: CapabilityName) => Promise<string | undefined>;
 
 const Query = Type.Object({ capability: Type.Optional(Capability) }, { additionalProperties: false });
-const Health = Type.Object({ status: Type.String(), capability: Type.Optional(Type.String()), reason: Type.Optional(Type.String()) });
+const Health = Type.Object({
+  status: Type.String(),
+  capability: Type.Optional(Type.String()),
+  reason: Type.Optional(Type.String()),
+});
 
 export function registerHealthRoutes(server: FastifyInstance, readiness: Readiness): void {
   const common = { config: { anyHost: true }, logLevel: 'silent' as const };
 
-  server.get('/livez', { ...common, schema: { operationId: 'getLiveness', summary: 'The process lives', tags: ['health'], response: { 200: Health } } }, async (_request, reply) => {
-    reply.header('cache-control', 'no-store');
-    return { status: 'live' };
-  });
+  server.get(
+    '/livez',
+    {
+      ...common,
+      schema: { operationId: 'getLiveness', summary: 'The process lives', tags: ['health'], response: { 200: Health } },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+      return { status: 'live' };
+    },
+  );
 
   server.get(
     '/readyz',
     {
       ...common,
-      schema: { operationId: 'getReadiness', summary: 'Whether discovery and JWKS, or another capability, can be served', tags: ['health'], querystring: Query, response: { 200: Health, 503: Health } },
+      schema: {
+        operationId: 'getReadiness',
+        summary: 'Whether discovery and JWKS, or another capability, can be served',
+        tags: ['health'],
+        querystring: Query,
+        response: { 200: Health, 503: Health },
+      },
     },
     async (request, reply) => {
       const { capability = 'documents' } = request.query as Static<typeof Query>;

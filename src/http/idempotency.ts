@@ -47,5 +47,7 @@ export async function createOnce<T extends object>(
 }
 
 function hashRequest(request: FastifyRequest): Buffer {
-  return createHash('sha256').update(`${request.method} ${request.url}\n${canonicalize(request.body ?? null)}`).digest();
+  return createHash('sha256')
+    .update(`${request.method} ${request.url}\n${canonicalize(request.body ?? null)}`)
+    .digest();
 }

@@ -34,7 +34,12 @@ export function decodeCursor(cursor: string | undefined, length: number): string
 }
 
 /** Cuts `limit + 1` rows to a page; `position` says where the last row shown stands. */
-export function toPage<Row, T>(rows: readonly Row[], limit: number, show: (row: Row) => T, position: (row: Row) => string[]): Page<T> {
+export function toPage<Row, T>(
+  rows: readonly Row[],
+  limit: number,
+  show: (row: Row) => T,
+  position: (row: Row) => string[],
+): Page<T> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   return {

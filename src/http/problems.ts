@@ -35,7 +35,8 @@ const TITLES: Record<number, string> = {
 function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^(08|40|53|57P|57014|55P03|25006|ECONN|ETIMEDOUT|EPIPE|ENOENT)/.test(code)) return true;
+  if (typeof code === 'string' && /^(08|40|53|57P|57014|55P03|25006|ECONN|ETIMEDOUT|EPIPE|ENOENT)/.test(code))
+    return true;
   return /timeout|terminated|Connection ended|not queryable/i.test(error.message);
 }
 
@@ -57,15 +58,22 @@ export function toProblem(error: unknown): Problem {
     const first = fastify.validation[0];
     const where = `${fastify.validationContext ?? 'body'}${first?.instancePath ?? ''}`.replaceAll('/', '.');
     const extra = first?.params as { additionalProperty?: string; allowedValues?: unknown[] } | undefined;
-    const what = extra?.additionalProperty ? `unknown member "${extra.additionalProperty.slice(0, 64)}"` : (first?.message ?? 'not valid');
+    const what = extra?.additionalProperty
+      ? `unknown member "${extra.additionalProperty.slice(0, 64)}"`
+      : (first?.message ?? 'not valid');
     const allowed = extra?.allowedValues ? ` (${extra.allowedValues.join(', ')})` : '';
     return new Problem('invalid_request', `${where}: ${what}${allowed}.`, { hint: 'Compare it with openapi.yaml.' });
   }
   const known = byStatus[fastify.statusCode ?? 0];
   if (known) return new Problem(known[0], known[1], { hint: known[2] });
-  if ((fastify.statusCode ?? 500) < 500) return new Problem('invalid_request', 'The request could not be read.', { hint: 'Check its body and headers.' });
+  if ((fastify.statusCode ?? 500) < 500)
+    return new Problem('invalid_request', 'The request could not be read.', { hint: 'Check its body and headers.' });
   if (isDatabaseAway(error)) {
-    return new Problem('unavailable', 'The database does not answer.', { retryAfter: 1, hint: 'Try again in a moment.', cause: error });
+    return new Problem('unavailable', 'The database does not answer.', {
+      retryAfter: 1,
+      hint: 'Try again in a moment.',
+      cause: error,
+    });
   }
   return new Problem('internal', 'Something went wrong on our side.', {
     hint: 'Tell the operators the request id; their log has the rest.',
@@ -102,7 +110,11 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     .code(STATUS[problem.code])
     .type('application/problem+json')
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(request.routeOptions.config.awsErrors ? { ...document, Code: document.code, Message: awsMessage(document) } : document);
+    .send(
+      request.routeOptions.config.awsErrors
+        ? { ...document, Code: document.code, Message: awsMessage(document) }
+        : document,
+    );
 }
 
 /** The AWS SDKs show `Message` to people, so what to do goes with it. */

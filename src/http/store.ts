@@ -32,7 +32,11 @@ export async function claimIdempotencyKey(
     .executeTakeFirstOrThrow();
 }
 
-export async function storeAnswer(trx: Transaction, { actor, key }: IdempotencyKey, answer: StoredAnswer): Promise<void> {
+export async function storeAnswer(
+  trx: Transaction,
+  { actor, key }: IdempotencyKey,
+  answer: StoredAnswer,
+): Promise<void> {
   await trx.updateTable('idempotency_keys').set(answer).where('actor', '=', actor).where('key', '=', key).execute();
 }
 

@@ -15,7 +15,9 @@ export interface PlainRequestDeps {
 function isPlain({ method, headers, rawHeaders }: IncomingMessage, hosts: ReadonlySet<string>): boolean {
   if (method !== 'GET' || headers.host === undefined || !hosts.has(headers.host.toLowerCase())) return false;
   if (headers['if-none-match'] !== undefined || headers['content-length'] !== undefined) return false;
-  return headers['transfer-encoding'] === undefined && headers.upgrade === undefined && !findDuplicateHeader(rawHeaders);
+  return (
+    headers['transfer-encoding'] === undefined && headers.upgrade === undefined && !findDuplicateHeader(rawHeaders)
+  );
 }
 
 /** Puts itself in front of the server's own listener, which gets every request that it does not answer. */
@@ -32,7 +34,14 @@ export function answerPlainRequests(server: FastifyInstance, { hosts, find }: Pl
     const { document, maxAge } = found;
     response.writeHead(200, [
       ...['x-content-type-options', 'nosniff', 'cache-control', `public, max-age=${maxAge}`, 'etag', document.etag],
-      ...['access-control-allow-origin', '*', 'content-type', 'application/json; charset=utf-8', 'content-length', String(document.length)],
+      ...[
+        'access-control-allow-origin',
+        '*',
+        'content-type',
+        'application/json; charset=utf-8',
+        'content-length',
+        String(document.length),
+      ],
     ]);
     response.end(document.body);
   });

@@ -26,7 +26,10 @@ function send(request: FastifyRequest, reply: FastifyReply, { body, etag }: Rend
   reply.header('etag', etag);
   reply.header('access-control-allow-origin', '*');
   const known = request.headers['if-none-match'];
-  if (known !== undefined && (known === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag))) {
+  if (
+    known !== undefined &&
+    (known === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag))
+  ) {
     return reply.code(304).send();
   }
   return reply.header('content-type', 'application/json').send(body);
@@ -36,7 +39,12 @@ function send(request: FastifyRequest, reply: FastifyReply, { body, etag }: Rend
  * @param which `platform` for the internal listener; `all` for the public one, where strangers look
  * @param hosts Host header values served by this listener
  */
-export function registerIssuerRoutes(server: FastifyInstance, { urls, view }: IssuerRoutesDeps, which: 'platform' | 'all', hosts: ReadonlySet<string>): void {
+export function registerIssuerRoutes(
+  server: FastifyInstance,
+  { urls, view }: IssuerRoutesDeps,
+  which: 'platform' | 'all',
+  hosts: ReadonlySet<string>,
+): void {
   const documents = createRenderedDocuments(urls);
 
   async function findRings(issuer: string): Promise<readonly Ring[]> {
@@ -53,26 +61,50 @@ export function registerIssuerRoutes(server: FastifyInstance, { urls, view }: Is
       if (name === undefined || (issuer !== undefined && which === 'platform')) return undefined;
       const rings = view.mayServe() ? view.find(issuer ?? PLATFORM) : undefined;
       if (!rings) return undefined;
-      const document = name === DISCOVERY ? documents.discovery(issuer ?? PLATFORM) : documents.jwks(issuer ?? PLATFORM, rings, view.now());
+      const document =
+        name === DISCOVERY
+          ? documents.discovery(issuer ?? PLATFORM)
+          : documents.jwks(issuer ?? PLATFORM, rings, view.now());
       return { document, maxAge: maxAgeSeconds(view.policy()) };
     },
   });
 
   const common = { logLevel: 'silent' as const };
 
-  server.get(DISCOVERY, { ...common, schema: { operationId: 'getDiscovery', summary: "The platform issuer's discovery document", tags: ['issuers'] } }, (request, reply) =>
-    send(request, reply, documents.discovery(PLATFORM), maxAgeSeconds(view.policy())),
+  server.get(
+    DISCOVERY,
+    {
+      ...common,
+      schema: { operationId: 'getDiscovery', summary: "The platform issuer's discovery document", tags: ['issuers'] },
+    },
+    (request, reply) => send(request, reply, documents.discovery(PLATFORM), maxAgeSeconds(view.policy())),
   );
 
-  server.get('/jwks', { ...common, schema: { operationId: 'getJwks', summary: "The platform issuer's JWKS", tags: ['issuers'] } }, async (request, reply) =>
-    send(request, reply, documents.jwks(PLATFORM, await findRings(PLATFORM), view.now()), maxAgeSeconds(view.policy())),
+  server.get(
+    '/jwks',
+    { ...common, schema: { operationId: 'getJwks', summary: "The platform issuer's JWKS", tags: ['issuers'] } },
+    async (request, reply) =>
+      send(
+        request,
+        reply,
+        documents.jwks(PLATFORM, await findRings(PLATFORM), view.now()),
+        maxAgeSeconds(view.policy()),
+      ),
   );
 
   if (which === 'platform') return;
 
   server.get(
     `/c/:issuer${DISCOVERY}`,
-    { ...common, schema: { operationId: 'getConnectionDiscovery', summary: "A connection issuer's discovery document", tags: ['issuers'], params: IssuerParams } },
+    {
+      ...common,
+      schema: {
+        operationId: 'getConnectionDiscovery',
+        summary: "A connection issuer's discovery document",
+        tags: ['issuers'],
+        params: IssuerParams,
+      },
+    },
     async (request: IssuerRequest, reply) => {
       await findRings(request.params.issuer);
       return send(request, reply, documents.discovery(request.params.issuer), maxAgeSeconds(view.policy()));
@@ -81,10 +113,23 @@ export function registerIssuerRoutes(server: FastifyInstance, { urls, view }: Is
 
   server.get(
     '/c/:issuer/jwks',
-    { ...common, schema: { operationId: 'getConnectionJwks', summary: "A connection issuer's JWKS", tags: ['issuers'], params: IssuerParams } },
+    {
+      ...common,
+      schema: {
+        operationId: 'getConnectionJwks',
+        summary: "A connection issuer's JWKS",
+        tags: ['issuers'],
+        params: IssuerParams,
+      },
+    },
     async (request: IssuerRequest, reply) => {
       const { issuer } = request.params;
-      return send(request, reply, documents.jwks(issuer, await findRings(issuer), view.now()), maxAgeSeconds(view.policy()));
+      return send(
+        request,
+        reply,
+        documents.jwks(issuer, await findRings(issuer), view.now()),
+        maxAgeSeconds(view.policy()),
+      );
     },
   );
 }

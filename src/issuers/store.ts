@@ -3,7 +3,10 @@ import type { Transaction } from '../db/connect.ts';
 import { StartError } from '../errors.ts';
 
 /** @returns whether the row is new. */
-export async function insertIssuer(trx: Transaction, issuer: { id: string; kind: 'platform' | 'connection' }): Promise<boolean> {
+export async function insertIssuer(
+  trx: Transaction,
+  issuer: { id: string; kind: 'platform' | 'connection' },
+): Promise<boolean> {
   const inserted = await trx
     .insertInto('issuers')
     .values(issuer)
@@ -23,9 +26,19 @@ export async function assertIssuerUrl(trx: Transaction, issuerUrl: string): Prom
     .values({ id: 1, issuer_url: issuerUrl })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const row = await trx.selectFrom('service').select('issuer_url').where('id', '=', 1).forUpdate().executeTakeFirstOrThrow();
+  const row = await trx
+    .selectFrom('service')
+    .select('issuer_url')
+    .where('id', '=', 1)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
   if (row.issuer_url === issuerUrl) return;
-  const trusting = await trx.selectFrom('connections').select('id').where('state', '!=', 'disconnected').limit(1).executeTakeFirst();
+  const trusting = await trx
+    .selectFrom('connections')
+    .select('id')
+    .where('state', '!=', 'disconnected')
+    .limit(1)
+    .executeTakeFirst();
   if (trusting) {
     throw new StartError(
       'issuer_url_changed',

@@ -22,15 +22,27 @@ async function readKey(file: string): Promise<Buffer | undefined> {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new StartError('kek_unreadable', `The key-encryption key ${file} cannot be read.`, 'Give the service read access to it.');
+    throw new StartError(
+      'kek_unreadable',
+      `The key-encryption key ${file} cannot be read.`,
+      'Give the service read access to it.',
+    );
   }
   const key = Buffer.from(text.trim(), 'base64');
   if (key.length !== 32 || key.toString('base64') !== text.trim()) {
-    throw new StartError('kek_malformed', `${file} does not hold a key-encryption key.`, 'It is one line: 32 random bytes in base64 (openssl rand -base64 32).');
+    throw new StartError(
+      'kek_malformed',
+      `${file} does not hold a key-encryption key.`,
+      'It is one line: 32 random bytes in base64 (openssl rand -base64 32).',
+    );
   }
   const { mode } = await stat(file);
   if ((mode & 0o007) !== 0) {
-    throw new StartError('kek_exposed', `${file} can be read by everybody on this machine.`, `chmod 600 ${file}, and rotate the key if strangers have an account here.`);
+    throw new StartError(
+      'kek_exposed',
+      `${file} can be read by everybody on this machine.`,
+      `chmod 600 ${file}, and rotate the key if strangers have an account here.`,
+    );
   }
   return key;
 }

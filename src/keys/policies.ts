@@ -36,7 +36,11 @@ export async function readPolicy(db: Db, now: number): Promise<KeyPolicy> {
 export async function seedPolicy(trx: Transaction, policy: KeyPolicy, readClock: ReadClock): Promise<boolean> {
   const lines = unsoundLines(policy);
   if (lines.length > 0) {
-    throw new StartError('key_policy_unsound', `The key policy breaks its arithmetic: ${lines.join('; ')}.`, 'Mend the KEY_POLICY_* variables.');
+    throw new StartError(
+      'key_policy_unsound',
+      `The key policy breaks its arithmetic: ${lines.join('; ')}.`,
+      'Mend the KEY_POLICY_* variables.',
+    );
   }
   const inserted = await trx
     .insertInto('key_policies')

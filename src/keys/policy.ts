@@ -68,10 +68,14 @@ const seconds = (ms: number): string => `${ms / 1000} s`;
 export function unsoundLines(policy: KeyPolicy): string[] {
   const lines: string[] = [];
   for (const [name, value] of Object.entries(policy)) {
-    if (!Number.isInteger(value) || value <= 0) lines.push(`${name} must be a positive whole number of milliseconds, not ${value}`);
+    if (!Number.isInteger(value) || value <= 0)
+      lines.push(`${name} must be a positive whole number of milliseconds, not ${value}`);
   }
   if (lines.length > 0) return lines;
-  if (policy.clockError < 1_000) lines.push(`e must be at least 1 s (clocks, and the way from a row's time to its commit), not ${seconds(policy.clockError)}`);
+  if (policy.clockError < 1_000)
+    lines.push(
+      `e must be at least 1 s (clocks, and the way from a row's time to its commit), not ${seconds(policy.clockError)}`,
+    );
   if (policy.period <= seasoning(policy)) {
     lines.push(
       `the period must be above A + D + e: ${seconds(policy.period)} is not above ` +

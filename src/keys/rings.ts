@@ -26,9 +26,20 @@ export interface Rings {
   /** The two key pairs of a new ring. */
   prepare(algorithm: Algorithm): Promise<PreparedRing>;
   /** Writes a ring with key 0 active and key 1 standby. The issuer's row must be there. */
-  insert(trx: Transaction, ring: { issuer: string; algorithm: Algorithm; purpose: Purpose }, prepared: PreparedRing, actor: Actor): Promise<void>;
+  insert(
+    trx: Transaction,
+    ring: { issuer: string; algorithm: Algorithm; purpose: Purpose },
+    prepared: PreparedRing,
+    actor: Actor,
+  ): Promise<void>;
   /** Writes one more key of a ring, encrypted for its place. */
-  insertKey(trx: Transaction, ring: { id: string; algorithm: Algorithm; purpose: Purpose }, key: PreparedKey, at: number, bornWithRing: boolean): Promise<void>;
+  insertKey(
+    trx: Transaction,
+    ring: { id: string; algorithm: Algorithm; purpose: Purpose },
+    key: PreparedKey,
+    at: number,
+    bornWithRing: boolean,
+  ): Promise<void>;
   /** Deletes every private half of an issuer; its public keys stay as facts. */
   destroyPrivateKeys(trx: Transaction, issuer: string): Promise<void>;
 }
@@ -47,7 +58,10 @@ export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock
       return generated;
     },
 
-    prepare: async (algorithm) => ({ algorithm, keys: [await rings.prepareKey(algorithm), await rings.prepareKey(algorithm)] }),
+    prepare: async (algorithm) => ({
+      algorithm,
+      keys: [await rings.prepareKey(algorithm), await rings.prepareKey(algorithm)],
+    }),
 
     insert: async (trx, { issuer, algorithm, purpose }, prepared, actor) => {
       const id = ringId(issuer, algorithm);
@@ -55,17 +69,45 @@ export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock
       const policy = await readPolicy(trx, at);
       const [first, second] = prepared.keys;
       const standby = { kid: second.kid, publishedAt: at, bornWithRing: true };
-      await insertRing(trx, { id, issuer, algorithm, purpose, at, nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy) });
+      await insertRing(trx, {
+        id,
+        issuer,
+        algorithm,
+        purpose,
+        at,
+        nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy),
+      });
       for (const key of prepared.keys) await rings.insertKey(trx, { id, algorithm, purpose }, key, at, true);
-      await insertActivation(trx, { ring: id, seq: 0, kid: first.kid, at, reason: actor.reason ?? 'born with the ring', actor: actor.id });
+      await insertActivation(trx, {
+        ring: id,
+        seq: 0,
+        kid: first.kid,
+        at,
+        reason: actor.reason ?? 'born with the ring',
+        actor: actor.id,
+      });
     },
 
     insertKey: async (trx, ring, key, at, bornWithRing) => {
       const pkcs8 = key.privateKey.export({ format: 'der', type: 'pkcs8' });
-      const place = { table: 'private_keys', kid: key.kid, ring: ring.id, algorithm: ring.algorithm, purpose: ring.purpose } as const;
+      const place = {
+        table: 'private_keys',
+        kid: key.kid,
+        ring: ring.id,
+        algorithm: ring.algorithm,
+        purpose: ring.purpose,
+      } as const;
       const envelope = await encrypt(kek, pkcs8, place);
       pkcs8.fill(0);
-      await insertKey(trx, { kid: key.kid, ring: ring.id, at, bornWithRing, public: key.public, kek: kek.id, envelope });
+      await insertKey(trx, {
+        kid: key.kid,
+        ring: ring.id,
+        at,
+        bornWithRing,
+        public: key.public,
+        kek: kek.id,
+        envelope,
+      });
     },
 
     destroyPrivateKeys: async (trx, issuer) => {

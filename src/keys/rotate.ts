@@ -45,11 +45,18 @@ async function lock(trx: Transaction, id: string, readClock: store.ReadClock): P
 }
 
 /** Activates the standby and publishes the next one, prepared before. */
-async function activateStandby(trx: Transaction, rings: Rings, locked: Locked, next: PreparedKey, actor: Actor): Promise<Rotated> {
+async function activateStandby(
+  trx: Transaction,
+  rings: Rings,
+  locked: Locked,
+  next: PreparedKey,
+  actor: Actor,
+): Promise<Rotated> {
   const { ring, policy, now } = locked;
   const standby = standbyKey(ring.keys, now);
   const predecessor = ring.keys.reduce((a, b) => ((b.seq ?? -1) > (a.seq ?? -1) ? b : a));
-  if (!standby || predecessor.seq === undefined) throw new Problem('conflict', 'This ring has no standby key.', { hint: 'Its connection was disconnected.' });
+  if (!standby || predecessor.seq === undefined)
+    throw new Problem('conflict', 'This ring has no standby key.', { hint: 'Its connection was disconnected.' });
   const removedAt = now + retirement(policy, ring.purpose);
   await store.insertActivation(trx, {
     ...{ ring: ring.id, seq: predecessor.seq + 1, kid: standby.kid, at: now },
@@ -76,11 +83,15 @@ function obstacle({ ring, policy, now }: Locked): Problem | undefined {
   const standby = standbyKey(ring.keys, now);
   if (standby && seasonedAt(standby, policy) > now) {
     const from = iso(seasonedAt(standby, policy));
-    return new Problem('standby_unseasoned', `The standby key was published too recently: verifiers may not know it before ${from}.`, {
-      hint: `Try again from ${from}; the key that signs now goes on signing.`,
-      retryAfter: Math.ceil((seasonedAt(standby, policy) - now) / 1000),
-      extra: { seasoned_at: from },
-    });
+    return new Problem(
+      'standby_unseasoned',
+      `The standby key was published too recently: verifiers may not know it before ${from}.`,
+      {
+        hint: `Try again from ${from}; the key that signs now goes on signing.`,
+        retryAfter: Math.ceil((seasonedAt(standby, policy) - now) / 1000),
+        extra: { seasoned_at: from },
+      },
+    );
   }
   if (publishedKeys(ring.keys, now).length + 1 > MAX_KEYS) {
     return new Problem('ring_full', `This ring has ${MAX_KEYS} published keys already.`, {
@@ -100,7 +111,8 @@ function recorded(kind: string, rotated: Rotated): Done<Rotated> {
  */
 export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): Promise<Rotated> {
   const found = await store.findRing(deps.db, ring);
-  if (!found) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
+  if (!found)
+    throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const next = await deps.rings.prepareKey(found.algorithm);
   const rotated = await deps.act(actor, async (trx) => {
     const locked = await lock(trx, ring, deps.readClock);
@@ -113,7 +125,11 @@ export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): P
 }
 
 /** Queues a ring: the background rotates it as soon as its conditions hold. @returns when that can be. */
-export async function queueRotation(deps: RotateDeps, ring: string, actor: Actor): Promise<{ ring: string; not_before: string }> {
+export async function queueRotation(
+  deps: RotateDeps,
+  ring: string,
+  actor: Actor,
+): Promise<{ ring: string; not_before: string }> {
   return await deps.act(actor, async (trx) => {
     const { ring: locked, policy, now } = await lock(trx, ring, deps.readClock);
     const standby = standbyKey(locked.keys, now);
@@ -168,31 +184,46 @@ export async function revoke(
   actor: Actor,
 ): Promise<Revoked> {
   const found = await store.findRing(deps.db, input.ring);
-  if (!found) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
+  if (!found)
+    throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const next = await deps.rings.prepareKey(found.algorithm);
   const result = await deps.act(actor, async (trx) => {
     const locked = await lock(trx, input.ring, deps.readClock);
     const { ring, policy, now } = locked;
     const key = ring.keys.find((candidate) => candidate.kid === input.kid);
-    if (!key) throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
-    if (key.revokedAt !== undefined) throw new Problem('key_revoked', 'This key is revoked already.', { extra: { revoked_at: iso(key.revokedAt) } });
+    if (!key)
+      throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
+    if (key.revokedAt !== undefined)
+      throw new Problem('key_revoked', 'This key is revoked already.', { extra: { revoked_at: iso(key.revokedAt) } });
     const standby = standbyKey(ring.keys, now);
     const isActive = activeKey(ring.keys, now)?.kid === key.kid;
     const isStandby = standby?.kid === key.kid;
     if (!isActive && !isStandby && !publishedKeys(ring.keys, now).includes(key)) {
-      throw new Problem('key_not_revocable', 'This key was removed from the JWKS already.', { hint: 'Nothing verifies with it any more.' });
+      throw new Problem('key_not_revocable', 'This key was removed from the JWKS already.', {
+        hint: 'Nothing verifies with it any more.',
+      });
     }
     let outage: number | undefined;
     if (isActive && standby && seasonedAt(standby, policy) > now) {
       outage = seasonedAt(standby, policy);
       if (!input.acceptOutage) {
-        throw new Problem('standby_unseasoned', `The standby key is not seasoned before ${iso(outage)}: revoking now may refuse callers until then.`, {
-          hint: 'Repeat it with accept_outage: true if the key must go now.',
-          extra: { seasoned_at: iso(outage) },
-        });
+        throw new Problem(
+          'standby_unseasoned',
+          `The standby key is not seasoned before ${iso(outage)}: revoking now may refuse callers until then.`,
+          {
+            hint: 'Repeat it with accept_outage: true if the key must go now.',
+            extra: { seasoned_at: iso(outage) },
+          },
+        );
       }
     }
-    await store.insertRevocation(trx, { kid: key.kid, at: now, acceptedOutage: outage !== undefined, reason: actor.reason ?? '', actor: actor.id });
+    await store.insertRevocation(trx, {
+      kid: key.kid,
+      at: now,
+      acceptedOutage: outage !== undefined,
+      reason: actor.reason ?? '',
+      actor: actor.id,
+    });
     if (isActive) await activateStandby(trx, deps.rings, locked, next, actor);
     if (isStandby) await deps.rings.insertKey(trx, ring, next, now, false);
     // The activation above gave its predecessor a gentler end than a revoked key may have.
@@ -202,7 +233,11 @@ export async function revoke(
       forgeries_until: iso(now + policy.verifierCache + policy.oldestServed),
       ...(outage === undefined ? {} : { outage_until: iso(outage) }),
     };
-    return { result: revoked, records: [{ kind: 'key.revoked', details: { ring: ring.id, ...revoked } }], affectsDecisions: true };
+    return {
+      result: revoked,
+      records: [{ kind: 'key.revoked', details: { ring: ring.id, ...revoked } }],
+      affectsDecisions: true,
+    };
   });
   await deps.changed();
   return result;

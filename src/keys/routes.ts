@@ -23,13 +23,21 @@ const tags = ['keys'];
 function toRing(ring: store.Ring, policy: KeyPolicy, now: number, issuerUrl: string): Static<typeof schema.Ring> {
   const active = activeKey(ring.keys, now);
   const standby = standbyKey(ring.keys, now);
-  const next = active?.signsFrom !== undefined && standby ? nextRotationAt({ signsFrom: active.signsFrom }, standby, policy) : undefined;
+  const next =
+    active?.signsFrom !== undefined && standby
+      ? nextRotationAt({ signsFrom: active.signsFrom }, standby, policy)
+      : undefined;
   return {
     ...{ id: ring.id, issuer: ring.issuer, issuer_url: issuerUrl, algorithm: ring.algorithm, purpose: ring.purpose },
     ...(ring.heldUntil !== undefined && ring.heldUntil > now ? { held_until: iso(ring.heldUntil) } : {}),
     ...optional('next_rotation_at', next),
     keys: ring.keys.map((key) => ({
-      ...{ kid: key.kid, state: keyState(key, now), published_at: iso(key.publishedAt), seasoned_at: iso(seasonedAt(key, policy)) },
+      ...{
+        kid: key.kid,
+        state: keyState(key, now),
+        published_at: iso(key.publishedAt),
+        seasoned_at: iso(seasonedAt(key, policy)),
+      },
       ...optional('signs_from', key.signsFrom),
       ...optional('removed_at', key.removedAt),
       ...optional('revoked_at', key.revokedAt),
@@ -37,7 +45,10 @@ function toRing(ring: store.Ring, policy: KeyPolicy, now: number, issuerUrl: str
   };
 }
 
-async function showRings({ db, readClock, issuerUrlOf }: KeyRoutesDeps, ids: readonly string[]): Promise<Static<typeof schema.Ring>[]> {
+async function showRings(
+  { db, readClock, issuerUrlOf }: KeyRoutesDeps,
+  ids: readonly string[],
+): Promise<Static<typeof schema.Ring>[]> {
   const now = await readClock(db);
   const policy = await readPolicy(db, now);
   const rings = await Promise.all(ids.map((id) => store.findRing(db, id)));
@@ -45,11 +56,17 @@ async function showRings({ db, readClock, issuerUrlOf }: KeyRoutesDeps, ids: rea
 }
 
 /** The ring that a request means: the issuer's only one, or that of the algorithm named. */
-async function resolveRing({ db, readClock }: KeyRoutesDeps, issuer: string, algorithm?: 'ES256' | 'RS256'): Promise<string> {
+async function resolveRing(
+  { db, readClock }: KeyRoutesDeps,
+  issuer: string,
+  algorithm?: 'ES256' | 'RS256',
+): Promise<string> {
   const rings = await store.listIssuerRings(db, issuer, await readClock(db));
   const found = algorithm ? rings.find((ring) => ring.algorithm === algorithm) : rings[0];
-  if (!found) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
-  if (!algorithm && rings.length > 1) throw new Problem('invalid_request', 'This issuer has several rings: name the algorithm.');
+  if (!found)
+    throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
+  if (!algorithm && rings.length > 1)
+    throw new Problem('invalid_request', 'This issuer has several rings: name the algorithm.');
   return found.id;
 }
 
@@ -66,13 +83,24 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
   server.get(
     '/v1/keys',
     {
-      schema: { operationId: 'listRings', summary: 'The rings of signing keys', tags, querystring: Type.Object(PageQuery, { additionalProperties: false }), response: { 200: pageOf(schema.Ring) } },
+      schema: {
+        operationId: 'listRings',
+        summary: 'The rings of signing keys',
+        tags,
+        querystring: Type.Object(PageQuery, { additionalProperties: false }),
+        response: { 200: pageOf(schema.Ring) },
+      },
       preHandler: requireScopes('keys:read'),
     },
     async (request) => {
       const { limit = 50, cursor } = request.query as { limit?: number; cursor?: string };
       const rows = await store.listRings(db, decodeCursor(cursor, 1)?.[0], limit + 1);
-      const page = toPage(rows, limit, (row) => row.id, (row) => [row.id]);
+      const page = toPage(
+        rows,
+        limit,
+        (row) => row.id,
+        (row) => [row.id],
+      );
       return { ...page, items: await showRings(deps, page.items) };
     },
   );
@@ -80,14 +108,26 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
   server.get(
     '/v1/keys/:issuer',
     {
-      schema: { operationId: 'getRings', summary: "An issuer's rings and their timelines", tags, params: schema.IssuerParams, response: { 200: Type.Object({ items: Type.Array(schema.Ring) }) } },
+      schema: {
+        operationId: 'getRings',
+        summary: "An issuer's rings and their timelines",
+        tags,
+        params: schema.IssuerParams,
+        response: { 200: Type.Object({ items: Type.Array(schema.Ring) }) },
+      },
       preHandler: requireScopes('keys:read'),
     },
     async (request) => {
       const { issuer } = request.params as Static<typeof schema.IssuerParams>;
       const rings = await store.listIssuerRings(db, issuer, await readClock(db));
-      if (rings.length === 0) throw new Problem('not_found', 'There is no such issuer.', { hint: 'List the rings with GET /v1/keys.' });
-      return { items: await showRings(deps, rings.map((ring) => ring.id)) };
+      if (rings.length === 0)
+        throw new Problem('not_found', 'There is no such issuer.', { hint: 'List the rings with GET /v1/keys.' });
+      return {
+        items: await showRings(
+          deps,
+          rings.map((ring) => ring.id),
+        ),
+      };
     },
   );
 
@@ -96,7 +136,11 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     {
       schema: {
         ...{ operationId: 'rotateKeys', summary: 'Rotate: queued, or in the call', tags },
-        ...{ params: schema.IssuerParams, body: schema.RotateBody, response: { 200: schema.Rotated, 202: schema.Queued } },
+        ...{
+          params: schema.IssuerParams,
+          body: schema.RotateBody,
+          response: { 200: schema.Rotated, 202: schema.Queued },
+        },
       },
       preHandler: requireScopes('keys:rotate'),
     },
@@ -128,7 +172,15 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
 
   server.get(
     '/v1/key-policy',
-    { schema: { operationId: 'getKeyPolicy', summary: 'The key policy and its arithmetic', tags, response: { 200: schema.Policy } }, preHandler: requireScopes('keys:read') },
+    {
+      schema: {
+        operationId: 'getKeyPolicy',
+        summary: 'The key policy and its arithmetic',
+        tags,
+        response: { 200: schema.Policy },
+      },
+      preHandler: requireScopes('keys:read'),
+    },
     async () => {
       const versions = await listPolicyVersions(db);
       const policy = await readPolicy(db, await readClock(db));

@@ -5,7 +5,10 @@ import { idPattern } from '../ids.ts';
 const Time = Type.String({ format: 'date-time' });
 
 export const IssuerParams = Type.Object({
-  issuer: Type.String({ pattern: `^platform$|${idPattern('is')}`, description: '`platform`, or the id of a connection issuer' }),
+  issuer: Type.String({
+    pattern: `^platform$|${idPattern('is')}`,
+    description: '`platform`, or the id of a connection issuer',
+  }),
 });
 
 export const Key = Type.Object({
@@ -31,7 +34,9 @@ export const Ring = Type.Object({
 
 export const RotateBody = Type.Object(
   {
-    now: Type.Optional(Type.Boolean({ default: false, description: 'rotate in the call, or 409 with the time from which it can be' })),
+    now: Type.Optional(
+      Type.Boolean({ default: false, description: 'rotate in the call, or 409 with the time from which it can be' }),
+    ),
     algorithm: Type.Optional(Type.Enum(['ES256', 'RS256'], { description: "the issuer's only ring unless given" })),
   },
   { additionalProperties: false },
@@ -51,7 +56,12 @@ export const Queued = Type.Object({ ring: Type.String(), not_before: Time });
 export const RevokeBody = Type.Object(
   {
     kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
-    accept_outage: Type.Optional(Type.Boolean({ default: false, description: 'revoke though the standby is not seasoned: callers may be refused until it is' })),
+    accept_outage: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'revoke though the standby is not seasoned: callers may be refused until it is',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -72,5 +82,8 @@ export const Policy = Type.Object({
   clock_error_seconds: Type.Integer({ description: 'e' }),
   period_seconds: Type.Integer(),
   seasoning_seconds: Type.Integer({ description: 'A + D + e: from publication to activation' }),
-  retirement_seconds: Type.Object({ workload_token: Type.Integer(), web_identity_token: Type.Integer() }, { description: 'R + T + S + e: from the successor to removal' }),
+  retirement_seconds: Type.Object(
+    { workload_token: Type.Integer(), web_identity_token: Type.Integer() },
+    { description: 'R + T + S + e: from the successor to removal' },
+  ),
 });

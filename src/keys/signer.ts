@@ -31,7 +31,8 @@ export function createLocalSigner(db: Db, kek: Kek): LocalSigner {
       const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
       pkcs8.fill(0);
       // The kid is the thumbprint of the key that signs, whatever the row says.
-      if (thumbprint(publicJwk(algorithm, publicBytes(key))) !== kid) throw unavailable('The private half is not of its key.');
+      if (thumbprint(publicJwk(algorithm, publicBytes(key))) !== kid)
+        throw unavailable('The private half is not of its key.');
       return key;
     },
   });

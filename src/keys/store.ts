@@ -54,7 +54,13 @@ export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring,
     .returning(['id', 'issuer', 'algorithm', 'purpose'])
     .executeTakeFirst();
   if (!row) return undefined;
-  const hold = await trx.selectFrom('holds').select('until').where('ring', '=', id).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  const hold = await trx
+    .selectFrom('holds')
+    .select('until')
+    .where('ring', '=', id)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return { ...row, heldUntil: hold?.until.getTime() };
 }
 
@@ -64,9 +70,18 @@ export async function insertKey(
 ): Promise<void> {
   await trx
     .insertInto('signing_keys')
-    .values({ kid: key.kid, ring: key.ring, published_at: new Date(key.at), born_with_ring: key.bornWithRing, public: key.public })
+    .values({
+      kid: key.kid,
+      ring: key.ring,
+      published_at: new Date(key.at),
+      born_with_ring: key.bornWithRing,
+      public: key.public,
+    })
     .execute();
-  await trx.insertInto('private_keys').values({ kid: key.kid, kek: key.kek, envelope: key.envelope, destroy_at: null }).execute();
+  await trx
+    .insertInto('private_keys')
+    .values({ kid: key.kid, kek: key.kek, envelope: key.envelope, destroy_at: null })
+    .execute();
 }
 
 export interface Activation {
@@ -93,7 +108,11 @@ export async function insertActivation(trx: Transaction, activation: Activation)
 }
 
 export async function setDestroyAt(trx: Transaction, kid: string, at: number): Promise<void> {
-  await trx.updateTable('private_keys').set({ destroy_at: new Date(at) }).where('kid', '=', kid).execute();
+  await trx
+    .updateTable('private_keys')
+    .set({ destroy_at: new Date(at) })
+    .where('kid', '=', kid)
+    .execute();
 }
 
 export async function insertRevocation(
@@ -101,18 +120,29 @@ export async function insertRevocation(
   revocation: { kid: string; at: number; acceptedOutage: boolean; reason: string; actor: string },
 ): Promise<void> {
   const { kid, at, acceptedOutage, reason, actor } = revocation;
-  await trx.insertInto('revocations').values({ kid, at: new Date(at), accepted_outage: acceptedOutage, reason, actor }).execute();
+  await trx
+    .insertInto('revocations')
+    .values({ kid, at: new Date(at), accepted_outage: acceptedOutage, reason, actor })
+    .execute();
 }
 
 export async function setNextRotation(trx: Transaction, ring: string, at: number): Promise<void> {
-  await trx.updateTable('rings').set({ next_rotation_at: new Date(at) }).where('id', '=', ring).execute();
+  await trx
+    .updateTable('rings')
+    .set({ next_rotation_at: new Date(at) })
+    .where('id', '=', ring)
+    .execute();
 }
 
 export async function deletePrivateKeys(trx: Transaction, issuer: string): Promise<number> {
   const deleted = await trx
     .deleteFrom('private_keys')
     .where('kid', 'in', (eb) =>
-      eb.selectFrom('signing_keys').innerJoin('rings', 'rings.id', 'signing_keys.ring').select('signing_keys.kid').where('rings.issuer', '=', issuer),
+      eb
+        .selectFrom('signing_keys')
+        .innerJoin('rings', 'rings.id', 'signing_keys.ring')
+        .select('signing_keys.kid')
+        .where('rings.issuer', '=', issuer),
     )
     .executeTakeFirst();
   await trx
@@ -144,7 +174,10 @@ export async function listDueRings(db: Db, now: number, limit: number): Promise<
   return rows.map((row) => row.id);
 }
 
-export async function findEnvelope(db: Db, kid: string): Promise<{ ring: string; algorithm: Algorithm; purpose: Purpose; envelope: Buffer } | undefined> {
+export async function findEnvelope(
+  db: Db,
+  kid: string,
+): Promise<{ ring: string; algorithm: Algorithm; purpose: Purpose; envelope: Buffer } | undefined> {
   return await db
     .selectFrom('private_keys')
     .innerJoin('signing_keys', 'signing_keys.kid', 'private_keys.kid')
@@ -192,14 +225,25 @@ function toKey(row: KeyRow): RingKey {
 
 /** Every fact about one ring, oldest key first: for its timeline, and for decisions under its lock. */
 export async function listRingKeys(db: Db, ring: string): Promise<RingKey[]> {
-  const rows = await sql<KeyRow>`${sql.raw(KEYS)} where k.ring = ${ring} order by k.published_at, a.seq nulls last`.execute(db);
+  const rows =
+    await sql<KeyRow>`${sql.raw(KEYS)} where k.ring = ${ring} order by k.published_at, a.seq nulls last`.execute(db);
   return rows.rows.map(toKey);
 }
 
 export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
-  const row = await db.selectFrom('rings').select(['id', 'issuer', 'algorithm', 'purpose']).where('id', '=', id).executeTakeFirst();
+  const row = await db
+    .selectFrom('rings')
+    .select(['id', 'issuer', 'algorithm', 'purpose'])
+    .where('id', '=', id)
+    .executeTakeFirst();
   if (!row) return undefined;
-  const hold = await db.selectFrom('holds').select('until').where('ring', '=', id).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  const hold = await db
+    .selectFrom('holds')
+    .select('until')
+    .where('ring', '=', id)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return { ...row, heldUntil: hold?.until.getTime(), keys: await listRingKeys(db, id) };
 }
 
@@ -218,7 +262,9 @@ async function listPublishable(db: Db, condition: ReturnType<typeof sql>, now: n
   if (rings.rows.length === 0) return [];
   const keys = await sql<KeyRow>`
     ${sql.raw(KEYS)} where k.ring in (select r.id from rings r where ${condition})
-      and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > ${new Date(now).toISOString()}::timestamptz)`.execute(db);
+      and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > ${new Date(now).toISOString()}::timestamptz)`.execute(
+    db,
+  );
   const byId = new Map<string, Ring>(rings.rows.map((row) => [row.id, { ...row, keys: [] }]));
   for (const row of keys.rows) byId.get(row.ring)?.keys.push(toKey(row));
   return [...byId.values()];
@@ -231,7 +277,9 @@ export async function listChangedRings(db: Db, horizon: string, clock: ReadClock
     .setIsolationLevel('repeatable read')
     .execute(async (trx) => {
       const now = await clock(trx);
-      const snapshot = await sql<{ horizon: string }>`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(trx);
+      const snapshot = await sql<{
+        horizon: string;
+      }>`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(trx);
       const rings = await listPublishable(trx, sql`r.changed_xid >= ${horizon}::xid8`, now);
       return { rings, horizon: (snapshot.rows[0] as { horizon: string }).horizon, now };
     });
@@ -243,7 +291,11 @@ export async function listIssuerRings(db: Db, issuer: string, now: number): Prom
 }
 
 /** A page of rings by id. */
-export async function listRings(db: Db, after: string | undefined, limit: number): Promise<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }[]> {
+export async function listRings(
+  db: Db,
+  after: string | undefined,
+  limit: number,
+): Promise<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }[]> {
   let query = db.selectFrom('rings').select(['id', 'issuer', 'algorithm', 'purpose']).orderBy('id').limit(limit);
   if (after !== undefined) query = query.where('id', '>', after);
   return await query.execute();

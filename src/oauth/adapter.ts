@@ -8,7 +8,8 @@ import { currentRequest } from './request.ts';
 const decoy = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
 
 function toMetadata(clientId: string, row: ClientRow | undefined, now: number): AdapterPayload {
-  const keys = row?.jwks.keys.filter((key) => typeof key['expires_at'] !== 'string' || Date.parse(key['expires_at']) > now) ?? [];
+  const keys =
+    row?.jwks.keys.filter((key) => typeof key['expires_at'] !== 'string' || Date.parse(key['expires_at']) > now) ?? [];
   const usable = keys.map(({ created_at: _created, expires_at: _expires, ...jwk }) => jwk);
   return {
     client_id: clientId,

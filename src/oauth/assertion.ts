@@ -27,30 +27,41 @@ export function readAssertion(token: string, issuerUrl: string, clock: Clock): A
   try {
     compact = parseCompact(token, 4096);
   } catch (error) {
-    if (error instanceof MalformedToken) throw new AssertionFault(`the client assertion is malformed: ${error.message}`);
+    if (error instanceof MalformedToken)
+      throw new AssertionFault(`the client assertion is malformed: ${error.message}`);
     throw error;
   }
   const { header, payload } = compact;
   const { iss, sub, aud, exp, iat, nbf, jti } = payload;
-  if (!ASSERTION_ALGORITHMS.some((algorithm) => algorithm === header['alg'])) throw new AssertionFault(`the client assertion's alg must be one of ${ASSERTION_ALGORITHMS.join(', ')}`);
+  if (!ASSERTION_ALGORITHMS.some((algorithm) => algorithm === header['alg']))
+    throw new AssertionFault(`the client assertion's alg must be one of ${ASSERTION_ALGORITHMS.join(', ')}`);
   const typ = header['typ'];
-  if (typ !== undefined && typ !== 'JWT' && typ !== 'client-authentication+jwt') throw new AssertionFault("the client assertion's typ must be JWT or client-authentication+jwt");
+  if (typ !== undefined && typ !== 'JWT' && typ !== 'client-authentication+jwt')
+    throw new AssertionFault("the client assertion's typ must be JWT or client-authentication+jwt");
   const kid = header['kid'];
-  if (kid !== undefined && (typeof kid !== 'string' || kid.length > 128)) throw new AssertionFault("the client assertion's kid must be a string");
-  if (typeof sub !== 'string' || iss !== sub) throw new AssertionFault("the client assertion's iss and sub must both be the client_id");
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > 128))
+    throw new AssertionFault("the client assertion's kid must be a string");
+  if (typeof sub !== 'string' || iss !== sub)
+    throw new AssertionFault("the client assertion's iss and sub must both be the client_id");
   if (aud !== issuerUrl) throw new AssertionFault(`the client assertion's aud must be "${issuerUrl}" and nothing else`);
-  if (typeof jti !== 'string' || !/^[!-~]{8,128}$/.test(jti)) throw new AssertionFault("the client assertion's jti must be a string of 8 to 128 visible characters, new each time");
+  if (typeof jti !== 'string' || !/^[!-~]{8,128}$/.test(jti))
+    throw new AssertionFault(
+      "the client assertion's jti must be a string of 8 to 128 visible characters, new each time",
+    );
   if (!Number.isInteger(exp)) throw new AssertionFault("the client assertion's exp must be whole seconds");
   const now = clock.wall() / 1000;
-  if ((exp as number) + CLOCK_TOLERANCE_SECONDS <= now) throw new AssertionFault('the client assertion has expired; compare the clocks');
-  if ((exp as number) > now + MAX_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS) throw new AssertionFault(`the client assertion's exp must be at most ${MAX_LIFE_SECONDS} s from now`);
+  if ((exp as number) + CLOCK_TOLERANCE_SECONDS <= now)
+    throw new AssertionFault('the client assertion has expired; compare the clocks');
+  if ((exp as number) > now + MAX_LIFE_SECONDS + CLOCK_TOLERANCE_SECONDS)
+    throw new AssertionFault(`the client assertion's exp must be at most ${MAX_LIFE_SECONDS} s from now`);
   for (const [name, value] of [
     ['iat', iat],
     ['nbf', nbf],
   ] as const) {
     if (value === undefined) continue;
     if (!Number.isInteger(value)) throw new AssertionFault(`the client assertion's ${name} must be whole seconds`);
-    if ((value as number) > now + CLOCK_TOLERANCE_SECONDS) throw new AssertionFault(`the client assertion's ${name} is in the future; compare the clocks`);
+    if ((value as number) > now + CLOCK_TOLERANCE_SECONDS)
+      throw new AssertionFault(`the client assertion's ${name} is in the future; compare the clocks`);
   }
   return { clientId: sub, kid, jti, exp: exp as number };
 }

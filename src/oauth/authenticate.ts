@@ -28,7 +28,9 @@ function readReason(request: FastifyRequest): string | undefined {
   try {
     reason = decodeURIComponent(String(header)).trim();
   } catch {
-    throw new Problem('reason_required', 'Countersign-Reason is not percent-encoded UTF-8.', { hint: 'Encode it as encodeURIComponent does.' });
+    throw new Problem('reason_required', 'Countersign-Reason is not percent-encoded UTF-8.', {
+      hint: 'Encode it as encodeURIComponent does.',
+    });
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (reason.length < 1 || [...reason].length > 500 || /[\u0000-\u001f\u007f]/.test(reason)) {
@@ -46,7 +48,9 @@ export interface AuthenticateDeps {
 }
 
 function suspended(kind: 'workload' | 'administrator'): Problem {
-  return new Problem(`${kind}_suspended`, `This ${kind} is suspended or gone.`, { hint: 'An administrator can resume it.' });
+  return new Problem(`${kind}_suspended`, `This ${kind} is suspended or gone.`, {
+    hint: 'An administrator can resume it.',
+  });
 }
 
 /** The scopes of the token that the client still has. */
@@ -86,7 +90,9 @@ export function createAuthenticate({ clients, verify, audience, lockClient }: Au
         const now = await lockClient(trx, client.id);
         if (now?.state !== 'active') throw suspended(client.kind);
         if (scopes.difference(new Set(now.scopes)).size > 0) {
-          throw new Problem('insufficient_scope', 'Scopes of yours were taken away a moment ago.', { hint: 'Try again with what is left.' });
+          throw new Problem('insufficient_scope', 'Scopes of yours were taken away a moment ago.', {
+            hint: 'Try again with what is left.',
+          });
         }
       },
     };

@@ -28,7 +28,11 @@ export interface DecideTokenDeps {
   mayUseConnection(db: Db, workload: string, connection: string): Promise<boolean>;
 }
 
-export type DecideToken = (client: ClientRow, audience: string, requested: readonly string[] | undefined) => Promise<TokenDecision>;
+export type DecideToken = (
+  client: ClientRow,
+  audience: string,
+  requested: readonly string[] | undefined,
+) => Promise<TokenDecision>;
 
 /** @throws TokenRefused */
 export function createDecideToken({ db, issuerUrl, mayUseConnection }: DecideTokenDeps): DecideToken {
@@ -41,12 +45,22 @@ export function createDecideToken({ db, issuerUrl, mayUseConnection }: DecideTok
       throw new TokenRefused('invalid_target', `an administrator's tokens are for ${apiAudience(issuerUrl)} alone`);
     }
     if (!parsed && !client.audiences.includes(audience)) {
-      throw new TokenRefused('invalid_target', `resource is not an audience of this workload; for every connection granted it is ${credentialsAudience(issuerUrl)}`);
+      throw new TokenRefused(
+        'invalid_target',
+        `resource is not an audience of this workload; for every connection granted it is ${credentialsAudience(issuerUrl)}`,
+      );
     }
     if (parsed?.kind === 'connection' && !(await mayUseConnection(db, client.id, parsed.connection))) {
-      throw new TokenRefused('invalid_target', 'no grant lets this workload use that connection, or there is no such connection');
+      throw new TokenRefused(
+        'invalid_target',
+        'no grant lets this workload use that connection, or there is no such connection',
+      );
     }
-    if (refused.length > 0) throw new TokenRefused('invalid_scope', `not a scope of this ${client.kind} for this resource: ${refused.join(' ').slice(0, 200)}`);
+    if (refused.length > 0)
+      throw new TokenRefused(
+        'invalid_scope',
+        `not a scope of this ${client.kind} for this resource: ${refused.join(' ').slice(0, 200)}`,
+      );
     const scopes = requested === undefined ? permitted : permitted.filter((scope) => requested.includes(scope));
     return { audience, scopes, connection: parsed?.kind === 'connection' ? parsed.connection : undefined };
   };

@@ -26,20 +26,50 @@ export interface HostSocketDeps {
   issuerUrl: string;
   internalUrl: string;
   stream: AuditStream;
-  mint(input: { audience: string; scope: string; actor?: string | undefined; reason?: string | undefined }): Promise<Minted>;
+  mint(input: {
+    audience: string;
+    scope: string;
+    actor?: string | undefined;
+    reason?: string | undefined;
+  }): Promise<Minted>;
 }
 
-export function registerHostRoutes(server: FastifyInstance, { issuerUrl, internalUrl, stream, mint }: HostSocketDeps): void {
-  server.post('/token', { schema: { body: TokenBody, hide: true }, config: { anyHost: true } }, async (request, reply) => {
-    const { scopes = SCOPES, as, reason } = request.body as Static<typeof TokenBody>;
-    const audience = apiAudience(issuerUrl);
-    const minted = await mint({ audience, scope: scopes.join(' '), actor: as, reason });
-    await stream.append({
-      entry: { kind: 'token.minted', actor: 'host', details: { audience, scope: scopes.join(' '), as, reason, jti: minted.jti, kid: minted.kid, request_id: request.id } },
-    });
-    reply.header('cache-control', 'no-store');
-    return { access_token: minted.token, token_type: 'Bearer', expires_in: 900, scope: scopes.join(' '), api_url: internalUrl };
-  });
+export function registerHostRoutes(
+  server: FastifyInstance,
+  { issuerUrl, internalUrl, stream, mint }: HostSocketDeps,
+): void {
+  server.post(
+    '/token',
+    { schema: { body: TokenBody, hide: true }, config: { anyHost: true } },
+    async (request, reply) => {
+      const { scopes = SCOPES, as, reason } = request.body as Static<typeof TokenBody>;
+      const audience = apiAudience(issuerUrl);
+      const minted = await mint({ audience, scope: scopes.join(' '), actor: as, reason });
+      await stream.append({
+        entry: {
+          kind: 'token.minted',
+          actor: 'host',
+          details: {
+            audience,
+            scope: scopes.join(' '),
+            as,
+            reason,
+            jti: minted.jti,
+            kid: minted.kid,
+            request_id: request.id,
+          },
+        },
+      });
+      reply.header('cache-control', 'no-store');
+      return {
+        access_token: minted.token,
+        token_type: 'Bearer',
+        expires_in: 900,
+        scope: scopes.join(' '),
+        api_url: internalUrl,
+      };
+    },
+  );
 }
 
 /** Ours alone, or refused: a folder that others can write to is a socket that others can replace. */
@@ -48,7 +78,11 @@ async function claimFolder(folder: string): Promise<void> {
   const found = await lstat(folder);
   const uid = process.getuid?.();
   if (!found.isDirectory() || (uid !== undefined && found.uid !== uid) || (found.mode & 0o077) !== 0) {
-    throw new StartError('socket_folder_not_ours', `${folder} must be a folder of this user's with mode 0700.`, `Remove it or chmod 700 it, or set SOCKET_PATH to a path in a folder of this user's.`);
+    throw new StartError(
+      'socket_folder_not_ours',
+      `${folder} must be a folder of this user's with mode 0700.`,
+      `Remove it or chmod 700 it, or set SOCKET_PATH to a path in a folder of this user's.`,
+    );
   }
 }
 
@@ -76,7 +110,11 @@ export async function listenOnSocket(server: FastifyInstance, path: string): Pro
     const found = await lstat(path).catch(() => undefined);
     if (found) {
       if (!found.isSocket() || (await isAlive(path))) {
-        throw new StartError('socket_in_use', `Another process listens on ${path}.`, 'Stop it, or give this one a DATA_DIR or a SOCKET_PATH of its own.');
+        throw new StartError(
+          'socket_in_use',
+          `Another process listens on ${path}.`,
+          'Stop it, or give this one a DATA_DIR or a SOCKET_PATH of its own.',
+        );
       }
       await unlink(path);
     }

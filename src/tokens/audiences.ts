@@ -41,6 +41,7 @@ export function isReservedAudience(audience: string, issuerUrl: string): boolean
   const issuer = issuerUrl.toLowerCase();
   const host = issuer.replace(/^https?:\/\//, '');
   const bare = folded.replace(/^[a-z][a-z0-9+.-]*:\/\//, '');
-  if (bare === host || bare.startsWith(`${host}/`) || bare.startsWith(`${host}?`) || bare.startsWith(`${host}#`)) return true;
+  if (bare === host || bare.startsWith(`${host}/`) || bare.startsWith(`${host}?`) || bare.startsWith(`${host}#`))
+    return true;
   return CLOUDS.some((pattern) => pattern.test(folded));
 }

@@ -33,7 +33,11 @@ export interface ActiveKey {
  * The key that signs for an issuer now.
  * @throws Problem `unavailable` when nobody may sign, or the ring is not known.
  */
-export async function findActiveKey({ view }: Pick<MintDeps, 'view'>, issuer: string, algorithm: Algorithm): Promise<ActiveKey> {
+export async function findActiveKey(
+  { view }: Pick<MintDeps, 'view'>,
+  issuer: string,
+  algorithm: Algorithm,
+): Promise<ActiveKey> {
   view.assertMaySign();
   const rings = view.find(issuer) ?? (await view.load(issuer));
   const ring = rings?.find((candidate) => candidate.id === ringId(issuer, algorithm));
@@ -44,7 +48,14 @@ export async function findActiveKey({ view }: Pick<MintDeps, 'view'>, issuer: st
 
 async function signToken(
   deps: MintDeps,
-  input: { issuer: string; algorithm: Algorithm; purpose: Purpose; typ: string; lifeSeconds: number; claims: Record<string, unknown> },
+  input: {
+    issuer: string;
+    algorithm: Algorithm;
+    purpose: Purpose;
+    typ: string;
+    lifeSeconds: number;
+    claims: Record<string, unknown>;
+  },
 ): Promise<Minted> {
   const { kid, algorithm } = await findActiveKey(deps, input.issuer, input.algorithm);
   const longest = LONGEST_LIFE[input.purpose] / 1000;
@@ -57,7 +68,12 @@ async function signToken(
   const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
   const data = `${encode({ alg: algorithm, typ: input.typ, kid })}.${encode(payload)}`;
   const signature = await deps.signer.sign(kid, algorithm, Buffer.from(data));
-  return { token: `${data}.${Buffer.from(signature).toString('base64url')}`, kid, jti, expiresAt: new Date(exp * 1000) };
+  return {
+    token: `${data}.${Buffer.from(signature).toString('base64url')}`,
+    kid,
+    jti,
+    expiresAt: new Date(exp * 1000),
+  };
 }
 
 export interface WebIdentity {
@@ -85,15 +101,29 @@ export function createMintWebIdentityToken(deps: MintDeps): MintWebIdentityToken
         ...(sourceIdentity === undefined ? {} : { 'https://aws.amazon.com/source_identity': sourceIdentity }),
         ...(tags === undefined || Object.keys(tags).length === 0
           ? {}
-          : { 'https://aws.amazon.com/tags': { principal_tags: Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, [value]])) } }),
+          : {
+              'https://aws.amazon.com/tags': {
+                principal_tags: Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, [value]])),
+              },
+            }),
       },
     });
 }
 
 /** A workload token of the platform's (RFC 9068), for callers that do not pass the token endpoint: the host's socket. */
-export function mintHostToken(deps: MintDeps, input: { audience: string; scope: string; actor?: string | undefined; reason?: string | undefined }): Promise<Minted> {
+export function mintHostToken(
+  deps: MintDeps,
+  input: { audience: string; scope: string; actor?: string | undefined; reason?: string | undefined },
+): Promise<Minted> {
   return signToken(deps, {
     ...{ issuer: PLATFORM, algorithm: 'ES256', purpose: 'workload_token', typ: 'at+jwt', lifeSeconds: 900 },
-    claims: { sub: 'host', client_id: 'host', aud: input.audience, scope: input.scope, as: input.actor, reason: input.reason },
+    claims: {
+      sub: 'host',
+      client_id: 'host',
+      aud: input.audience,
+      scope: input.scope,
+      as: input.actor,
+      reason: input.reason,
+    },
   });
 }

@@ -45,13 +45,19 @@ export class WrongAudience extends Problem {
   readonly bearer: string;
 
   constructor(bearer: string, resource: string) {
-    super('invalid_token', 'The token was refused: its audience is not this resource.', { hint: `Ask for a token with resource=${resource}.` });
+    super('invalid_token', 'The token was refused: its audience is not this resource.', {
+      hint: `Ask for a token with resource=${resource}.`,
+    });
     this.bearer = bearer;
   }
 }
 
 /** @param resource what to ask a token for, where this one's audience is another */
-export type VerifyWorkloadToken = (token: string, accepts: (audience: string) => boolean, resource: string) => Promise<VerifiedToken>;
+export type VerifyWorkloadToken = (
+  token: string,
+  accepts: (audience: string) => boolean,
+  resource: string,
+) => Promise<VerifiedToken>;
 
 /**
  * Workload tokens (RFC 9068, section 4): ES256 by a published key of the platform's, `typ: at+jwt`, this issuer, one
@@ -78,7 +84,8 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     try {
       compact = parseCompact(token);
     } catch (error) {
-      if (error instanceof MalformedToken) throw refused(error.message, 'Send the access token as the token endpoint gave it.');
+      if (error instanceof MalformedToken)
+        throw refused(error.message, 'Send the access token as the token endpoint gave it.');
       throw error;
     }
     const { header, payload } = compact;
@@ -98,7 +105,8 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     const { iss, sub, client_id, aud, iat, exp, jti, scope, as, reason } = payload;
     if (iss !== issuerUrl) throw refused('its issuer is another');
     if (typeof aud !== 'string') throw refused('its audience is not one string');
-    if (typeof sub !== 'string' || client_id !== sub || typeof jti !== 'string') throw refused('it lacks a claim that it must have');
+    if (typeof sub !== 'string' || client_id !== sub || typeof jti !== 'string')
+      throw refused('it lacks a claim that it must have');
     if (!Number.isInteger(iat) || !Number.isInteger(exp)) throw refused('its times are not whole seconds');
     const now = clock.wall() / 1000;
     const [issuedAt, expiresAt] = [iat as number, exp as number];

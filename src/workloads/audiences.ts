@@ -10,16 +10,27 @@ function isCanonicalUrl(audience: string): boolean {
   if (!audience.startsWith('https://') || !URL.canParse(audience)) return false;
   const url = new URL(audience);
   const canonical = url.href === audience || url.href === `${audience}/`;
-  return canonical && url.username === '' && url.password === '' && url.hash === '' && !audience.endsWith('#') && !url.hostname.endsWith('.');
+  return (
+    canonical &&
+    url.username === '' &&
+    url.password === '' &&
+    url.hash === '' &&
+    !audience.endsWith('#') &&
+    !url.hostname.endsWith('.')
+  );
 }
 
 /** @throws Problem `audience_refused` */
 export function requireRegistrable(audiences: readonly string[], issuerUrl: string): void {
   for (const audience of audiences) {
     if (!URN.test(audience) && !isCanonicalUrl(audience)) {
-      throw new Problem('audience_refused', `The audience "${audience}" is neither an https URL in canonical form nor a URN.`, {
-        hint: 'Name the service that verifies the token, e.g. https://billing.example.com or urn:example:billing.',
-      });
+      throw new Problem(
+        'audience_refused',
+        `The audience "${audience}" is neither an https URL in canonical form nor a URN.`,
+        {
+          hint: 'Name the service that verifies the token, e.g. https://billing.example.com or urn:example:billing.',
+        },
+      );
     }
     if (isReservedAudience(audience, issuerUrl)) {
       throw new Problem('audience_refused', `The audience "${audience}" is not one that a workload may have.`, {

@@ -49,10 +49,22 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
         requireAssignable(request.caller, scopes);
         requireRegistrable(audiences, issuerUrl);
         const parsed = createKeys(keys, clock.wall());
-        const workload = await insertWorkload(trx, { id: createId('wl'), slug, description, scopes, audiences, keys: parsed });
-        if (!workload) throw new Problem('slug_taken', `There is a workload "${slug}" already.`, { hint: 'Choose another slug.' });
+        const workload = await insertWorkload(trx, {
+          id: createId('wl'),
+          slug,
+          description,
+          scopes,
+          audiences,
+          keys: parsed,
+        });
+        if (!workload)
+          throw new Problem('slug_taken', `There is a workload "${slug}" already.`, { hint: 'Choose another slug.' });
         const details = { ...snapshot(workload) };
-        return { result: workload, records: [{ kind: 'workload.created', workload: workload.id, details }], affectsDecisions: true };
+        return {
+          result: workload,
+          records: [{ kind: 'workload.created', workload: workload.id, details }],
+          affectsDecisions: true,
+        };
       }),
   );
 
@@ -69,7 +81,12 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
       const { limit = 50, cursor } = request.query;
       const [after] = decodeCursor(cursor, 1) ?? [];
       const rows = await listWorkloads(db, { after, limit: limit + 1 });
-      return toPage(rows, limit, (workload) => workload, ({ slug }) => [slug]);
+      return toPage(
+        rows,
+        limit,
+        (workload) => workload,
+        ({ slug }) => [slug],
+      );
     },
   );
 
@@ -107,7 +124,11 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
         requireRegistrable(change.audiences ?? [], issuerUrl);
         const updated = await updateWorkload(trx, { ...workload, ...change });
         const details = { ...snapshot(updated) };
-        return { result: updated, records: [{ kind: 'workload.updated', workload: updated.id, details }], affectsDecisions: true };
+        return {
+          result: updated,
+          records: [{ kind: 'workload.updated', workload: updated.id, details }],
+          affectsDecisions: true,
+        };
       }),
   );
 
@@ -116,9 +137,13 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
     ...{ lock: lockWorkload, update: updateWorkload },
     guard: async (trx, caller, workload) => {
       if (caller.scopes.has('grants:write') || !(await holdsGrants(trx, workload.id))) return;
-      throw new Problem('scope_not_held', `${workload.slug} holds grants: changing its keys needs the scope grants:write.`, {
-        hint: 'Ask an administrator who holds it, or let the workload rotate its own key.',
-      });
+      throw new Problem(
+        'scope_not_held',
+        `${workload.slug} holds grants: changing its keys needs the scope grants:write.`,
+        {
+          hint: 'Ask an administrator who holds it, or let the workload rotate its own key.',
+        },
+      );
     },
   });
 }

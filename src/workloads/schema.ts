@@ -1,6 +1,15 @@
 // The shapes of /v1/workloads.
 import { type Static, Type } from 'typebox';
-import { ClientReference, clientMembers, Description, JwkInput, PRINTABLE, Scopes, Slug, State } from '../clients/schema.ts';
+import {
+  ClientReference,
+  clientMembers,
+  Description,
+  JwkInput,
+  PRINTABLE,
+  Scopes,
+  Slug,
+  State,
+} from '../clients/schema.ts';
 import { idPattern } from '../ids.ts';
 import { pageOf } from '../http/paging.ts';
 

@@ -11,7 +11,18 @@ export interface Workload extends Client {
   audiences: string[];
 }
 
-const COLUMNS = ['id', 'slug', 'description', 'state', 'scopes', 'audiences', 'jwks', 'version', 'created_at', 'updated_at'] as const;
+const COLUMNS = [
+  'id',
+  'slug',
+  'description',
+  'state',
+  'scopes',
+  'audiences',
+  'jwks',
+  'version',
+  'created_at',
+  'updated_at',
+] as const;
 
 function fromRow(row: Selectable<WorkloadsTable>): Workload {
   const { id, slug, description, state, scopes, audiences, jwks, version, created_at, updated_at } = row;
@@ -28,7 +39,11 @@ function columnOf(reference: string): 'id' | 'slug' {
 
 /** @param reference an id or a slug. */
 export async function findWorkload(db: Db, reference: string): Promise<Workload | undefined> {
-  const row = await db.selectFrom('workloads').select(COLUMNS).where(columnOf(reference), '=', reference).executeTakeFirst();
+  const row = await db
+    .selectFrom('workloads')
+    .select(COLUMNS)
+    .where(columnOf(reference), '=', reference)
+    .executeTakeFirst();
   return row && fromRow(row);
 }
 

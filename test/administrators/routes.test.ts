@@ -5,13 +5,23 @@ import { ecJwk, openApi, refused } from '../clients/api.ts';
 t.test('an administrator is registered, read, changed, suspended; each change is recorded', async (t) => {
   const api = await openApi(t);
   const epoch = await api.epoch();
-  const created = await api.call('POST', '/v1/administrators', { slug: 'ann', scopes: ['keys:rotate'], keys: [ecJwk()] });
-  t.match(created, { status: 201, body: { id: /^ad_[a-z2-7]{26}$/, slug: 'ann', state: 'active', scopes: ['keys:rotate'], version: 1 } });
+  const created = await api.call('POST', '/v1/administrators', {
+    slug: 'ann',
+    scopes: ['keys:rotate'],
+    keys: [ecJwk()],
+  });
+  t.match(created, {
+    status: 201,
+    body: { id: /^ad_[a-z2-7]{26}$/, slug: 'ann', state: 'active', scopes: ['keys:rotate'], version: 1 },
+  });
   t.notOk('audiences' in created.body);
   for (const reference of [created.body.id, 'ann']) {
     t.strictSame((await api.call('GET', `/v1/administrators/${reference}`)).body, created.body);
   }
-  t.match(await api.call('PATCH', '/v1/administrators/ann', { state: 'suspended' }), { status: 200, body: { state: 'suspended', version: 2 } });
+  t.match(await api.call('PATCH', '/v1/administrators/ann', { state: 'suspended' }), {
+    status: 200,
+    body: { state: 'suspended', version: 2 },
+  });
   t.match((await api.call('GET', '/v1/administrators?limit=1')).body, { items: [{ slug: 'ann' }] });
   const details = { administrator: created.body.id, slug: 'ann' };
   t.match(await api.records('administrator.'), [

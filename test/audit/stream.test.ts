@@ -18,7 +18,13 @@ async function setUp(t: Parameters<typeof openTestDatabase>[0]) {
 }
 
 async function listRows(database: Database) {
-  return await database.db.selectFrom('audit').select(['month', 'stream', 'seq', 'kind', 'row', 'hash']).orderBy('month').orderBy('stream').orderBy('seq').execute();
+  return await database.db
+    .selectFrom('audit')
+    .select(['month', 'stream', 'seq', 'kind', 'row', 'hash'])
+    .orderBy('month')
+    .orderBy('stream')
+    .orderBy('seq')
+    .execute();
 }
 
 /** Recomputes every stream from its first row. */
@@ -38,7 +44,13 @@ t.test('appends share batches, and every one is chained and there when it resolv
   const { database, stream } = await setUp(t);
   await Promise.all(
     Array.from({ length: 700 }, async (_, index) => {
-      await stream.append({ entry: { kind: 'token.minted', actor: 'wl_x', details: { index, text: 'ä "quoted" \\ \u2028', none: undefined } } });
+      await stream.append({
+        entry: {
+          kind: 'token.minted',
+          actor: 'wl_x',
+          details: { index, text: 'ä "quoted" \\ \u2028', none: undefined },
+        },
+      });
     }),
   );
   const rows = await listRows(database);
@@ -62,12 +74,29 @@ t.test('an append decided under another epoch is left out', async (t) => {
   await stream.append({ entry: { kind: 'a' }, epoch: 1 });
   t.equal(stream.epoch, 1);
   const act = createAct(createAuditStream({ database, clock }));
-  await act(SYSTEM, async () => ({ result: undefined, records: [{ kind: 'workload.updated' }], affectsDecisions: true }));
-  const results = await Promise.allSettled([stream.append({ entry: { kind: 'b' }, epoch: 1 }), stream.append({ entry: { kind: 'c' }, epoch: 2 }), stream.append({ entry: { kind: 'd' } })]);
-  t.same(results.map((result) => result.status), ['rejected', 'fulfilled', 'fulfilled']);
+  await act(SYSTEM, async () => ({
+    result: undefined,
+    records: [{ kind: 'workload.updated' }],
+    affectsDecisions: true,
+  }));
+  const results = await Promise.allSettled([
+    stream.append({ entry: { kind: 'b' }, epoch: 1 }),
+    stream.append({ entry: { kind: 'c' }, epoch: 2 }),
+    stream.append({ entry: { kind: 'd' } }),
+  ]);
+  t.same(
+    results.map((result) => result.status),
+    ['rejected', 'fulfilled', 'fulfilled'],
+  );
   t.ok((results[0] as PromiseRejectedResult).reason instanceof EpochChanged);
   t.equal(stream.epoch, 2);
-  t.same((await listRows(database)).map((row) => row.kind).filter((kind) => kind !== 'stream.opened').sort(), ['a', 'c', 'd', 'workload.updated']);
+  t.same(
+    (await listRows(database))
+      .map((row) => row.kind)
+      .filter((kind) => kind !== 'stream.opened')
+      .sort(),
+    ['a', 'c', 'd', 'workload.updated'],
+  );
   await assertChained(t, database);
 });
 
@@ -75,10 +104,16 @@ t.test('a replay key is taken once: in one batch, across batches, across process
   const { database, stream, clock } = await setUp(t);
   const other = createAuditStream({ database, clock });
   const replay = { issuer: 'wl_x', jti: 'one', expiresAt: new Date(clock.wall() + 60_000) };
-  const appends = Array.from({ length: 20 }, (_, index) => (index % 2 ? stream : other).append({ entry: { kind: 'token.minted' }, replay }));
+  const appends = Array.from({ length: 20 }, (_, index) =>
+    (index % 2 ? stream : other).append({ entry: { kind: 'token.minted' }, replay }),
+  );
   const results = await Promise.allSettled(appends);
   t.equal(results.filter((result) => result.status === 'fulfilled').length, 1);
-  t.ok(results.filter((result) => result.status === 'rejected').every((result) => (result as PromiseRejectedResult).reason instanceof Replayed));
+  t.ok(
+    results
+      .filter((result) => result.status === 'rejected')
+      .every((result) => (result as PromiseRejectedResult).reason instanceof Replayed),
+  );
   await t.rejects(stream.append({ replay }), { name: 'Replayed' });
   await stream.append({ replay: { ...replay, issuer: 'wl_y' } });
   t.equal((await listRows(database)).filter((row) => row.kind === 'token.minted').length, 1);
@@ -86,21 +121,33 @@ t.test('a replay key is taken once: in one batch, across batches, across process
   t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 61_000)), 2);
 });
 
-t.test("an act and its record commit together or not at all, and a failed one leaves the chain whole", async (t) => {
+t.test('an act and its record commit together or not at all, and a failed one leaves the chain whole', async (t) => {
   const { database, clock } = await setUp(t);
   const act = createAct(createAuditStream({ database, clock }));
   const insert = (slug: string, fail: boolean) =>
     act({ ...SYSTEM, id: 'ad_x', reason: 'why' }, async (trx) => {
-      await trx.insertInto('workloads').values({ id: `wl_${slug}`, slug, state: 'active', scopes: [], audiences: [], jwks: '{"keys":[]}' }).execute();
+      await trx
+        .insertInto('workloads')
+        .values({ id: `wl_${slug}`, slug, state: 'active', scopes: [], audiences: [], jwks: '{"keys":[]}' })
+        .execute();
       if (fail) throw new Error('no');
       return { result: slug, records: [{ kind: 'workload.created', workload: `wl_${slug}` }], affectsDecisions: true };
     });
   await insert('a', false);
   await t.rejects(insert('b', true), { message: 'no' });
   await insert('c', false);
-  t.same((await database.db.selectFrom('workloads').select('slug').orderBy('slug').execute()).map((row) => row.slug), ['a', 'c']);
+  t.same(
+    (await database.db.selectFrom('workloads').select('slug').orderBy('slug').execute()).map((row) => row.slug),
+    ['a', 'c'],
+  );
   const rows = (await listRows(database)).filter((row) => row.kind === 'workload.created');
-  t.same(rows.map((row) => JSON.parse(row.row)).map(({ workload, details }) => [workload, details.reason]), [['wl_a', 'why'], ['wl_c', 'why']]);
+  t.same(
+    rows.map((row) => JSON.parse(row.row)).map(({ workload, details }) => [workload, details.reason]),
+    [
+      ['wl_a', 'why'],
+      ['wl_c', 'why'],
+    ],
+  );
   t.equal((await database.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch, 3);
   await assertChained(t, database);
 });
@@ -111,7 +158,10 @@ t.test('a batch that fails answers nobody, and the next one goes on from what wa
   // The column is not null: the whole batch fails in the database.
   await t.rejects(stream.append({ entry: { kind: null as unknown as string } }), { code: 'unavailable' });
   await stream.append({ entry: { kind: 'after' } });
-  t.same((await listRows(database)).map((row) => row.kind), ['stream.opened', 'before', 'after']);
+  t.same(
+    (await listRows(database)).map((row) => row.kind),
+    ['stream.opened', 'before', 'after'],
+  );
   await assertChained(t, database);
 });
 
@@ -121,9 +171,17 @@ t.test('a month is a stream of its own, whose first row carries the head before 
   clock.step(31 * 86_400_000);
   await stream.append({ entry: { kind: 'february' } });
   const [opened, january, continued, february] = (await listRows(database)) as Awaited<ReturnType<typeof listRows>>;
-  t.same([opened?.month, january?.month, continued?.month, february?.month], ['2026-01-01', '2026-01-01', '2026-02-01', '2026-02-01']);
+  t.same(
+    [opened?.month, january?.month, continued?.month, february?.month],
+    ['2026-01-01', '2026-01-01', '2026-02-01', '2026-02-01'],
+  );
   t.same(JSON.parse(opened?.row as string).details, { continues: null });
-  t.same(JSON.parse(continued?.row as string).details.continues, { month: '2026-01-01', stream: january?.stream, seq: 1, hash: january?.hash.toString('hex') });
+  t.same(JSON.parse(continued?.row as string).details.continues, {
+    month: '2026-01-01',
+    stream: january?.stream,
+    seq: 1,
+    hash: january?.hash.toString('hex'),
+  });
   t.not(january?.stream, february?.stream);
   clock.jump(-40 * 86_400_000);
   await stream.append({ entry: { kind: 'clock went back' } });
@@ -148,7 +206,10 @@ t.test('the queue is bounded and a deadline is kept', async (t) => {
   release.resolve();
   await holding;
   await stream.close();
-  t.ok((await listRows(database)).some((row) => row.kind === 'late'), 'recorded, and not answered');
+  t.ok(
+    (await listRows(database)).some((row) => row.kind === 'late'),
+    'recorded, and not answered',
+  );
 });
 
 t.test('refusals: the first of a kind in a minute is a row at once, the rest one row with their count', async (t) => {
@@ -157,8 +218,15 @@ t.test('refusals: the first of a kind in a minute is a row at once, the rest one
   const refusal = { kind: 'exchange.refused', actor: 'wl_x', workload: 'wl_x', code: 'not_found' };
   for (let index = 0; index < 5; index += 1) await refusals.record(refusal);
   await refusals.record({ ...refusal, code: 'duration_exceeds_limit' });
-  const counts = async () => (await listRows(database)).filter((row) => row.kind === 'exchange.refused').map((row) => JSON.parse(row.row).details).map(({ code, count }) => [code, count]);
-  t.same(await counts(), [['not_found', 1], ['duration_exceeds_limit', 1]]);
+  const counts = async () =>
+    (await listRows(database))
+      .filter((row) => row.kind === 'exchange.refused')
+      .map((row) => JSON.parse(row.row).details)
+      .map(({ code, count }) => [code, count]);
+  t.same(await counts(), [
+    ['not_found', 1],
+    ['duration_exceeds_limit', 1],
+  ]);
   await refusals.flush();
   t.equal((await counts()).length, 2, 'the minute is not over');
   clock.step(60_000);

@@ -73,13 +73,25 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
       const response = await server.inject({
         method: method as 'GET',
         url,
-        headers: { ...(body !== undefined || raw !== undefined ? { 'content-type': 'application/json' } : {}), ...headers },
+        headers: {
+          ...(body !== undefined || raw !== undefined ? { 'content-type': 'application/json' } : {}),
+          ...headers,
+        },
         ...(raw !== undefined ? { payload: raw } : body === undefined ? {} : { payload: JSON.stringify(body) }),
       });
-      return { status: response.statusCode, body: response.body === '' ? undefined : response.json(), headers: response.headers };
+      return {
+        status: response.statusCode,
+        body: response.body === '' ? undefined : response.json(),
+        headers: response.headers,
+      };
     },
     records: async (prefix) => {
-      const rows = await opened.db.selectFrom('audit').select('row').where('kind', 'like', `${prefix}%`).orderBy('seq').execute();
+      const rows = await opened.db
+        .selectFrom('audit')
+        .select('row')
+        .where('kind', 'like', `${prefix}%`)
+        .orderBy('seq')
+        .execute();
       return rows.map(({ row }) => JSON.parse(row));
     },
     epoch: async () => (await opened.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch,
@@ -87,7 +99,10 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
 }
 
 export function ecJwk(): Record<string, string> {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as Record<string, string>;
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as Record<
+    string,
+    string
+  >;
 }
 
 /** A problem document with a code, and a hint that says what to do. */

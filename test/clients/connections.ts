@@ -14,7 +14,14 @@ export interface ConnectionRow {
 }
 
 export async function insertConnection(db: Db, given: ConnectionRow = {}): Promise<string> {
-  const { id = createId('cn'), reference = null, tenant = 'default', labels = {}, state = 'active', state_reason = '' } = given;
+  const {
+    id = createId('cn'),
+    reference = null,
+    tenant = 'default',
+    labels = {},
+    state = 'active',
+    state_reason = '',
+  } = given;
   const issuer = createId('is');
   await db.insertInto('issuers').values({ id: issuer, kind: 'connection' }).execute();
   await db
@@ -28,8 +35,19 @@ export async function insertConnection(db: Db, given: ConnectionRow = {}): Promi
   await db
     .insertInto('aws_connections')
     .values({
-      ...{ connection: id, account_id: '123456789012', partition: 'aws', region: 'eu-west-1', role_name: 'countersign' },
-      ...{ role_arn: 'arn:aws:iam::123456789012:role/countersign', permission_set: 'read-only', additions: [], custom_policy: null },
+      ...{
+        connection: id,
+        account_id: '123456789012',
+        partition: 'aws',
+        region: 'eu-west-1',
+        role_name: 'countersign',
+      },
+      ...{
+        role_arn: 'arn:aws:iam::123456789012:role/countersign',
+        permission_set: 'read-only',
+        additions: [],
+        custom_policy: null,
+      },
       ...{ role_id: 'AROAEXAMPLE', verified_at: null },
     })
     .execute();

@@ -11,9 +11,23 @@ t.test('every caller learns who it is and what its token carries', async (t) => 
     t.equal(status, 200);
     return body;
   };
-  t.strictSame(await ask({ kind: 'workload', id: workload.id, scopes: [] }), { kind: 'workload', id: workload.id, scopes: [], slug: 'one' });
-  t.strictSame(await ask({ kind: 'administrator', id: administrator.id, scopes: ['keys:read', 'audit:read'], reason: 'why' }), {
-    ...{ kind: 'administrator', id: administrator.id, scopes: ['audit:read', 'keys:read'], slug: 'ann', reason: 'why' },
+  t.strictSame(await ask({ kind: 'workload', id: workload.id, scopes: [] }), {
+    kind: 'workload',
+    id: workload.id,
+    scopes: [],
+    slug: 'one',
   });
+  t.strictSame(
+    await ask({ kind: 'administrator', id: administrator.id, scopes: ['keys:read', 'audit:read'], reason: 'why' }),
+    {
+      ...{
+        kind: 'administrator',
+        id: administrator.id,
+        scopes: ['audit:read', 'keys:read'],
+        slug: 'ann',
+        reason: 'why',
+      },
+    },
+  );
   t.strictSame(await ask({ scopes: ['keys:read'] }), { kind: 'host', id: 'host', scopes: ['keys:read'] });
 });

@@ -28,7 +28,15 @@ export const denied = (more: Partial<StsFailure> = {}): StsError =>
 
 export function createFakeCloud(): FakeCloud {
   const cloud: FakeCloud = {
-    ...{ issuerUrl: ISSUER_URL, minted: [], recorded: [], assumed: [], identified: [], identity: {}, answer: () => 'AROAFIRST' },
+    ...{
+      issuerUrl: ISSUER_URL,
+      minted: [],
+      recorded: [],
+      assumed: [],
+      identified: [],
+      identity: {},
+      answer: () => 'AROAFIRST',
+    },
     mintWebIdentityToken: async (input) => {
       cloud.minted.push(input);
       return {

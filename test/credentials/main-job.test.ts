@@ -11,9 +11,11 @@ async function setUp(t: Parameters<typeof startTestService>[0]) {
   const service = await startTestService(t, { env: { STS_ENDPOINT_URL: sandbox.url } });
   const connection = await connectAccount(service, sandbox);
   const workload = await registerClient(service, { slug: 'billing' });
-  const grant = (who: string, body: object = {}) => service.call('POST', '/v1/grants', { workload: who, selector: { connection: connection.id }, ...body });
+  const grant = (who: string, body: object = {}) =>
+    service.call('POST', '/v1/grants', { workload: who, selector: { connection: connection.id }, ...body });
   const resource = `${service.config.issuerUrl}/v1/connections/${connection.id}/credentials`;
-  const ask = async (token: string, query = ''): Promise<Answer> => service.call('GET', `/v1/connections/${connection.id}/credentials${query}`, undefined, { token });
+  const ask = async (token: string, query = ''): Promise<Answer> =>
+    service.call('GET', `/v1/connections/${connection.id}/credentials${query}`, undefined, { token });
   return { sandbox, service, connection, workload, grant, resource, ask };
 }
 
@@ -30,32 +32,69 @@ t.test('a service gets credentials of a customer account, and every step is on r
   t.equal(answer.status, 200, JSON.stringify(answer.body));
   t.equal(answer.headers.get('cache-control'), 'no-store');
   t.equal(answer.headers.get('access-control-allow-origin'), null);
-  t.match(answer.body, { AccessKeyId: /^ASIA/, SecretAccessKey: String, Token: String, AccountId: connection.aws.account_id, RoleArn: connection.aws.role_arn });
+  t.match(answer.body, {
+    AccessKeyId: /^ASIA/,
+    SecretAccessKey: String,
+    Token: String,
+    AccountId: connection.aws.account_id,
+    RoleArn: connection.aws.role_arn,
+  });
   t.match(answer.body.Expiration, /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/);
   const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, Token: sessionToken } = answer.body;
-  const sts = new STSClient({ region: 'us-east-1', endpoint: sandbox.url, credentials: { accessKeyId, secretAccessKey, sessionToken } });
+  const sts = new STSClient({
+    region: 'us-east-1',
+    endpoint: sandbox.url,
+    credentials: { accessKeyId, secretAccessKey, sessionToken },
+  });
   const identity = await sts.send(new GetCallerIdentityCommand({}));
   t.equal(identity.Account, connection.aws.account_id);
-  t.match(identity.Arn, new RegExp(`:assumed-role/${connection.aws.role_name}/billing-${workload.id.slice(3, 11)}$`), 'the session is named by the server');
+  t.match(
+    identity.Arn,
+    new RegExp(`:assumed-role/${connection.aws.role_name}/billing-${workload.id.slice(3, 11)}$`),
+    'the session is named by the server',
+  );
 
   const [outcome, intent] = await auditRows(service, `connection=${connection.id}&workload=${workload.id}`);
-  t.match(intent, { kind: 'exchange.intent', details: { kid: String, jti: String, token_jti: decodeJwt(token).jti, duration_seconds: 3600, grant_version: 1 } });
-  t.match(outcome, { kind: 'exchange.outcome', exchange: intent?.exchange, details: { outcome: 'handed_out', access_key_id: accessKeyId, sts_request_id: String } });
+  t.match(intent, {
+    kind: 'exchange.intent',
+    details: { kid: String, jti: String, token_jti: decodeJwt(token).jti, duration_seconds: 3600, grant_version: 1 },
+  });
+  t.match(outcome, {
+    kind: 'exchange.outcome',
+    exchange: intent?.exchange,
+    details: { outcome: 'handed_out', access_key_id: accessKeyId, sts_request_id: String },
+  });
   const everything = JSON.stringify([await auditRows(service, 'limit=200'), service.logged]);
-  for (const secret of [secretAccessKey, sessionToken, token]) t.notOk(everything.includes(secret), 'no secret in the audit or the log');
+  for (const secret of [secretAccessKey, sessionToken, token])
+    t.notOk(everything.includes(secret), 'no secret in the audit or the log');
 });
 
 t.test('source identity and session tags, where the owner let them in', async (t) => {
   const { sandbox, service, workload, grant, ask, connection } = await setUp(t);
-  const tagged = await connectAccount(service, sandbox, { account: '777788889999', body: { reference: 'tagged', source_identity: true, session_tags: true } });
-  await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: tagged.id }, tags: { team: 'billing' } });
+  const tagged = await connectAccount(service, sandbox, {
+    account: '777788889999',
+    body: { reference: 'tagged', source_identity: true, session_tags: true },
+  });
+  await service.call('POST', '/v1/grants', {
+    workload: workload.id,
+    selector: { connection: tagged.id },
+    tags: { team: 'billing' },
+  });
   const token = await workloadToken(service, workload, `${service.config.issuerUrl}/v1/credentials`);
   t.match(await service.call('GET', '/v1/connections/tagged/credentials', undefined, { token }), { status: 200 });
   await grant(workload.id);
   t.match(await service.call('PATCH', `/v1/connections/${connection.id}`, { session_tags: true }), { status: 200 });
-  await service.call('PATCH', `/v1/grants/${(await service.call('GET', `/v1/grants?workload=${workload.id}`)).body.items.find((item: { selector: { connection: string } }) => item.selector.connection === connection.id).id}`, { tags: { team: 'x' } });
+  await service.call(
+    'PATCH',
+    `/v1/grants/${(await service.call('GET', `/v1/grants?workload=${workload.id}`)).body.items.find((item: { selector: { connection: string } }) => item.selector.connection === connection.id).id}`,
+    { tags: { team: 'x' } },
+  );
   const refused = await ask(token);
-  t.match(refused, { status: 403, body: { code: 'sts_refused', hint: /sts:TagSession/ } }, 'switched on without the owner: refused, and the line to mend is named');
+  t.match(
+    refused,
+    { status: 403, body: { code: 'sts_refused', hint: /sts:TagSession/ } },
+    'switched on without the owner: refused, and the line to mend is named',
+  );
 });
 
 t.test('keys rotate and no caller notices', async (t) => {
@@ -68,9 +107,15 @@ t.test('keys rotate and no caller notices', async (t) => {
   t.not(decodeProtectedHeader(after).kid, decodeProtectedHeader(before).kid);
   t.equal((await ask(before)).status, 200, 'a token of the key before');
   t.equal((await ask(after)).status, 200, 'a token of the new key');
-  const [second, first] = (await auditRows(service, `connection=${connection.id}&kind=exchange.intent`)) as unknown as [{ details: { kid: string } }, { details: { kid: string } }];
+  const [second, first] = (await auditRows(service, `connection=${connection.id}&kind=exchange.intent`)) as unknown as [
+    { details: { kid: string } },
+    { details: { kid: string } },
+  ];
   t.equal(second.details.kid, first.details.kid);
-  t.match(await service.call('POST', '/v1/keys/platform/rotate', { now: true }), { status: 409, body: { code: 'standby_unseasoned', seasoned_at: String, hint: String } });
+  t.match(await service.call('POST', '/v1/keys/platform/rotate', { now: true }), {
+    status: 409,
+    body: { code: 'standby_unseasoned', seasoned_at: String, hint: String },
+  });
 });
 
 t.test('refusals, each with its code and its hint, each on record', async (t) => {
@@ -82,19 +127,36 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
   const everything = await workloadToken(service, stranger, `${service.config.issuerUrl}/v1/credentials`);
   const ungranted = await ask(everything);
   t.match(ungranted, { status: 404, body: { code: 'not_found', hint: /grant/, Code: 'not_found', Message: String } });
-  const missing = await service.call('GET', `/v1/connections/cn_${'a'.repeat(26)}/credentials`, undefined, { token: everything });
+  const missing = await service.call('GET', `/v1/connections/cn_${'a'.repeat(26)}/credentials`, undefined, {
+    token: everything,
+  });
   t.same(
     { ...missing.body, request_id: '', Message: '', detail: missing.body.detail.replaceAll(/cn_[a-z2-7]{26}/g, 'X') },
-    { ...ungranted.body, request_id: '', Message: '', detail: ungranted.body.detail.replaceAll(/cn_[a-z2-7]{26}/g, 'X') },
+    {
+      ...ungranted.body,
+      request_id: '',
+      Message: '',
+      detail: ungranted.body.detail.replaceAll(/cn_[a-z2-7]{26}/g, 'X'),
+    },
     'not granted answers as not there',
   );
 
   const sibling = await connectAccount(service, sandbox, { account: '444455556666', body: { reference: 'sibling' } });
-  t.match(await ask(await workloadToken(service, workload, `${service.config.issuerUrl}/v1/credentials`)), { status: 200 });
+  t.match(await ask(await workloadToken(service, workload, `${service.config.issuerUrl}/v1/credentials`)), {
+    status: 200,
+  });
   const atSibling = await service.call('GET', `/v1/connections/${sibling.id}/credentials`, undefined, { token });
-  t.match(atSibling, { status: 401, body: { code: 'invalid_token', hint: /resource=/ } }, "a sibling connection's token");
+  t.match(
+    atSibling,
+    { status: 401, body: { code: 'invalid_token', hint: /resource=/ } },
+    "a sibling connection's token",
+  );
   await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: sibling.id } });
-  t.match(await service.call('GET', '/v1/connections/sibling/credentials', undefined, { token }), { status: 401, body: { code: 'invalid_token' } }, 'by reference too');
+  t.match(
+    await service.call('GET', '/v1/connections/sibling/credentials', undefined, { token }),
+    { status: 401, body: { code: 'invalid_token' } },
+    'by reference too',
+  );
   const api = await service.call('GET', `/v1/connections/${connection.id}/credentials`);
   t.match(api, { status: 401, body: { code: 'invalid_token' } }, 'a token for the API');
 
@@ -102,10 +164,24 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
   t.match(await ask(token, '?duration_seconds=60'), { status: 400, body: { code: 'duration_out_of_range' } });
   t.match(await ask(token, '?purpose=deploy'), { status: 404 });
   t.match(await ask(token, '?purpose=Deploy'), { status: 400, body: { code: 'invalid_request' } });
-  t.match(await ask(token, '?role_session_name=me'), { status: 400, body: { code: 'invalid_request' } }, 'nothing of a caller reaches the session name');
-  const widened = await service.call('POST', `/v1/connections/${connection.id}/credentials`, { session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } }, { token });
+  t.match(
+    await ask(token, '?role_session_name=me'),
+    { status: 400, body: { code: 'invalid_request' } },
+    'nothing of a caller reaches the session name',
+  );
+  const widened = await service.call(
+    'POST',
+    `/v1/connections/${connection.id}/credentials`,
+    { session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } },
+    { token },
+  );
   t.match(widened, { status: 400, body: { code: 'session_policy_not_deny' } });
-  const narrowed = await service.call('POST', `/v1/connections/${connection.id}/credentials`, { session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: 's3:*', Resource: '*' }] } }, { token });
+  const narrowed = await service.call(
+    'POST',
+    `/v1/connections/${connection.id}/credentials`,
+    { session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: 's3:*', Resource: '*' }] } },
+    { token },
+  );
   t.equal(narrowed.status, 200, JSON.stringify(narrowed.body));
 
   const iam = new IAMClient(ownerConfig(sandbox, connection.aws.account_id));
@@ -130,8 +206,20 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
   t.match(edited.body.hint, connection.issuer.url);
   t.match(edited.body.hint, connection.subject);
 
-  const codes = (await auditRows(service, `kind=exchange.refused&workload=${workload.id}`)).map((row) => row.details['code']).sort();
-  t.same(codes, ['duration_exceeds_limit', 'duration_out_of_range', 'invalid_request', 'invalid_token', 'not_found', 'session_policy_not_deny'].sort());
+  const codes = (await auditRows(service, `kind=exchange.refused&workload=${workload.id}`))
+    .map((row) => row.details['code'])
+    .sort();
+  t.same(
+    codes,
+    [
+      'duration_exceeds_limit',
+      'duration_out_of_range',
+      'invalid_request',
+      'invalid_token',
+      'not_found',
+      'session_policy_not_deny',
+    ].sort(),
+  );
   const [outcome] = await auditRows(service, `kind=exchange.outcome&workload=${workload.id}`);
   t.match(outcome?.details, { outcome: 'refused', aws_code: 'AccessDenied', side: 'account_owner' });
 });
@@ -144,11 +232,15 @@ t.test('without a durable record there is no answer, and STS is not asked', asyn
   const asked = () => sandbox.calls.filter((call) => call.action === 'AssumeRoleWithWebIdentity').length;
   const before = asked();
   const { sql } = await import('kysely');
-  await sql`alter table audit add constraint nothing_more check (kind <> 'exchange.intent') not valid`.execute(service.database.db);
+  await sql`alter table audit add constraint nothing_more check (kind <> 'exchange.intent') not valid`.execute(
+    service.database.db,
+  );
   t.match(await ask(token), { status: 503, body: { code: 'unavailable' } });
   t.equal(asked(), before, 'no intent, no exchange');
   await sql`alter table audit drop constraint nothing_more`.execute(service.database.db);
-  await sql`alter table audit add constraint nothing_more check (kind <> 'exchange.outcome') not valid`.execute(service.database.db);
+  await sql`alter table audit add constraint nothing_more check (kind <> 'exchange.outcome') not valid`.execute(
+    service.database.db,
+  );
   const dropped = await ask(token);
   t.match(dropped, { status: 503, body: { code: 'unavailable' } });
   t.notOk(JSON.stringify(dropped.body).includes('ASIA'), 'no outcome, no credentials');
@@ -162,7 +254,8 @@ t.test('a suspension between the question and STS drops the credentials', async 
   const token = await workloadToken(service, workload, resource);
   sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 1000, times: 1 });
   const asked = ask(token);
-  const pending = () => service.database.db.selectFrom('audit').select('seq').where('kind', '=', 'exchange.intent').executeTakeFirst();
+  const pending = () =>
+    service.database.db.selectFrom('audit').select('seq').where('kind', '=', 'exchange.intent').executeTakeFirst();
   while (!(await pending())) await new Promise((resolve) => setTimeout(resolve, 10));
   t.equal((await service.call('PATCH', `/v1/workloads/${workload.id}`, { state: 'suspended' })).status, 200);
   t.match(await asked, { status: 403, body: { code: 'workload_suspended' } });

@@ -38,7 +38,10 @@ t.test('several at once apply each migration once', async (t) => {
 t.test('a newer migration that this commit does not know is left alone', async (t) => {
   const [database] = (await openEmpty(t, 1)) as [Database];
   await migrate(database);
-  await database.db.insertInto('kysely_migration' as never).values({ name: '9999_from_the_future', timestamp: new Date().toISOString() } as never).execute();
+  await database.db
+    .insertInto('kysely_migration' as never)
+    .values({ name: '9999_from_the_future', timestamp: new Date().toISOString() } as never)
+    .execute();
   t.same(await migrate(database), []);
 });
 
@@ -55,9 +58,20 @@ t.test('both engines answer with the same types', async (t) => {
   const { sql } = await import('kysely');
   const { rows } = await sql<Record<string, unknown>>`
     select 9007199254740991::bigint as bigint, '\\x00ff'::bytea as bytea, '2026-01-31'::date as date, '2026-01-31T00:00:00Z'::timestamptz as time,
-      '{"a":[1]}'::jsonb as json, array['a','b']::text[] as list, 1.5::numeric as numeric, true as bool, null as nothing`.execute(database.db);
+      '{"a":[1]}'::jsonb as json, array['a','b']::text[] as list, 1.5::numeric as numeric, true as bool, null as nothing`.execute(
+    database.db,
+  );
   t.same(rows[0], {
-    ...{ bigint: 9_007_199_254_740_991, date: '2026-01-31', time: new Date('2026-01-31T00:00:00Z'), json: { a: [1] }, list: ['a', 'b'], numeric: '1.5', bool: true, nothing: null },
+    ...{
+      bigint: 9_007_199_254_740_991,
+      date: '2026-01-31',
+      time: new Date('2026-01-31T00:00:00Z'),
+      json: { a: [1] },
+      list: ['a', 'b'],
+      numeric: '1.5',
+      bool: true,
+      nothing: null,
+    },
     bytea: Buffer.from([0, 255]),
   });
   t.ok(Buffer.isBuffer(rows[0]?.['bytea']));

@@ -11,7 +11,8 @@ t.test('a label grant that meets another on one connection', async (t) => {
   await api.call('POST', '/v1/workloads', { slug: 'two' });
   const both = await insertConnection(api.database.db, { labels: { env: 'prod', tier: '1', team: 'x' } });
   await insertConnection(api.database.db, { labels: { env: 'prod', zone: 'a' }, state: 'disconnected' });
-  const grant = (label: string, more: object = {}) => api.call('POST', '/v1/grants', { workload: 'one', selector: { label }, ...more });
+  const grant = (label: string, more: object = {}) =>
+    api.call('POST', '/v1/grants', { workload: 'one', selector: { label }, ...more });
   const { body: first } = await grant('env=prod');
   const epoch = await api.epoch();
   const answer = await grant('tier=1');
@@ -25,7 +26,11 @@ t.test('a label grant that meets another on one connection', async (t) => {
   t.equal((await grant('zone=a')).status, 201, 'a tombstone is asked by nobody');
   refused(t, await grant('env=prod'), 409, 'grant_exists');
   for (const selector of [{ connection: both }, { tenant: 'default' }, { all: true }]) {
-    t.equal((await api.call('POST', '/v1/grants', { workload: 'one', selector })).status, 201, 'other kinds stand aside');
+    t.equal(
+      (await api.call('POST', '/v1/grants', { workload: 'one', selector })).status,
+      201,
+      'other kinds stand aside',
+    );
   }
 });
 
@@ -33,14 +38,27 @@ t.test('labels that would bring a connection under two grants', async (t) => {
   const api = await openApi(t);
   await api.call('POST', '/v1/workloads', { slug: 'one' });
   await api.call('POST', '/v1/workloads', { slug: 'two' });
-  const grant = async (label: string, more: object = {}) => (await api.call('POST', '/v1/grants', { workload: 'one', selector: { label }, ...more })).body.id;
+  const grant = async (label: string, more: object = {}) =>
+    (await api.call('POST', '/v1/grants', { workload: 'one', selector: { label }, ...more })).body.id;
   const grants = [await grant('env=prod'), await grant('tier=1')].sort();
   await grant('team=x', { purpose: 'other' });
   await grant('team=y', { workload: 'two' });
   const connectionId = createId('cn');
-  const check = (labels: Record<string, string>) => api.database.db.transaction().execute((trx) => assertLabelsUnambiguous(trx, { connectionId, labels }));
-  await t.rejects(check({ env: 'prod', tier: '1', more: '' }), { code: 'grant_would_be_ambiguous', status: 409, options: { hint: /\S/, extra: { grants } } });
-  for (const labels of [{}, { env: 'prod' }, { env: 'prod', tier: '2' }, { env: 'prod', team: 'x' }, { env: 'prod', team: 'y' }, { 'env=prod': '', tier: '1' }]) {
+  const check = (labels: Record<string, string>) =>
+    api.database.db.transaction().execute((trx) => assertLabelsUnambiguous(trx, { connectionId, labels }));
+  await t.rejects(check({ env: 'prod', tier: '1', more: '' }), {
+    code: 'grant_would_be_ambiguous',
+    status: 409,
+    options: { hint: /\S/, extra: { grants } },
+  });
+  for (const labels of [
+    {},
+    { env: 'prod' },
+    { env: 'prod', tier: '2' },
+    { env: 'prod', team: 'x' },
+    { env: 'prod', team: 'y' },
+    { 'env=prod': '', tier: '1' },
+  ]) {
     await t.resolves(check(labels as Record<string, string>), JSON.stringify(labels));
   }
 });

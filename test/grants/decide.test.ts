@@ -23,14 +23,18 @@ async function openWorld(t: Test): Promise<World> {
   const { db } = await openTestDatabase(t);
   const workload = createId('wl');
   const register = (id: string, slug: string) =>
-    db.transaction().execute((trx) => insertWorkload(trx, { id, slug, description: '', scopes: [], audiences: [], keys: [] }));
+    db
+      .transaction()
+      .execute((trx) => insertWorkload(trx, { id, slug, description: '', scopes: [], audiences: [], keys: [] }));
   await register(workload, 'billing');
   return {
     ...{ db, workload },
     grant: async (selector, { purpose = 'default', seconds = 3600, workload: other = workload } = {}) => {
       const id = createId('gr');
       const limits = { max_session_seconds: seconds, session_policy: null, policy_arns: [], tags: {} };
-      await db.transaction().execute((trx) => insertGrant(trx, { id, workload: other, purpose, ...limits }, toColumns(selector)));
+      await db
+        .transaction()
+        .execute((trx) => insertGrant(trx, { id, workload: other, purpose, ...limits }, toColumns(selector)));
       return id;
     },
     ask: (connection, purpose = 'default') => decide(db, { workload, connection, purpose }),
@@ -39,20 +43,49 @@ async function openWorld(t: Test): Promise<World> {
 
 t.test('a decision carries all that the broker needs, of one snapshot', async (t) => {
   const world = await openWorld(t);
-  const id = await insertConnection(world.db, { reference: 'acme-prod', tenant: 'acme', labels: { env: 'prod' }, max_session_seconds: 7200 });
+  const id = await insertConnection(world.db, {
+    reference: 'acme-prod',
+    tenant: 'acme',
+    labels: { env: 'prod' },
+    max_session_seconds: 7200,
+  });
   await world.db.updateTable('policy_epoch').set({ epoch: 41 }).execute();
   const grant = createId('gr');
   const session_policy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] };
-  const limits = { max_session_seconds: 1800, session_policy, policy_arns: ['arn:aws:iam::aws:policy/ReadOnlyAccess'], tags: { team: 'billing' } };
+  const limits = {
+    max_session_seconds: 1800,
+    session_policy,
+    policy_arns: ['arn:aws:iam::aws:policy/ReadOnlyAccess'],
+    tags: { team: 'billing' },
+  };
   await world.db
     .transaction()
-    .execute((trx) => insertGrant(trx, { id: grant, workload: world.workload, purpose: 'audit', ...limits }, toColumns({ connection: id })));
-  const issuer = await world.db.selectFrom('connections').select('issuer').where('id', '=', id).executeTakeFirstOrThrow();
+    .execute((trx) =>
+      insertGrant(
+        trx,
+        { id: grant, workload: world.workload, purpose: 'audit', ...limits },
+        toColumns({ connection: id }),
+      ),
+    );
+  const issuer = await world.db
+    .selectFrom('connections')
+    .select('issuer')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
   const wanted = {
     epoch: 41,
     workload: { id: world.workload, slug: 'billing' },
     connection: {
-      ...{ id, reference: 'acme-prod', tenant: 'acme', issuer: issuer.issuer, subject: id, algorithm: 'ES256', generation: 1, state: 'active' },
+      ...{
+        id,
+        reference: 'acme-prod',
+        tenant: 'acme',
+        issuer: issuer.issuer,
+        subject: id,
+        algorithm: 'ES256',
+        generation: 1,
+        state: 'active',
+      },
       ...{ max_session_seconds: 7200, source_identity: true, session_tags: false },
     },
     aws: {
@@ -74,7 +107,11 @@ t.test('connection before label before tenant before all; no falling through to 
     const grant = await world.grant(selector, { seconds: 900 });
     t.equal(await chosen(), grant, JSON.stringify(selector));
   }
-  await world.db.updateTable('grants').set({ max_session_seconds: 43_200 }).where('selector_kind', '=', 'all').execute();
+  await world.db
+    .updateTable('grants')
+    .set({ max_session_seconds: 43_200 })
+    .where('selector_kind', '=', 'all')
+    .execute();
   t.equal((await world.ask(id)).grant.max_session_seconds, 900, 'the narrow one limits');
 });
 
@@ -90,10 +127,13 @@ t.test('a grant is for its workload alone', async (t) => {
   const world = await openWorld(t);
   const id = await insertConnection(world.db);
   const other = createId('wl');
-  await world.db.transaction().execute((trx) =>
-    insertWorkload(trx, { id: other, slug: 'other', description: '', scopes: [], audiences: [], keys: [] }),
-  );
-  for (const selector of [{ all: true }, { connection: id }, { tenant: 'default' }] as Selector[]) await world.grant(selector, { workload: other });
+  await world.db
+    .transaction()
+    .execute((trx) =>
+      insertWorkload(trx, { id: other, slug: 'other', description: '', scopes: [], audiences: [], keys: [] }),
+    );
+  for (const selector of [{ all: true }, { connection: id }, { tenant: 'default' }] as Selector[])
+    await world.grant(selector, { workload: other });
   await t.rejects(world.ask(id), { code: 'not_found' });
   t.notOk(await mayUseConnection(world.db, world.workload, id));
   t.ok(await mayUseConnection(world.db, other, id));
@@ -101,8 +141,16 @@ t.test('a grant is for its workload alone', async (t) => {
 
 t.test('a selector matches its own tenant, label and connection, and nothing that looks like them', async (t) => {
   const world = await openWorld(t);
-  const acme = await insertConnection(world.db, { reference: 'acme', tenant: 'acme', labels: { env: 'prod', tenant: 'beta' } });
-  const other = await insertConnection(world.db, { reference: 'other', tenant: 'ACME', labels: { env: 'dev', 'env=prod': '', tenant: 'acme', acme: 'x' } });
+  const acme = await insertConnection(world.db, {
+    reference: 'acme',
+    tenant: 'acme',
+    labels: { env: 'prod', tenant: 'beta' },
+  });
+  const other = await insertConnection(world.db, {
+    reference: 'other',
+    tenant: 'ACME',
+    labels: { env: 'dev', 'env=prod': '', tenant: 'acme', acme: 'x' },
+  });
   const reaches = async (connection: string) => {
     const found = await world.ask(connection).catch((error: { code: string }) => error.code);
     const granted = typeof found === 'object';
@@ -151,8 +199,14 @@ t.test('not granted and not there look the same', async (t) => {
   const paused = await insertConnection(world.db, { state: 'paused', state_reason: 'theirs' });
   await world.grant({ tenant: 'somebody' });
   const answer = async (connection: string) => {
-    const error = await world.ask(connection).then(() => t.fail('granted'), (problem) => problem);
-    return JSON.stringify([error.code, error.status, error.message, error.options]).replaceAll(connection, '<connection>');
+    const error = await world.ask(connection).then(
+      () => t.fail('granted'),
+      (problem) => problem,
+    );
+    return JSON.stringify([error.code, error.status, error.message, error.options]).replaceAll(
+      connection,
+      '<connection>',
+    );
   };
   const nowhere = await answer(createId('cn'));
   t.equal(await answer(hidden), nowhere);
@@ -160,7 +214,17 @@ t.test('not granted and not there look the same', async (t) => {
   t.equal(await answer('hidden'), nowhere);
   t.equal(await answer('nowhere'), nowhere);
   t.match(nowhere, /not_found.*grant/);
-  for (const odd of ['', ' ', "' or true --", 'a/b', '\u0000', '\ud800', 'x'.repeat(65), `${hidden} `, hidden.toUpperCase()]) {
+  for (const odd of [
+    '',
+    ' ',
+    "' or true --",
+    'a/b',
+    '\u0000',
+    '\ud800',
+    'x'.repeat(65),
+    `${hidden} `,
+    hidden.toUpperCase(),
+  ]) {
     await t.rejects(world.ask(odd), { code: 'not_found' }, JSON.stringify(odd));
   }
 });
@@ -169,15 +233,29 @@ t.test('active and degraded are brokered, nothing else, and the answer says why'
   const world = await openWorld(t);
   await world.grant({ all: true });
   const states: [ConnectionState, boolean][] = [
-    ...([['active', true], ['degraded', true], ['pending', false], ['verifying', false]] as [ConnectionState, boolean][]),
-    ...([['unsafe', false], ['paused', false], ['disconnected', false]] as [ConnectionState, boolean][]),
+    ...([
+      ['active', true],
+      ['degraded', true],
+      ['pending', false],
+      ['verifying', false],
+    ] as [ConnectionState, boolean][]),
+    ...([
+      ['unsafe', false],
+      ['paused', false],
+      ['disconnected', false],
+    ] as [ConnectionState, boolean][]),
   ];
   for (const [state, brokered] of states) {
     const id = await insertConnection(world.db, { state, state_reason: 'because' });
     if (brokered) t.equal((await world.ask(id)).connection.state, state);
     else {
       const options = { hint: /\S/, extra: { state, state_reason: 'because' } };
-      await t.rejects(world.ask(id), { code: 'connection_not_active', status: 409, message: new RegExp(`${state}: because`), options });
+      await t.rejects(world.ask(id), {
+        code: 'connection_not_active',
+        status: 409,
+        message: new RegExp(`${state}: because`),
+        options,
+      });
     }
   }
 });
@@ -189,5 +267,7 @@ t.test('a suspended workload gets nothing, before anything else is said', async 
   await world.db.updateTable('workloads').set({ state: 'suspended' }).execute();
   await t.rejects(world.ask(id), { code: 'workload_suspended', status: 403, options: { hint: /\S/ } });
   await t.rejects(world.ask('nowhere'), { code: 'workload_suspended' });
-  await t.rejects(decide(world.db, { workload: createId('wl'), connection: id, purpose: 'default' }), { code: 'invalid_token' });
+  await t.rejects(decide(world.db, { workload: createId('wl'), connection: id, purpose: 'default' }), {
+    code: 'invalid_token',
+  });
 });

@@ -5,25 +5,60 @@ import type { Scope } from '../../src/http/scopes.ts';
 import { openApi, refused } from '../clients/api.ts';
 import { insertConnection } from '../clients/connections.ts';
 
-const POLICY = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: ['s3:Get*'], Resource: '*', Condition: { Bool: { 'aws:SecureTransport': true } } }] };
+const POLICY = {
+  Version: '2012-10-17',
+  Statement: [
+    { Effect: 'Allow', Action: ['s3:Get*'], Resource: '*', Condition: { Bool: { 'aws:SecureTransport': true } } },
+  ],
+};
 
 t.test('a grant is made, read, changed, taken away; each is recorded with its whole value', async (t) => {
   const api = await openApi(t);
   const { body: workload } = await api.call('POST', '/v1/workloads', { slug: 'billing' });
   const connection = await insertConnection(api.database.db, { reference: 'acme.prod' });
   const epoch = await api.epoch();
-  const limits = { max_session_seconds: 1800, session_policy: POLICY, policy_arns: ['arn:aws:iam::aws:policy/job-function/ViewOnlyAccess'], tags: { 'cost centre': 'ü 1', a: '' } };
-  const created = await api.call('POST', '/v1/grants', { workload: 'billing', selector: { connection: 'acme.prod' }, purpose: 'audit', ...limits });
+  const limits = {
+    max_session_seconds: 1800,
+    session_policy: POLICY,
+    policy_arns: ['arn:aws:iam::aws:policy/job-function/ViewOnlyAccess'],
+    tags: { 'cost centre': 'ü 1', a: '' },
+  };
+  const created = await api.call('POST', '/v1/grants', {
+    workload: 'billing',
+    selector: { connection: 'acme.prod' },
+    purpose: 'audit',
+    ...limits,
+  });
   t.match(created, { status: 201, body: { id: /^gr_[a-z2-7]{26}$/, version: 1 } });
   const { id, created_at, updated_at, ...rest } = created.body;
-  t.strictSame(rest, { workload: workload.id, selector: { connection }, purpose: 'audit', ...limits, version: 1 }, 'kept by id');
+  t.strictSame(
+    rest,
+    { workload: workload.id, selector: { connection }, purpose: 'audit', ...limits, version: 1 },
+    'kept by id',
+  );
   t.strictSame((await api.call('GET', `/v1/grants/${id}`)).body, created.body);
 
   const plain = await api.call('POST', '/v1/grants', { workload: workload.id, selector: { all: true } });
-  t.match(plain.body, { selector: { all: true }, purpose: 'default', max_session_seconds: 3600, session_policy: null, policy_arns: { length: 0 }, tags: {} });
+  t.match(plain.body, {
+    selector: { all: true },
+    purpose: 'default',
+    max_session_seconds: 3600,
+    session_policy: null,
+    policy_arns: { length: 0 },
+    tags: {},
+  });
 
   const changed = await api.call('PATCH', `/v1/grants/${id}`, { max_session_seconds: 900, session_policy: null });
-  t.match(changed, { status: 200, body: { version: 2, max_session_seconds: 900, session_policy: null, policy_arns: limits.policy_arns, tags: limits.tags } });
+  t.match(changed, {
+    status: 200,
+    body: {
+      version: 2,
+      max_session_seconds: 900,
+      session_policy: null,
+      policy_arns: limits.policy_arns,
+      tags: limits.tags,
+    },
+  });
   const gone = await api.call('DELETE', `/v1/grants/${id}`);
   t.strictSame([gone.status, gone.body], [204, undefined]);
   for (const method of ['GET', 'DELETE']) refused(t, await api.call(method, `/v1/grants/${id}`), 404, 'not_found');
@@ -32,9 +67,17 @@ t.test('a grant is made, read, changed, taken away; each is recorded with its wh
   const row = { actor: 'host', workload: workload.id, connection };
   const records = await api.records('grant.');
   t.match(records, [
-    { kind: 'grant.created', ...row, details: { grant: id, selector: { connection }, purpose: 'audit', ...limits, version: 1 } },
+    {
+      kind: 'grant.created',
+      ...row,
+      details: { grant: id, selector: { connection }, purpose: 'audit', ...limits, version: 1 },
+    },
     { kind: 'grant.created', workload: workload.id, details: { selector: { all: true } } },
-    { kind: 'grant.updated', ...row, details: { grant: id, max_session_seconds: 900, session_policy: null, tags: limits.tags, version: 2 } },
+    {
+      kind: 'grant.updated',
+      ...row,
+      details: { grant: id, max_session_seconds: 900, session_policy: null, tags: limits.tags, version: 2 },
+    },
     { kind: 'grant.deleted', ...row, details: { grant: id, version: 2 } },
   ]);
   t.notOk('connection' in records[1]!);
@@ -44,10 +87,20 @@ t.test('a grant is made, read, changed, taken away; each is recorded with its wh
 t.test('every selector is shown as it was given', async (t) => {
   const api = await openApi(t);
   await api.call('POST', '/v1/workloads', { slug: 'one' });
-  for (const selector of [{ tenant: 'Acme GmbH' }, { label: 'env=prod' }, { label: 'note=a=b' }, { label: 'empty=' }, { all: true }]) {
+  for (const selector of [
+    { tenant: 'Acme GmbH' },
+    { label: 'env=prod' },
+    { label: 'note=a=b' },
+    { label: 'empty=' },
+    { all: true },
+  ]) {
     t.match(await api.call('POST', '/v1/grants', { workload: 'one', selector }), { status: 201, body: { selector } });
   }
-  const stored = await api.database.db.selectFrom('grants').select('selector_label').where('selector_value', '=', 'note=a=b').executeTakeFirstOrThrow();
+  const stored = await api.database.db
+    .selectFrom('grants')
+    .select('selector_label')
+    .where('selector_value', '=', 'note=a=b')
+    .executeTakeFirstOrThrow();
   t.strictSame(stored.selector_label, { note: 'a=b' });
 });
 
@@ -69,10 +122,21 @@ t.test('every route asks for its scope', async (t) => {
   await api.call('POST', '/v1/workloads', { slug: 'one' });
   const { body } = await api.call('POST', '/v1/grants', { workload: 'one', selector: { all: true } });
   const path = `/v1/grants/${body.id}`;
-  const others: Scope[] = ['connections:read', 'connections:write', 'workloads:read', 'workloads:write', 'administrators:write'];
+  const others: Scope[] = [
+    'connections:read',
+    'connections:write',
+    'workloads:read',
+    'workloads:write',
+    'administrators:write',
+  ];
   const write = { as: { scopes: [...others, 'grants:read'] as Scope[] } };
   const read = { as: { scopes: [...others, 'grants:write'] as Scope[] } };
-  refused(t, await api.call('POST', '/v1/grants', { workload: 'one', selector: { tenant: 'x' } }, write), 403, 'insufficient_scope');
+  refused(
+    t,
+    await api.call('POST', '/v1/grants', { workload: 'one', selector: { tenant: 'x' } }, write),
+    403,
+    'insufficient_scope',
+  );
   refused(t, await api.call('PATCH', path, { tags: {} }, write), 403, 'insufficient_scope');
   refused(t, await api.call('DELETE', path, undefined, write), 403, 'insufficient_scope');
   refused(t, await api.call('GET', '/v1/grants', undefined, read), 403, 'insufficient_scope');
@@ -89,31 +153,93 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
   const base = { workload: 'one', selector: { tenant: 'acme' } };
   const post = (body: unknown) => api.call('POST', '/v1/grants', body);
   for (const selector of [
-    ...[{}, { all: false }, { all: true, tenant: 'acme' }, { tenant: '' }, { tenant: 7 }, { tenant: 'a\nb' }, { region: 'eu' }, 'all', null],
-    ...[{ label: 'env' }, { label: '=prod' }, { label: 'env =prod' }, { label: 'a\u0000=b' }, { connection: 'a/b' }, { connection: '' }, { label: { env: 'prod' } }],
+    ...[
+      {},
+      { all: false },
+      { all: true, tenant: 'acme' },
+      { tenant: '' },
+      { tenant: 7 },
+      { tenant: 'a\nb' },
+      { region: 'eu' },
+      'all',
+      null,
+    ],
+    ...[
+      { label: 'env' },
+      { label: '=prod' },
+      { label: 'env =prod' },
+      { label: 'a\u0000=b' },
+      { connection: 'a/b' },
+      { connection: '' },
+      { label: { env: 'prod' } },
+    ],
   ]) {
     refused(t, await post({ ...base, selector }), 400, 'invalid_request', JSON.stringify(selector));
   }
   for (const more of [
-    ...[{ purpose: 'Default' }, { purpose: '' }, { purpose: 'a b' }, { max_session_seconds: 899 }, { max_session_seconds: 43_201 }],
-    ...[{ max_session_seconds: '900' }, { max_session_seconds: 900.5 }, { id: 'gr_a' }, { version: 1 }, { session_policy: 'x' }, { session_policy: [] }],
-    ...[{ policy_arns: ['ReadOnlyAccess'] }, { policy_arns: ['arn:aws:iam::aws:role/x'] }, { policy_arns: ['arn:aws:iam::12345:policy/x'] }],
-    ...[{ policy_arns: ['arn:aws-eu:iam::aws:policy/x'] }, { policy_arns: Array.from({ length: 11 }, (_, i) => `arn:aws:iam::aws:policy/p${i}`) }],
+    ...[
+      { purpose: 'Default' },
+      { purpose: '' },
+      { purpose: 'a b' },
+      { max_session_seconds: 899 },
+      { max_session_seconds: 43_201 },
+    ],
+    ...[
+      { max_session_seconds: '900' },
+      { max_session_seconds: 900.5 },
+      { id: 'gr_a' },
+      { version: 1 },
+      { session_policy: 'x' },
+      { session_policy: [] },
+    ],
+    ...[
+      { policy_arns: ['ReadOnlyAccess'] },
+      { policy_arns: ['arn:aws:iam::aws:role/x'] },
+      { policy_arns: ['arn:aws:iam::12345:policy/x'] },
+    ],
+    ...[
+      { policy_arns: ['arn:aws-eu:iam::aws:policy/x'] },
+      { policy_arns: Array.from({ length: 11 }, (_, i) => `arn:aws:iam::aws:policy/p${i}`) },
+    ],
     ...[{ policy_arns: ['arn:aws:iam::aws:policy/x', 'arn:aws:iam::aws:policy/x'] }, { tags: { a: 1 } }, { tags: [] }],
   ]) {
     refused(t, await post({ ...base, ...more }), 400, 'invalid_request', JSON.stringify(more));
     if ('purpose' in more || 'id' in more) continue;
-    refused(t, await api.call('PATCH', `/v1/grants/${grant.id}`, more), 400, 'invalid_request', `${JSON.stringify(more)}, in a change`);
+    refused(
+      t,
+      await api.call('PATCH', `/v1/grants/${grant.id}`, more),
+      400,
+      'invalid_request',
+      `${JSON.stringify(more)}, in a change`,
+    );
   }
   for (const tags of [
-    ...[{ '': 'x' }, { 'aws:team': 'x' }, { 'AWS:team': 'x' }, { 'a!': 'x' }, { a: 'x\n' }, { a: '<b>' }, { a: '\ud800' }, { ['k'.repeat(129)]: 'x' }],
-    ...[{ a: 'v'.repeat(257) }, { Team: 'x', team: 'y' }, Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`k${i}`, 'v']))],
+    ...[
+      { '': 'x' },
+      { 'aws:team': 'x' },
+      { 'AWS:team': 'x' },
+      { 'a!': 'x' },
+      { a: 'x\n' },
+      { a: '<b>' },
+      { a: '\ud800' },
+      { ['k'.repeat(129)]: 'x' },
+    ],
+    ...[
+      { a: 'v'.repeat(257) },
+      { Team: 'x', team: 'y' },
+      Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`k${i}`, 'v'])),
+    ],
   ]) {
     refused(t, await post({ ...base, tags }), 400, 'invalid_tags', JSON.stringify(tags).slice(0, 60));
     refused(t, await api.call('PATCH', `/v1/grants/${grant.id}`, { tags }), 400, 'invalid_tags');
   }
   const [statement] = POLICY.Statement;
-  for (const session_policy of [{}, { ...POLICY, Version: '2008-10-17' }, { ...POLICY, Statement: [{ ...statement, Principal: '*' }] }, { ...POLICY, Statement: [{ ...statement, Resource: 'arn:aws:s3:::\u0000' }] }]) {
+  for (const session_policy of [
+    {},
+    { ...POLICY, Version: '2008-10-17' },
+    { ...POLICY, Statement: [{ ...statement, Principal: '*' }] },
+    { ...POLICY, Statement: [{ ...statement, Resource: 'arn:aws:s3:::\u0000' }] },
+  ]) {
     refused(t, await post({ ...base, session_policy }), 400, 'invalid_session_policy');
     refused(t, await api.call('PATCH', `/v1/grants/${grant.id}`, { session_policy }), 400, 'invalid_session_policy');
   }
@@ -126,7 +252,10 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
   for (const body of [{}, { selector: { all: true } }, { workload: 'one' }, { purpose: 'x' }]) {
     refused(t, await api.call('PATCH', `/v1/grants/${grant.id}`, body), 400, 'invalid_request', JSON.stringify(body));
   }
-  t.match(await api.call('POST', '/v1/grants', undefined, { raw: '{"workload":"one","selector":{"all":true,"all":true}}' }), { status: 400, body: { code: 'invalid_json' } });
+  t.match(
+    await api.call('POST', '/v1/grants', undefined, { raw: '{"workload":"one","selector":{"all":true,"all":true}}' }),
+    { status: 400, body: { code: 'invalid_json' } },
+  );
   refused(t, await api.call('GET', '/v1/grants/gr_short'), 400, 'invalid_request');
   refused(t, await api.call('GET', '/v1/grants?workload=nobody'), 404, 'not_found');
   t.equal(await api.epoch(), before);
@@ -138,7 +267,10 @@ t.test('AWS takes 50 tags and 10 managed policies', async (t) => {
   await api.call('POST', '/v1/workloads', { slug: 'one' });
   const tags = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, 'v']));
   const policy_arns = Array.from({ length: 10 }, (_, i) => `arn:aws-us-gov:iam::123456789012:policy/team/p${i}`);
-  t.match(await api.call('POST', '/v1/grants', { workload: 'one', selector: { all: true }, tags, policy_arns }), { status: 201, body: { tags, policy_arns } });
+  t.match(await api.call('POST', '/v1/grants', { workload: 'one', selector: { all: true }, tags, policy_arns }), {
+    status: 201,
+    body: { tags, policy_arns },
+  });
 });
 
 t.test('Idempotency-Key and pages', async (t) => {
@@ -149,9 +281,15 @@ t.test('Idempotency-Key and pages', async (t) => {
   const body = { workload: 'one', selector: { all: true } };
   const first = await api.call('POST', '/v1/grants', body, { headers });
   t.strictSame((await api.call('POST', '/v1/grants', body, { headers })).body, first.body);
-  refused(t, await api.call('POST', '/v1/grants', { ...body, purpose: 'x' }, { headers }), 422, 'idempotency_key_reused');
+  refused(
+    t,
+    await api.call('POST', '/v1/grants', { ...body, purpose: 'x' }, { headers }),
+    422,
+    'idempotency_key_reused',
+  );
   const ids = [first.body.id];
-  for (const tenant of ['a', 'b', 'c']) ids.push((await api.call('POST', '/v1/grants', { workload: 'one', selector: { tenant } })).body.id);
+  for (const tenant of ['a', 'b', 'c'])
+    ids.push((await api.call('POST', '/v1/grants', { workload: 'one', selector: { tenant } })).body.id);
   const { body: other } = await api.call('POST', '/v1/grants', { workload: 'two', selector: { all: true } });
   const seen: string[] = [];
   for (let cursor = ''; ; ) {

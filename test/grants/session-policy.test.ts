@@ -14,8 +14,16 @@ interface Statement {
 type Document = { Version: string; Statement: Statement | Statement[] };
 
 const policy = (...Statement: Statement[]): Document => ({ Version: '2012-10-17', Statement });
-const allow = (Action: string | string[], Resource: string | string[] = '*'): Statement => ({ Effect: 'Allow', Action, Resource });
-const deny = (Action: string | string[], Resource: string | string[] = '*'): Statement => ({ Effect: 'Deny', Action, Resource });
+const allow = (Action: string | string[], Resource: string | string[] = '*'): Statement => ({
+  Effect: 'Allow',
+  Action,
+  Resource,
+});
+const deny = (Action: string | string[], Resource: string | string[] = '*'): Statement => ({
+  Effect: 'Deny',
+  Action,
+  Resource,
+});
 
 // A world small enough to ask about all of it.
 const ACTIONS = ['s3:GetObject', 's3:PutObject', 'ec2:RunInstances', 'iam:PassRole'];
@@ -23,7 +31,14 @@ const RESOURCES = ['arn:aws:s3:::one/key', 'arn:aws:s3:::two/key', 'arn:aws:iam:
 const ARN = 'arn:aws:iam::aws:policy/Managed';
 
 const some = (given: string | string[], value: string): boolean =>
-  [given].flat().some((pattern) => new RegExp(`^${pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`).test(value));
+  [given].flat().some((pattern) =>
+    new RegExp(
+      `^${pattern
+        .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replaceAll('*', '.*')
+        .replaceAll('?', '.')}$`,
+    ).test(value),
+  );
 
 function applies(statement: Statement, action: string, resource: string): boolean {
   const { Action, NotAction, Resource, NotResource } = statement;
@@ -35,7 +50,12 @@ function applies(statement: Statement, action: string, resource: string): boolea
 /** Session policies united: any may allow, an explicit deny in any wins; none at all leaves the role as it is. */
 function allows(documents: Document[], action: string, resource: string): boolean {
   if (documents.length === 0) return true;
-  const effects = documents.flatMap(({ Statement }) => [Statement].flat().filter((one) => applies(one, action, resource)).map(({ Effect }) => Effect));
+  const effects = documents.flatMap(({ Statement }) =>
+    [Statement]
+      .flat()
+      .filter((one) => applies(one, action, resource))
+      .map(({ Effect }) => Effect),
+  );
   return effects.includes('Allow') && !effects.includes('Deny');
 }
 
@@ -45,7 +65,13 @@ const patternsOf = (values: string[]) =>
   fc.oneof(fc.constantFrom(...values, '*'), fc.uniqueArray(fc.constantFrom(...values), { minLength: 1 }));
 const statementOf = (effect: fc.Arbitrary<'Allow' | 'Deny'>): fc.Arbitrary<Statement> =>
   fc
-    .tuple(effect, fc.boolean(), patternsOf([...ACTIONS, 's3:*', 'iam:?assRole']), fc.boolean(), patternsOf([...RESOURCES, 'arn:aws:s3:::*']))
+    .tuple(
+      effect,
+      fc.boolean(),
+      patternsOf([...ACTIONS, 's3:*', 'iam:?assRole']),
+      fc.boolean(),
+      patternsOf([...RESOURCES, 'arn:aws:s3:::*']),
+    )
     .map(([Effect, notAction, actions, notResource, resources]) => ({
       Effect,
       ...(notAction ? { NotAction: actions } : { Action: actions }),
@@ -66,9 +92,13 @@ t.test('the session allows exactly what the grant allows and the caller does not
       const granted = { session_policy: own as Record<string, unknown> | null, policy_arns: managed ? [ARN] : [] };
       const given = composeSessionPolicies(granted, denials);
       const before = [own, managed].filter((document) => document !== null);
-      const after = [...(given.policy === undefined ? [] : [JSON.parse(given.policy) as Document]), ...(given.policyArns && managed ? [managed] : [])];
+      const after = [
+        ...(given.policy === undefined ? [] : [JSON.parse(given.policy) as Document]),
+        ...(given.policyArns && managed ? [managed] : []),
+      ];
       return everything.every(([action, resource]) => {
-        const denied = denials !== undefined && [denials.Statement].flat().some((statement) => applies(statement, action, resource));
+        const denied =
+          denials !== undefined && [denials.Statement].flat().some((statement) => applies(statement, action, resource));
         const expected = allows(before, action, resource) && !denied;
         checked += 1;
         if (denied && allows(before, action, resource)) narrowed += 1;
@@ -81,29 +111,47 @@ t.test('the session allows exactly what the grant allows and the caller does not
 });
 
 t.test('the forms for STS', async (t) => {
-  const granted = (session_policy: Document | null, policy_arns: string[] = []) => ({ session_policy: session_policy as Record<string, unknown> | null, policy_arns });
+  const granted = (session_policy: Document | null, policy_arns: string[] = []) => ({
+    session_policy: session_policy as Record<string, unknown> | null,
+    policy_arns,
+  });
   const d = policy(deny('s3:*'));
   const texts: [string, SessionPolicies, SessionPolicies][] = [
     ['nothing at all', composeSessionPolicies(granted(null), undefined), {}],
     ['managed alone', composeSessionPolicies(granted(null, [ARN]), undefined), { policyArns: [ARN] }],
     [
       'canonical JSON',
-      composeSessionPolicies(granted({ Statement: { Resource: '*', Effect: 'Allow', Action: 'ec2:*' }, Version: '2012-10-17' }, [ARN]), undefined),
-      { policy: '{"Statement":[{"Action":"ec2:*","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}', policyArns: [ARN] },
+      composeSessionPolicies(
+        granted({ Statement: { Resource: '*', Effect: 'Allow', Action: 'ec2:*' }, Version: '2012-10-17' }, [ARN]),
+        undefined,
+      ),
+      {
+        policy: '{"Statement":[{"Action":"ec2:*","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}',
+        policyArns: [ARN],
+      },
     ],
     [
       'denials alone need an Allow beside them',
       composeSessionPolicies(granted(null), d),
-      { policy: '{"Statement":[{"Action":"*","Effect":"Allow","Resource":"*"},{"Action":"s3:*","Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}' },
+      {
+        policy:
+          '{"Statement":[{"Action":"*","Effect":"Allow","Resource":"*"},{"Action":"s3:*","Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}',
+      },
     ],
     [
       'beside managed policies that Allow would widen, and is not there',
       composeSessionPolicies(granted(null, [ARN]), d),
-      { policy: '{"Statement":[{"Action":"s3:*","Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}', policyArns: [ARN] },
+      {
+        policy: '{"Statement":[{"Action":"s3:*","Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}',
+        policyArns: [ARN],
+      },
     ],
     [
       'a Sid of the caller cannot clash',
-      composeSessionPolicies(granted(policy({ Sid: 'A', ...allow('s3:*') })), policy({ Sid: 'A', ...deny('s3:PutObject') })),
+      composeSessionPolicies(
+        granted(policy({ Sid: 'A', ...allow('s3:*') })),
+        policy({ Sid: 'A', ...deny('s3:PutObject') }),
+      ),
       {
         policy:
           '{"Statement":[{"Action":"s3:*","Effect":"Allow","Resource":"*","Sid":"A"},{"Action":"s3:PutObject","Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}',
@@ -138,8 +186,14 @@ const malformed: [string, unknown][] = [
   ['a resource that is no ARN', policy(deny('*', 'bucket'))],
   ['an unknown operator', policy({ ...deny('*'), Condition: { StringSortOf: { 'aws:a': 'b' } } } as Statement)],
   ['a condition without a key', policy({ ...deny('*'), Condition: { StringEquals: { a: 'b' } } } as Statement)],
-  ['a nested condition value', policy({ ...deny('*'), Condition: { StringEquals: { 'aws:a': { b: 'c' } } } } as Statement)],
-  ['an endless number', policy({ ...deny('*'), Condition: { NumericEquals: { 'aws:a': Number.POSITIVE_INFINITY } } } as Statement)],
+  [
+    'a nested condition value',
+    policy({ ...deny('*'), Condition: { StringEquals: { 'aws:a': { b: 'c' } } } } as Statement),
+  ],
+  [
+    'an endless number',
+    policy({ ...deny('*'), Condition: { NumericEquals: { 'aws:a': Number.POSITIVE_INFINITY } } } as Statement),
+  ],
   ['characters beyond Latin-1', policy(deny('*', 'arn:aws:s3:::\u4e16'))],
   ['a control character', policy(deny('*', 'arn:aws:s3:::a\u0000b'))],
   ['a lone surrogate', policy(deny('*', 'arn:aws:s3:::\ud800'))],
@@ -149,17 +203,40 @@ const malformed: [string, unknown][] = [
 
 t.test('what is not a policy is refused, of a grant and of a caller', async (t) => {
   for (const [name, document] of malformed) {
-    t.throws(() => checkSessionPolicy(document), { code: 'invalid_session_policy', options: { hint: /\S/ } }, `grant: ${name}`);
-    t.throws(() => composeSessionPolicies({ session_policy: null, policy_arns: [] }, document), { code: 'session_policy_not_deny', options: { hint: /\S/ } }, `caller: ${name}`);
+    t.throws(
+      () => checkSessionPolicy(document),
+      { code: 'invalid_session_policy', options: { hint: /\S/ } },
+      `grant: ${name}`,
+    );
+    t.throws(
+      () => composeSessionPolicies({ session_policy: null, policy_arns: [] }, document),
+      { code: 'session_policy_not_deny', options: { hint: /\S/ } },
+      `caller: ${name}`,
+    );
   }
 });
 
 t.test('a caller may deny, and nothing else', async (t) => {
-  for (const document of [policy(allow('s3:*')), policy(deny('*'), allow('s3:GetObject')), { ...policy(), Statement: allow('*') }]) {
-    t.throws(() => composeSessionPolicies({ session_policy: null, policy_arns: [] }, document), { code: 'session_policy_not_deny' });
+  for (const document of [
+    policy(allow('s3:*')),
+    policy(deny('*'), allow('s3:GetObject')),
+    { ...policy(), Statement: allow('*') },
+  ]) {
+    t.throws(() => composeSessionPolicies({ session_policy: null, policy_arns: [] }, document), {
+      code: 'session_policy_not_deny',
+    });
   }
-  const condition = { StringNotEqualsIfExists: { 'aws:RequestedRegion': ['eu-west-1'] }, Bool: { 'aws:SecureTransport': false }, Null: { 'aws:a': true } };
-  t.doesNotThrow(() => composeSessionPolicies({ session_policy: null, policy_arns: [] }, policy({ ...deny('*', 'arn:aws:s3:::a\\nb"é'), Condition: condition } as Statement)));
+  const condition = {
+    StringNotEqualsIfExists: { 'aws:RequestedRegion': ['eu-west-1'] },
+    Bool: { 'aws:SecureTransport': false },
+    Null: { 'aws:a': true },
+  };
+  t.doesNotThrow(() =>
+    composeSessionPolicies(
+      { session_policy: null, policy_arns: [] },
+      policy({ ...deny('*', 'arn:aws:s3:::a\\nb"é'), Condition: condition } as Statement),
+    ),
+  );
 });
 
 t.test('2048 characters, counted in the one document that STS gets', async (t) => {
@@ -168,8 +245,14 @@ t.test('2048 characters, counted in the one document that STS gets', async (t) =
     return policy(effect('*', `arn:aws:s3:::${'x'.repeat(length - rest)}`));
   };
   t.doesNotThrow(() => checkSessionPolicy(ofLength(2048)));
-  t.throws(() => checkSessionPolicy(ofLength(2049)), { code: 'session_policy_too_large', options: { extra: { length: 2049 } } });
+  t.throws(() => checkSessionPolicy(ofLength(2049)), {
+    code: 'session_policy_too_large',
+    options: { extra: { length: 2049 } },
+  });
   const granted = { session_policy: ofLength(1500) as unknown as Record<string, unknown>, policy_arns: [] };
   t.throws(() => composeSessionPolicies(granted, ofLength(700, deny)), { code: 'session_policy_too_large' });
-  t.equal(composeSessionPolicies(granted, ofLength(500, deny)).policy?.length, 1500 + 500 - JSON.stringify(policy()).length + 1);
+  t.equal(
+    composeSessionPolicies(granted, ofLength(500, deny)).policy?.length,
+    1500 + 500 - JSON.stringify(policy()).length + 1,
+  );
 });

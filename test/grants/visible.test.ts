@@ -20,7 +20,10 @@ t.test('each granted connection once, in order, page by page', async (t) => {
     none: await insertConnection(db, { tenant: 'beta', labels: { env: 'dev' } }),
   };
   await db.transaction().execute(async (trx) => {
-    for (const [id, slug] of [[workload, 'one'], [other, 'other']] as const) {
+    for (const [id, slug] of [
+      [workload, 'one'],
+      [other, 'other'],
+    ] as const) {
       await insertWorkload(trx, { id, slug, description: '', scopes: [], audiences: [], keys: [] });
     }
     const limits = { max_session_seconds: 900, session_policy: null, policy_arns: [], tags: {} };
@@ -34,7 +37,8 @@ t.test('each granted connection once, in order, page by page', async (t) => {
     await grant(workload, { tenant: 'acme' });
     await grant(other, { all: true });
   });
-  const list = (page: Partial<GrantedPage> = {}, of = workload) => listGrantedConnections(db, of, { limit: 100, ...page });
+  const list = (page: Partial<GrantedPage> = {}, of = workload) =>
+    listGrantedConnections(db, of, { limit: 100, ...page });
   const granted = [made.own, made.prod, made.acme, made.paused].sort();
   t.strictSame(await list(), granted);
   t.strictSame(await list({}, other), Object.values(made).sort(), 'all is all');

@@ -43,10 +43,19 @@ function resolve(value: unknown, components: Record<string, Record<string, unkno
 
 export async function listOperations(): Promise<Operation[]> {
   const document = await buildDocument();
-  const all = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, described]) => ({ path, method, described })));
+  const all = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, described]) => ({ path, method, described })),
+  );
   return all.map(({ path, method, described }) => {
-    const { operationId, security, parameters = [], requestBody } = resolve(described, document.components) as Described;
-    const query = (parameters as { in: string; name: string; schema: Schema }[]).filter((parameter) => parameter.in === 'query');
+    const {
+      operationId,
+      security,
+      parameters = [],
+      requestBody,
+    } = resolve(described, document.components) as Described;
+    const query = (parameters as { in: string; name: string; schema: Schema }[]).filter(
+      (parameter) => parameter.in === 'query',
+    );
     const { content = {} } = (requestBody ?? {}) as { content?: Record<string, { schema: Schema }> };
     return {
       ...{ id: operationId, method: method.toUpperCase(), path, bearer: (security as unknown[]).length > 0 },
@@ -79,15 +88,19 @@ export async function send(url: string, { method, path, headers = {}, body }: Se
   const { hostname, port } = new URL(url);
   return await new Promise((settle, reject) => {
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
-    const outgoing = request({ hostname, port, agent, method, path, headers: { ...length, ...headers } }, (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        const json = /json/.test(incoming.headers['content-type'] ?? '') && text !== '' ? JSON.parse(text) : undefined;
-        settle({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, json });
-      });
-    });
+    const outgoing = request(
+      { hostname, port, agent, method, path, headers: { ...length, ...headers } },
+      (incoming) => {
+        const chunks: Buffer[] = [];
+        incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+        incoming.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          const json =
+            /json/.test(incoming.headers['content-type'] ?? '') && text !== '' ? JSON.parse(text) : undefined;
+          settle({ status: incoming.statusCode ?? 0, headers: incoming.headers, text, json });
+        });
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(body);
   });
@@ -104,13 +117,18 @@ export interface World {
 }
 
 export function publicJwk(): Record<string, unknown> {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as Record<string, unknown>;
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }) as Record<
+    string,
+    unknown
+  >;
 }
 
 /** A service that reaches no STS, with one of everything that paths name. */
 export async function openWorld(t: Test): Promise<World> {
   // Nobody listens on the discard port: a request that reached STS would be a 503.
-  const service = await startTestService(t, { env: { STS_ENDPOINT_URL: 'http://127.0.0.1:9', TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml' } });
+  const service = await startTestService(t, {
+    env: { STS_ENDPOINT_URL: 'http://127.0.0.1:9', TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml' },
+  });
   const make = async (path: string, body: object) => {
     const answer = await service.call('POST', path, body);
     if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
@@ -124,29 +142,80 @@ export async function openWorld(t: Test): Promise<World> {
   const kidsOf = (client: { keys: { kid: string }[] }): string[] => client.keys.map(({ kid }) => kid);
   return {
     service,
-    params: { issuer: connection.issuer.id, connection: connection.id, grant: grant.id, workload: workload.id, administrator: administrator.id },
+    params: {
+      issuer: connection.issuer.id,
+      connection: connection.id,
+      grant: grant.id,
+      workload: workload.id,
+      administrator: administrator.id,
+    },
     workload: { id: workload.id, kids: kidsOf(workload) },
     administrator: { id: administrator.id, kids: kidsOf(administrator) },
     bodies: {
-      createWorkload: { slug: 'shipping', description: 'Ships', scopes: [], audiences: ['https://ships.example'], keys: [publicJwk()] },
+      createWorkload: {
+        slug: 'shipping',
+        description: 'Ships',
+        scopes: [],
+        audiences: ['https://ships.example'],
+        keys: [publicJwk()],
+      },
       updateWorkload: { description: 'Bills', scopes: [], audiences: [], state: 'active' },
       addWorkloadKey: { jwk: publicJwk(), expires_at: '2099-01-01T00:00:00Z' },
       createAdministrator: { slug: 'bob', description: 'Bob', scopes: [], keys: [publicJwk()] },
       updateAdministrator: { description: 'Alice', scopes: [], state: 'active' },
       addAdministratorKey: { jwk: publicJwk(), expires_at: '2099-01-01T00:00:00Z' },
       createConnection: {
-        ...{ name: 'Beta', reference: 'beta', tenant: 'beta', labels: { env: 'prod' }, algorithm: 'ES256', max_session_seconds: 3600 },
-        ...{ source_identity: false, session_tags: false, aws: { ...aws, partition: 'aws', region: 'us-east-1', role_name: 'countersign', permission_set: 'core', additions: ['s3'] } },
+        ...{
+          name: 'Beta',
+          reference: 'beta',
+          tenant: 'beta',
+          labels: { env: 'prod' },
+          algorithm: 'ES256',
+          max_session_seconds: 3600,
+        },
+        ...{
+          source_identity: false,
+          session_tags: false,
+          aws: {
+            ...aws,
+            partition: 'aws',
+            region: 'us-east-1',
+            role_name: 'countersign',
+            permission_set: 'core',
+            additions: ['s3'],
+          },
+        },
       },
-      updateConnection: { name: 'Acme 2', reference: 'acme', tenant: 'acme', labels: { env: 'dev' }, max_session_seconds: 1800, source_identity: true, session_tags: true },
+      updateConnection: {
+        name: 'Acme 2',
+        reference: 'acme',
+        tenant: 'acme',
+        labels: { env: 'dev' },
+        max_session_seconds: 1800,
+        source_identity: true,
+        session_tags: true,
+      },
       createGrant: {
-        ...{ workload: workload.id, selector: { tenant: 'gamma' }, purpose: 'backup', max_session_seconds: 900, tags: { team: 'x' } },
-        ...{ session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] }, policy_arns: ['arn:aws:iam::aws:policy/ReadOnlyAccess'] },
+        ...{
+          workload: workload.id,
+          selector: { tenant: 'gamma' },
+          purpose: 'backup',
+          max_session_seconds: 900,
+          tags: { team: 'x' },
+        },
+        ...{
+          session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }] },
+          policy_arns: ['arn:aws:iam::aws:policy/ReadOnlyAccess'],
+        },
       },
       updateGrant: { max_session_seconds: 1200, tags: {}, policy_arns: [], session_policy: null },
       rotateKeys: { now: true, algorithm: 'ES256' },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },
-      createCredentials: { purpose: 'default', duration_seconds: 900, session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: 's3:*', Resource: '*' }] } },
+      createCredentials: {
+        purpose: 'default',
+        duration_seconds: 900,
+        session_policy: { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: 's3:*', Resource: '*' }] },
+      },
     },
   };
 }

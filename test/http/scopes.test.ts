@@ -7,19 +7,60 @@ import { goodRequest, listOperations, openWorld, pathOf, send } from './operatio
 
 /** By the design (section 11), not by the code: an operation that is not here fails the first test. */
 const NEEDED: Record<string, string[]> = {
-  ...{ whoami: [], listConnections: ['connections:read'], getConnection: ['connections:read'], getTemplate: ['connections:read'] },
-  ...{ getConnectionTemplate: ['connections:read'], getConnectionLink: ['connections:read'], verifyConnection: ['connections:write'] },
-  ...{ createConnection: ['connections:write', 'grants:write'], updateConnection: ['connections:write', 'grants:write'], disconnectConnection: ['connections:write'] },
-  ...{ listWorkloads: ['workloads:read'], getWorkload: ['workloads:read'], createWorkload: ['workloads:write'], updateWorkload: ['workloads:write'] },
+  ...{
+    whoami: [],
+    listConnections: ['connections:read'],
+    getConnection: ['connections:read'],
+    getTemplate: ['connections:read'],
+  },
+  ...{
+    getConnectionTemplate: ['connections:read'],
+    getConnectionLink: ['connections:read'],
+    verifyConnection: ['connections:write'],
+  },
+  ...{
+    createConnection: ['connections:write', 'grants:write'],
+    updateConnection: ['connections:write', 'grants:write'],
+    disconnectConnection: ['connections:write'],
+  },
+  ...{
+    listWorkloads: ['workloads:read'],
+    getWorkload: ['workloads:read'],
+    createWorkload: ['workloads:write'],
+    updateWorkload: ['workloads:write'],
+  },
   ...{ addWorkloadKey: ['workloads:write'], deleteWorkloadKey: ['workloads:write'] },
-  ...{ listAdministrators: ['administrators:read'], getAdministrator: ['administrators:read'], createAdministrator: ['administrators:write'] },
-  ...{ updateAdministrator: ['administrators:write'], addAdministratorKey: ['administrators:write'], deleteAdministratorKey: ['administrators:write'] },
-  ...{ listGrants: ['grants:read'], getGrant: ['grants:read'], createGrant: ['grants:write'], updateGrant: ['grants:write'], deleteGrant: ['grants:write'] },
-  ...{ listRings: ['keys:read'], getRings: ['keys:read'], getKeyPolicy: ['keys:read'], rotateKeys: ['keys:rotate'], revokeKey: ['keys:revoke'], listAuditRows: ['audit:read'] },
+  ...{
+    listAdministrators: ['administrators:read'],
+    getAdministrator: ['administrators:read'],
+    createAdministrator: ['administrators:write'],
+  },
+  ...{
+    updateAdministrator: ['administrators:write'],
+    addAdministratorKey: ['administrators:write'],
+    deleteAdministratorKey: ['administrators:write'],
+  },
+  ...{
+    listGrants: ['grants:read'],
+    getGrant: ['grants:read'],
+    createGrant: ['grants:write'],
+    updateGrant: ['grants:write'],
+    deleteGrant: ['grants:write'],
+  },
+  ...{
+    listRings: ['keys:read'],
+    getRings: ['keys:read'],
+    getKeyPolicy: ['keys:read'],
+    rotateKeys: ['keys:rotate'],
+    revokeKey: ['keys:revoke'],
+    listAuditRows: ['audit:read'],
+  },
 };
 
 t.test('every operation of the API says which scopes it needs', async (t) => {
-  const api = (await listOperations()).filter(({ path }) => path.startsWith('/v1/') && !path.endsWith('/credentials')).map(({ id }) => id);
+  const api = (await listOperations())
+    .filter(({ path }) => path.startsWith('/v1/') && !path.endsWith('/credentials'))
+    .map(({ id }) => id);
   t.same(api.sort(), Object.keys(NEEDED).sort());
 });
 
@@ -31,7 +72,11 @@ t.test('without exactly that scope: 403, and nothing changed', async (t) => {
     for (const scope of NEEDED[operation.id] ?? []) {
       const token = await service.hostToken(SCOPES.filter((held) => held !== scope));
       const reply = await send(service.url, goodRequest(world, operation, { authorization: `Bearer ${token}` }));
-      t.match(reply, { status: 403, json: { code: 'insufficient_scope', detail: new RegExp(scope), hint: /\S/ } }, `${operation.id} without ${scope}`);
+      t.match(
+        reply,
+        { status: 403, json: { code: 'insufficient_scope', detail: new RegExp(scope), hint: /\S/ } },
+        `${operation.id} without ${scope}`,
+      );
     }
   }
   t.same(await dumpState(service.database.db), before);
@@ -48,9 +93,15 @@ t.test('with these scopes and no other it goes through', async (t) => {
     // The workload holds a grant: who adds a key to it could use that grant.
     const besides = operation.id.endsWith('WorkloadKey') ? ['grants:write'] : [];
     const token = await service.hostToken([...needed, ...besides]);
-    const { status, text } = await send(service.url, goodRequest(world, operation, { authorization: `Bearer ${token}` }));
+    const { status, text } = await send(
+      service.url,
+      goodRequest(world, operation, { authorization: `Bearer ${token}` }),
+    );
     // The one key that does not exist is looked for behind the scope.
-    t.ok(status < 300 || (operation.id === 'revokeKey' && status === 404), `${operation.id}: ${status} ${text.slice(0, 200)}`);
+    t.ok(
+      status < 300 || (operation.id === 'revokeKey' && status === 404),
+      `${operation.id}: ${status} ${text.slice(0, 200)}`,
+    );
   }
 });
 
@@ -69,19 +120,34 @@ t.test('a token carries no scope that was not asked for, and none that its beare
   const { service } = await openWorld(t);
   const client = await registerClient(service, { slug: 'auditor', scopes: ['audit:read', 'workloads:read'] });
   const narrow = await workloadToken(service, client, `${service.config.issuerUrl}/v1`, 'audit:read');
-  t.match(await service.call('GET', '/v1/whoami', undefined, { token: narrow }), { status: 200, body: { scopes: ['audit:read'] } });
-  t.match(await service.call('GET', '/v1/workloads', undefined, { token: narrow }), { status: 403, body: { code: 'insufficient_scope' } });
+  t.match(await service.call('GET', '/v1/whoami', undefined, { token: narrow }), {
+    status: 200,
+    body: { scopes: ['audit:read'] },
+  });
+  t.match(await service.call('GET', '/v1/workloads', undefined, { token: narrow }), {
+    status: 403,
+    body: { code: 'insufficient_scope' },
+  });
 });
 
 t.test('nobody without connections:read lists connections, but a workload those that it may use', async (t) => {
   const world = await openWorld(t);
   const { service } = world;
-  const other = await service.call('POST', '/v1/connections', { name: 'Hidden', aws: { account_id: '111122223333', permission_set: 'read-only' } });
+  const other = await service.call('POST', '/v1/connections', {
+    name: 'Hidden',
+    aws: { account_id: '111122223333', permission_set: 'read-only' },
+  });
   const client = await registerClient(service, { slug: 'shipping' });
-  await service.call('POST', '/v1/grants', { workload: client.id, selector: { connection: world.params['connection'] } });
+  await service.call('POST', '/v1/grants', {
+    workload: client.id,
+    selector: { connection: world.params['connection'] },
+  });
   const token = await workloadToken(service, client, `${service.config.issuerUrl}/v1`);
   const listed = await service.call('GET', '/v1/connections', undefined, { token });
-  t.same(listed.body.items.map(({ id }: { id: string }) => id), [world.params['connection']]);
+  t.same(
+    listed.body.items.map(({ id }: { id: string }) => id),
+    [world.params['connection']],
+  );
   t.equal((await service.call('GET', `/v1/connections/${other.body.id}`, undefined, { token })).status, 403);
   const admin = await registerClient(service, { slug: 'carol', kind: 'administrators' });
   const none = await workloadToken(service, admin, `${service.config.issuerUrl}/v1`);
@@ -91,7 +157,10 @@ t.test('nobody without connections:read lists connections, but a workload those 
 t.test('nobody gives away what they do not hold, nor touches one who holds more', async (t) => {
   const world = await openWorld(t);
   const { service } = world;
-  for (const [plural, write] of [['workloads', 'workloads:write'], ['administrators', 'administrators:write']] as const) {
+  for (const [plural, write] of [
+    ['workloads', 'workloads:write'],
+    ['administrators', 'administrators:write'],
+  ] as const) {
     const more = await registerClient(service, { slug: 'more', kind: plural, scopes: ['keys:revoke'] });
     const token = await service.hostToken(SCOPES.filter((scope) => scope !== 'keys:revoke'));
     const before = await dumpState(service.database.db);
@@ -104,7 +173,11 @@ t.test('nobody gives away what they do not hold, nor touches one who holds more'
       ['DELETE', `/v1/${plural}/${more.id}/keys/${more.kid}`, undefined],
     ];
     for (const [method, path, body] of tried) {
-      t.match(await service.call(method, path, body, { token }), { status: 403, body: { code: 'scope_not_held' } }, `${method} ${path} ${JSON.stringify(body)} with ${write}`);
+      t.match(
+        await service.call(method, path, body, { token }),
+        { status: 403, body: { code: 'scope_not_held' } },
+        `${method} ${path} ${JSON.stringify(body)} with ${write}`,
+      );
     }
     t.same(await dumpState(service.database.db), before);
   }
@@ -123,7 +196,11 @@ t.test('labels and tenants are access: connections:write alone gives neither', a
     ['PATCH', path, { labels: { env: 'prod' } }],
     ['PATCH', path, { labels: {} }],
   ] as const) {
-    t.match(await service.call(method, url, body, { token }), { status: 403, body: { code: 'insufficient_scope', detail: /grants:write/ } }, JSON.stringify(body));
+    t.match(
+      await service.call(method, url, body, { token }),
+      { status: 403, body: { code: 'insufficient_scope', detail: /grants:write/ } },
+      JSON.stringify(body),
+    );
   }
   t.equal((await service.call('POST', '/v1/connections', { name: 'x', aws }, { token })).status, 201);
   t.equal((await service.call('PATCH', path, { name: 'y' }, { token })).status, 200);

@@ -23,9 +23,17 @@ function ring(issuer: string, keys: RingKey[]): Ring {
 }
 
 async function listen(t: Test, which: 'platform' | 'all') {
-  const rings = new Map([...['platform', ISSUER].map((issuer) => [issuer, [ring(issuer, [key('one', { seq: 0, signsFrom: 0 })])]] as const)]);
+  const rings = new Map([
+    ...['platform', ISSUER].map((issuer) => [issuer, [ring(issuer, [key('one', { seq: 0, signsFrom: 0 })])]] as const),
+  ]);
   const state = { serves: true };
-  const view = { find: (issuer: string) => rings.get(issuer), load: async () => undefined, now: () => 1, policy: () => LOOPBACK_POLICY, mayServe: () => state.serves };
+  const view = {
+    find: (issuer: string) => rings.get(issuer),
+    load: async () => undefined,
+    now: () => 1,
+    policy: () => LOOPBACK_POLICY,
+    mayServe: () => state.serves,
+  };
   const server = createServer({ hosts: new Set(['id.test']), logger: pino({ level: 'silent' }) });
   registerIssuerRoutes(server, { urls, view: view as unknown as RingView }, which, new Set(['id.test']));
   t.teardown(() => server.close());
@@ -41,7 +49,11 @@ async function listen(t: Test, which: 'platform' | 'all') {
     await once(socket, 'end');
     const [head = '', answer] = text.split('\r\n\r\n');
     const [status = '', ...lines] = head.split('\r\n');
-    return { status: Number(status.split(' ')[1]), headers: Object.fromEntries(lines.map((line) => line.toLowerCase().split(': ', 2))), body: answer };
+    return {
+      status: Number(status.split(' ')[1]),
+      headers: Object.fromEntries(lines.map((line) => line.toLowerCase().split(': ', 2))),
+      body: answer,
+    };
   };
   return { ask, state };
 }
@@ -92,12 +104,19 @@ t.test('a view that is too old is not served', async (t) => {
 
 t.test('a key set is rendered once, until its rings change or a key leaves by time', async (t) => {
   const documents = createRenderedDocuments(urls);
-  const rings = [ring(ISSUER, [key('old', { seq: 0, signsFrom: 0, removedAt: 100 }), key('new', { seq: 1, signsFrom: 50 })])];
-  const kids = (now: number, of = rings): string[] => JSON.parse(documents.jwks(ISSUER, of, now).body).keys.map(({ kid }: { kid: string }) => kid);
+  const rings = [
+    ring(ISSUER, [key('old', { seq: 0, signsFrom: 0, removedAt: 100 }), key('new', { seq: 1, signsFrom: 50 })]),
+  ];
+  const kids = (now: number, of = rings): string[] =>
+    JSON.parse(documents.jwks(ISSUER, of, now).body).keys.map(({ kid }: { kid: string }) => kid);
   t.same(kids(60).sort(), ['new', 'old']);
   t.equal(documents.jwks(ISSUER, rings, 99), documents.jwks(ISSUER, rings, 60), 'not rendered again');
   t.same(kids(100), ['new'], 'gone in the very millisecond');
   t.same(kids(99).sort(), ['new', 'old'], 'though the clock was put back');
   t.not(documents.jwks(ISSUER, rings, 100).etag, documents.jwks(ISSUER, rings, 99).etag);
-  t.same(kids(60, [ring(ISSUER, [key('fresh', { seq: 0, signsFrom: 0 })])]), ['fresh'], 'other rings, though nothing else changed');
+  t.same(
+    kids(60, [ring(ISSUER, [key('fresh', { seq: 0, signsFrom: 0 })])]),
+    ['fresh'],
+    'other rings, though nothing else changed',
+  );
 });

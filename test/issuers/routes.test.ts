@@ -5,7 +5,10 @@ import t from 'tap';
 import { call, startTestService, type TestService } from '../support/service.ts';
 
 async function createConnection(service: TestService) {
-  const { body } = await service.call('POST', '/v1/connections', { name: 'x', aws: { account_id: '111122223333', permission_set: 'read-only' } });
+  const { body } = await service.call('POST', '/v1/connections', {
+    name: 'x',
+    aws: { account_id: '111122223333', permission_set: 'read-only' },
+  });
   return body as { id: string; issuer: { id: string; url: string } };
 }
 
@@ -13,7 +16,12 @@ t.test('documents are cacheable, tagged, open to any origin, and say nothing of 
   const service = await startTestService(t);
   const { issuer } = await createConnection(service);
   const base = `/c/${issuer.id}`;
-  for (const path of [`${base}/.well-known/openid-configuration`, `${base}/jwks`, '/.well-known/openid-configuration', '/jwks']) {
+  for (const path of [
+    `${base}/.well-known/openid-configuration`,
+    `${base}/jwks`,
+    '/.well-known/openid-configuration',
+    '/jwks',
+  ]) {
     const first = await call(service.url, 'GET', path);
     t.equal(first.status, 200, path);
     t.match(first.headers.get('content-type'), /^application\/json/);
@@ -27,7 +35,10 @@ t.test('documents are cacheable, tagged, open to any origin, and say nothing of 
   }
   const { body } = await call(service.url, 'GET', `${base}/.well-known/openid-configuration`);
   t.equal(body.issuer, issuer.url);
-  t.notOk(service.logged.some((line) => JSON.stringify(line).includes('/jwks')), 'no access-log line');
+  t.notOk(
+    service.logged.some((line) => JSON.stringify(line).includes('/jwks')),
+    'no access-log line',
+  );
 });
 
 t.test('an unknown issuer is a 404 that nobody keeps; a malformed one is none at all', async (t) => {
@@ -46,23 +57,42 @@ t.test('a key set changes with a rotation, and its tag with it', async (t) => {
   const { issuer } = await createConnection(service);
   const before = await call(service.url, 'GET', `/c/${issuer.id}/jwks`);
   await service.call('POST', `/v1/keys/${issuer.id}/rotate`, { now: true });
-  const after = await call(service.url, 'GET', `/c/${issuer.id}/jwks`, undefined, { 'if-none-match': before.headers.get('etag') as string });
+  const after = await call(service.url, 'GET', `/c/${issuer.id}/jwks`, undefined, {
+    'if-none-match': before.headers.get('etag') as string,
+  });
   t.equal(after.status, 200);
   t.equal(after.body.keys.length, 3);
-  t.same(after.body.keys.slice(0, 2).map((key: { kid: string }) => key.kid).sort(), before.body.keys.map((key: { kid: string }) => key.kid).sort(), 'nothing left the set');
+  t.same(
+    after.body.keys
+      .slice(0, 2)
+      .map((key: { kid: string }) => key.kid)
+      .sort(),
+    before.body.keys.map((key: { kid: string }) => key.kid).sort(),
+    'nothing left the set',
+  );
 });
 
 /** A request with headers that fetch would not send. */
 async function raw(service: TestService, path: string, headers: string[]): Promise<{ status: number; body: string }> {
   return await new Promise((resolve, reject) => {
     const { port } = new URL(service.url);
-    const sent = request({ host: '127.0.0.1', port, path, method: 'GET', headers: headers as unknown as Record<string, string>, setHost: false }, (response) => {
-      let body = '';
-      response.on('data', (chunk) => {
-        body += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    });
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        method: 'GET',
+        headers: headers as unknown as Record<string, string>,
+        setHost: false,
+      },
+      (response) => {
+        let body = '';
+        response.on('data', (chunk) => {
+          body += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      },
+    );
     sent.on('error', reject);
     sent.end();
   });
@@ -82,9 +112,15 @@ t.test('a foreign Host is refused everywhere but at health', async (t) => {
 t.test('headers that came twice are refused', async (t) => {
   const service = await startTestService(t);
   const { host, port } = new URL(service.url);
-  for (const header of ['Host: evil.example', 'Authorization: Bearer a\r\nAuthorization: Bearer b', 'Content-Type: application/json\r\nContent-Type: text/plain']) {
+  for (const header of [
+    'Host: evil.example',
+    'Authorization: Bearer a\r\nAuthorization: Bearer b',
+    'Content-Type: application/json\r\nContent-Type: text/plain',
+  ]) {
     const status = await new Promise<string>((resolve, reject) => {
-      const socket = connect(Number(port), '127.0.0.1', () => socket.write(`GET /v1/whoami HTTP/1.1\r\nHost: ${host}\r\n${header}\r\nConnection: close\r\n\r\n`));
+      const socket = connect(Number(port), '127.0.0.1', () =>
+        socket.write(`GET /v1/whoami HTTP/1.1\r\nHost: ${host}\r\n${header}\r\nConnection: close\r\n\r\n`),
+      );
       let text = '';
       socket.on('data', (chunk) => {
         text += chunk;

@@ -11,18 +11,35 @@ import { openTestDatabase } from '../support/databases.ts';
 import { tempDir } from '../support/service.ts';
 import { createKeysFixture } from '../support/keys.ts';
 
-const place: Place = { table: 'private_keys', kid: 'k1', ring: 'platform:ES256', algorithm: 'ES256', purpose: 'workload_token' };
+const place: Place = {
+  table: 'private_keys',
+  kid: 'k1',
+  ring: 'platform:ES256',
+  algorithm: 'ES256',
+  purpose: 'workload_token',
+};
 
 t.test('a ciphertext opens at its own place alone', async (t) => {
   const kek = createLocalKek(randomBytes(32));
   const envelope = await encrypt(kek, Buffer.from('secret'), place);
   t.notOk(envelope.includes(Buffer.from('secret')));
   t.equal((await decrypt(kek, envelope, place)).toString(), 'secret');
-  for (const [member, value] of Object.entries({ kid: 'k2', ring: 'is_x:ES256', algorithm: 'RS256', purpose: 'web_identity_token' })) {
+  for (const [member, value] of Object.entries({
+    kid: 'k2',
+    ring: 'is_x:ES256',
+    algorithm: 'RS256',
+    purpose: 'web_identity_token',
+  })) {
     await t.rejects(decrypt(kek, envelope, { ...place, [member]: value }), `moved: ${member}`);
   }
   // Without length prefixes these two would have the same bytes.
-  await t.rejects(decrypt(kek, await encrypt(kek, Buffer.from('x'), { ...place, kid: 'a', ring: 'bc' }), { ...place, kid: 'ab', ring: 'c' }));
+  await t.rejects(
+    decrypt(kek, await encrypt(kek, Buffer.from('x'), { ...place, kid: 'a', ring: 'bc' }), {
+      ...place,
+      kid: 'ab',
+      ring: 'c',
+    }),
+  );
   await t.rejects(decrypt(createLocalKek(randomBytes(32)), envelope, place), 'another KEK');
   for (const index of [0, 1, 5, 40, envelope.length - 20, envelope.length - 1]) {
     const altered = Buffer.from(envelope);
@@ -41,10 +58,17 @@ t.test('a KEK is made only where nothing can be lost, and a wrong or missing one
 
   await createKeysFixture(t, { database, kek });
   t.equal((await loadKek(database.db, { file, mayCreate: true })).id, kek.id);
-  await t.rejects(loadKek(database.db, { file: `${file}-gone`, mayCreate: true }), { code: 'kek_missing', message: new RegExp(kek.id) }, 'never made over rows');
+  await t.rejects(
+    loadKek(database.db, { file: `${file}-gone`, mayCreate: true }),
+    { code: 'kek_missing', message: new RegExp(kek.id) },
+    'never made over rows',
+  );
   const wrong = `${file}-wrong`;
   writeFileSync(wrong, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
-  await t.rejects(loadKek(database.db, { file: wrong, mayCreate: true }), { code: 'kek_wrong', message: new RegExp(kek.id) });
+  await t.rejects(loadKek(database.db, { file: wrong, mayCreate: true }), {
+    code: 'kek_wrong',
+    message: new RegExp(kek.id),
+  });
   chmodSync(file, 0o644);
   await t.rejects(loadKek(database.db, { file, mayCreate: true }), { code: 'kek_exposed' });
   writeFileSync(wrong, 'not a key');
@@ -54,7 +78,11 @@ t.test('a KEK is made only where nothing can be lost, and a wrong or missing one
 t.test('a row moved to another key does not sign', async (t) => {
   const { database, kek, ring } = await createKeysFixture(t);
   const [active, standby] = (await ring()).keys as unknown as [{ kid: string }, { kid: string }];
-  const { envelope } = await database.db.selectFrom('private_keys').select('envelope').where('kid', '=', standby.kid).executeTakeFirstOrThrow();
+  const { envelope } = await database.db
+    .selectFrom('private_keys')
+    .select('envelope')
+    .where('kid', '=', standby.kid)
+    .executeTakeFirstOrThrow();
   t.ok(await createLocalSigner(database.db, kek).sign(active.kid, 'ES256', Buffer.from('x')));
   await database.db.updateTable('private_keys').set({ envelope }).where('kid', '=', active.kid).execute();
   await t.rejects(createLocalSigner(database.db, kek).sign(active.kid, 'ES256', Buffer.from('x')));

@@ -24,7 +24,10 @@ t.test('a ring is born with two keys, and key 1 may be activated at any time', a
 t.test('every later key is seasoned A + D + e after its publication, not a millisecond before', async (t) => {
   const { deps, ringId, clock } = await createKeysFixture(t);
   const { predecessor } = await rotateNow(deps, ringId, SYSTEM);
-  await t.rejects(rotateNow(deps, ringId, SYSTEM), { code: 'standby_unseasoned', options: { extra: { seasoned_at: new Date(clock.database() + SEASONING).toISOString() } } });
+  await t.rejects(rotateNow(deps, ringId, SYSTEM), {
+    code: 'standby_unseasoned',
+    options: { extra: { seasoned_at: new Date(clock.database() + SEASONING).toISOString() } },
+  });
   clock.step(SEASONING - 1);
   await t.rejects(rotateNow(deps, ringId, SYSTEM), { code: 'standby_unseasoned' });
   clock.step(1);
@@ -57,7 +60,8 @@ t.test('the clock rotates: once a period, never twice for one due time, at most 
     }
     const published = publishedKeys((await ring()).keys, clock.database());
     if (published.length > MAX_KEYS) t.fail(`${published.length} keys at ${second} s`);
-    if (published.filter((key) => keyState(key, clock.database()) === 'active').length !== 1) t.fail(`not one active key at ${second} s`);
+    if (published.filter((key) => keyState(key, clock.database()) === 'active').length !== 1)
+      t.fail(`not one active key at ${second} s`);
   }
   t.equal(activations.length, Math.floor(3600 / 180));
   t.same(await listDueRings(database.db, clock.database(), 10), []);
@@ -88,11 +92,20 @@ t.test('a hold stops rotations, never a revocation', async (t) => {
   const { deps, ringId, ring, clock, database } = await createKeysFixture(t);
   await database.db
     .insertInto('holds')
-    .values({ ring: ringId, seq: 0, until: new Date(clock.database() + 60_000), at: new Date(clock.database()), reason: 'an audit', actor: 'host' })
+    .values({
+      ring: ringId,
+      seq: 0,
+      until: new Date(clock.database() + 60_000),
+      at: new Date(clock.database()),
+      reason: 'an audit',
+      actor: 'host',
+    })
     .execute();
   await t.rejects(rotateNow(deps, ringId, SYSTEM), { code: 'ring_held' });
   const active = activeKey((await ring()).keys, clock.database());
-  t.match(await revoke(deps, { ring: ringId, kid: active?.kid as string, acceptOutage: false }, SYSTEM), { was: 'active' });
+  t.match(await revoke(deps, { ring: ringId, kid: active?.kid as string, acceptOutage: false }, SYSTEM), {
+    was: 'active',
+  });
   clock.step(60_000);
   t.ok(await rotateNow(deps, ringId, SYSTEM));
 });
@@ -100,30 +113,49 @@ t.test('a hold stops rotations, never a revocation', async (t) => {
 t.test('revoking: the active key, the standby, a verify-only one', async (t) => {
   const { deps, ringId, ring, clock } = await createKeysFixture(t);
   const { kid: active, predecessor, standby } = await rotateNow(deps, ringId, SYSTEM);
-  await t.rejects(revoke(deps, { ring: ringId, kid: active, acceptOutage: false }, SYSTEM), { code: 'standby_unseasoned' });
+  await t.rejects(revoke(deps, { ring: ringId, kid: active, acceptOutage: false }, SYSTEM), {
+    code: 'standby_unseasoned',
+  });
   t.equal(activeKey((await ring()).keys, clock.database())?.kid, active, 'a refused revocation changes nothing');
 
   const outage = await revoke(deps, { ring: ringId, kid: active, acceptOutage: true }, SYSTEM);
   t.match(outage, { was: 'active', outage_until: new Date(clock.database() + SEASONING).toISOString() });
   const keys = (await ring()).keys;
   t.equal(activeKey(keys, clock.database())?.kid, standby, 'the standby signs in the same transaction');
-  t.notOk(publishedKeys(keys, clock.database()).some((key) => key.kid === active), 'the revoked key left the JWKS');
+  t.notOk(
+    publishedKeys(keys, clock.database()).some((key) => key.kid === active),
+    'the revoked key left the JWKS',
+  );
 
   t.match(await revoke(deps, { ring: ringId, kid: predecessor, acceptOutage: false }, SYSTEM), { was: 'verify_only' });
   const next = standbyKey((await ring()).keys, clock.database())?.kid as string;
   t.match(await revoke(deps, { ring: ringId, kid: next, acceptOutage: false }, SYSTEM), { was: 'standby' });
   t.ok(standbyKey((await ring()).keys, clock.database()), 'a revoked standby is replaced');
   await t.rejects(revoke(deps, { ring: ringId, kid: next, acceptOutage: false }, SYSTEM), { code: 'key_revoked' });
-  await t.rejects(revoke(deps, { ring: ringId, kid: 'A'.repeat(43), acceptOutage: false }, SYSTEM), { code: 'not_found' });
+  await t.rejects(revoke(deps, { ring: ringId, kid: 'A'.repeat(43), acceptOutage: false }, SYSTEM), {
+    code: 'not_found',
+  });
 });
 
 t.test('every act is on record', async (t) => {
   const { deps, ringId, database } = await createKeysFixture(t);
   const { predecessor } = await rotateNow(deps, ringId, { ...SYSTEM, id: 'ad_alice', reason: 'a drill' });
-  await revoke(deps, { ring: ringId, kid: predecessor, acceptOutage: false }, { ...SYSTEM, id: 'ad_alice', reason: 'leaked' });
-  const rows = await database.db.selectFrom('audit').select(['kind', 'actor', 'row']).where('kind', 'like', 'key.%').orderBy('seq').execute();
-  t.same(rows.map((row) => [row.kind, row.actor, JSON.parse(row.row).details.reason]), [
-    ['key.rotated', 'ad_alice', 'a drill'],
-    ['key.revoked', 'ad_alice', 'leaked'],
-  ]);
+  await revoke(
+    deps,
+    { ring: ringId, kid: predecessor, acceptOutage: false },
+    { ...SYSTEM, id: 'ad_alice', reason: 'leaked' },
+  );
+  const rows = await database.db
+    .selectFrom('audit')
+    .select(['kind', 'actor', 'row'])
+    .where('kind', 'like', 'key.%')
+    .orderBy('seq')
+    .execute();
+  t.same(
+    rows.map((row) => [row.kind, row.actor, JSON.parse(row.row).details.reason]),
+    [
+      ['key.rotated', 'ad_alice', 'a drill'],
+      ['key.revoked', 'ad_alice', 'leaked'],
+    ],
+  );
 });

@@ -32,7 +32,11 @@ t.test('nobody signs while clocks disagree', async (t) => {
   clock.jump(1);
   t.throws(() => view.assertMaySign(), { message: /jumped/ }, 'wall and monotonic time parted');
   await view.refresh();
-  t.throws(() => view.assertMaySign(), { message: /away from the database/ }, 'a refresh does not make a wrong clock right');
+  t.throws(
+    () => view.assertMaySign(),
+    { message: /away from the database/ },
+    'a refresh does not make a wrong clock right',
+  );
   clock.jump(-LOOPBACK_POLICY.clockError);
   await view.refresh();
   t.doesNotThrow(() => view.assertMaySign());
@@ -59,7 +63,12 @@ t.test('an unknown issuer costs one read however many ask, and is then known', a
   const prepared = await deps.rings.prepare('ES256');
   await act(SYSTEM, async (trx) => {
     await insertIssuer(trx, { id: 'is_new', kind: 'connection' });
-    await deps.rings.insert(trx, { issuer: 'is_new', algorithm: 'ES256', purpose: 'web_identity_token' }, prepared, SYSTEM);
+    await deps.rings.insert(
+      trx,
+      { issuer: 'is_new', algorithm: 'ES256', purpose: 'web_identity_token' },
+      prepared,
+      SYSTEM,
+    );
     return { result: undefined, records: [], affectsDecisions: false };
   });
   const flights = Array.from({ length: 50 }, () => view.load('is_new'));

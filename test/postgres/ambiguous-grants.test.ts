@@ -14,8 +14,12 @@ type Write = (trx: Transaction) => Promise<unknown>;
 
 async function open(t: Test): Promise<{ db: Db; connection: string } | undefined> {
   const { db } = await openTestDatabase(t);
-  if ((await testDatabaseUrl(t)) === undefined) return void t.comment('PGlite runs one transaction at a time');
-  await db.transaction().execute((trx) => insertWorkload(trx, { id: createId('wl'), slug: 'one', description: '', scopes: [], audiences: [], keys: [] }));
+  if ((await testDatabaseUrl(t)) === undefined) return;
+  await db
+    .transaction()
+    .execute((trx) =>
+      insertWorkload(trx, { id: createId('wl'), slug: 'one', description: '', scopes: [], audiences: [], keys: [] }),
+    );
   return { db, connection: await insertConnection(db, { labels: { env: 'prod', tier: '1' } }) };
 }
 
@@ -29,7 +33,11 @@ const relabels =
   async (trx) => {
     await trx.selectFrom('connections').select('id').where('id', '=', connection).forUpdate().execute();
     await assertLabelsUnambiguous(trx, { connectionId: connection, labels });
-    await trx.updateTable('connections').set({ labels: JSON.stringify(labels) }).where('id', '=', connection).execute();
+    await trx
+      .updateTable('connections')
+      .set({ labels: JSON.stringify(labels) })
+      .where('id', '=', connection)
+      .execute();
   };
 
 /** The second starts while the first has written and not committed. @returns how each ended: undefined, or its code. */
@@ -54,7 +62,10 @@ async function overlap(t: Test, first: Write, second: Write): Promise<(string | 
 
 async function waitUntilBlocked(db: Db): Promise<string> {
   for (;;) {
-    const { rows } = await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(db);
+    const { rows } =
+      await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(
+        db,
+      );
     if (rows.length > 0) return 'blocked';
     await delay(5);
   }
@@ -70,7 +81,10 @@ t.test('a label grant, then labels', async (t) => {
   if (!world) return;
   await world.db.updateTable('connections').set({ labels: '{}' }).execute();
   await world.db.transaction().execute(grants('env=prod'));
-  t.strictSame(await overlap(t, grants('tier=1'), relabels(world.connection, { env: 'prod', tier: '1' })), [undefined, 'grant_would_be_ambiguous']);
+  t.strictSame(await overlap(t, grants('tier=1'), relabels(world.connection, { env: 'prod', tier: '1' })), [
+    undefined,
+    'grant_would_be_ambiguous',
+  ]);
 });
 
 t.test('labels, then a label grant', async (t) => {
@@ -78,5 +92,8 @@ t.test('labels, then a label grant', async (t) => {
   if (!world) return;
   await world.db.updateTable('connections').set({ labels: '{}' }).execute();
   await world.db.transaction().execute(grants('env=prod'));
-  t.strictSame(await overlap(t, relabels(world.connection, { env: 'prod', tier: '1' }), grants('tier=1')), [undefined, 'grant_would_be_ambiguous']);
+  t.strictSame(await overlap(t, relabels(world.connection, { env: 'prod', tier: '1' }), grants('tier=1')), [
+    undefined,
+    'grant_would_be_ambiguous',
+  ]);
 });

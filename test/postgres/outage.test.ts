@@ -19,7 +19,12 @@ t.test('away at the start, hung, gone and back', async (t) => {
   t.teardown(() => cluster.remove());
   await cluster.kill();
   const proxy = await startProxy(t);
-  const starting = startProcess(t, { ISSUER_URL: proxy.url, DATABASE_URL: cluster.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), KEY_POLICY_OLDEST_SERVED_SECONDS: '60' });
+  const starting = startProcess(t, {
+    ISSUER_URL: proxy.url,
+    DATABASE_URL: cluster.url,
+    KEY_ENCRYPTION_KEY_FILE: writeKek(t),
+    KEY_POLICY_OLDEST_SERVED_SECONDS: '60',
+  });
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await cluster.start();
   const service = await starting;
@@ -35,7 +40,10 @@ t.test('away at the start, hung, gone and back', async (t) => {
 
   cluster.pause();
   t.equal((await call(service.url, 'GET', '/jwks')).status, 200, 'documents need no database');
-  t.match(await call(service.url, 'GET', '/readyz?capability=tokens'), { status: 503, body: { reason: /database|view/ } });
+  t.match(await call(service.url, 'GET', '/readyz?capability=tokens'), {
+    status: 503,
+    body: { reason: /database|view/ },
+  });
   t.match(await audit(), { status: 503, body: { code: 'unavailable', hint: String } });
   cluster.resume();
   t.ok(await until(async () => (await audit()).status === 200), 'back by itself after a hang');
@@ -53,11 +61,18 @@ t.test('away at the start, hung, gone and back', async (t) => {
 });
 
 t.test('not there: what is wrong is said at once, without the password', async (t) => {
-  const env = { ISSUER_URL: 'http://127.0.0.1:9', DATABASE_URL: 'postgres://user:hunter2secret@127.0.0.1:1/x', KEY_ENCRYPTION_KEY_FILE: writeKek(t) };
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], { env: { PATH: process.env['PATH'], DATA_DIR: tempDir(t), ...env } });
+  const env = {
+    ISSUER_URL: 'http://127.0.0.1:9',
+    DATABASE_URL: 'postgres://user:hunter2secret@127.0.0.1:1/x',
+    KEY_ENCRYPTION_KEY_FILE: writeKek(t),
+  };
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../src/main.ts')], {
+    env: { PATH: process.env['PATH'], DATA_DIR: tempDir(t), ...env },
+  });
   t.teardown(() => child.kill('SIGKILL'));
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   t.ok(await until(() => /does not answer yet; trying again/.test(output)), output);
   t.match(output, /ECONNREFUSED/);
   t.notMatch(output, 'hunter2secret');

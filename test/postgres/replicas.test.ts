@@ -13,18 +13,24 @@ async function setUp(t: Parameters<typeof startTestSandbox>[0], count = 2) {
   const { callAt, replicas, issuerUrl } = cluster;
   const [a, b] = replicas as [(typeof replicas)[0], (typeof replicas)[0]];
   const account = '111122223333';
-  const created = await callAt(a, 'POST', '/v1/connections', { name: 'A customer', aws: { account_id: account, permission_set: 'read-only' } });
+  const created = await callAt(a, 'POST', '/v1/connections', {
+    name: 'A customer',
+    aws: { account_id: account, permission_set: 'read-only' },
+  });
   const { id } = created.body;
   await createStack(sandbox, account, 'countersign', (await callAt(b, 'GET', `/v1/connections/${id}/template`)).body);
   await callAt(a, 'POST', `/v1/connections/${id}/verify`, {});
   const active = await callAt(b, 'GET', `/v1/connections/${id}?wait=active&timeout_seconds=20`);
   t.equal(active.body.state, 'active', 'verified by one, seen by the other');
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const workload = (await callAt(a, 'POST', '/v1/workloads', { slug: 'billing', keys: [publicKey.export({ format: 'jwk' })] })).body;
+  const workload = (
+    await callAt(a, 'POST', '/v1/workloads', { slug: 'billing', keys: [publicKey.export({ format: 'jwk' })] })
+  ).body;
   await callAt(a, 'POST', '/v1/grants', { workload: workload.id, selector: { connection: id } });
   const client = { id: workload.id, slug: 'billing', kid: workload.keys[0].kid, privateKey };
   const path = `/v1/connections/${id}/credentials`;
-  const mintAt = async (url: string) => postToken(url, tokenForm(await assertion(issuerUrl, client), `${issuerUrl}${path}`));
+  const mintAt = async (url: string) =>
+    postToken(url, tokenForm(await assertion(issuerUrl, client), `${issuerUrl}${path}`));
   return { ...cluster, a, b, client, path, mintAt, sandbox, id };
 }
 
@@ -32,9 +38,14 @@ t.test('minted at one, traded at the other; an assertion shown to both gives one
   const { a, b, callAt, path, mintAt, issuerUrl, client } = await setUp(t);
   const minted = await mintAt(a.url);
   t.equal(minted.status, 200, JSON.stringify(minted.body));
-  t.match(await callAt(b, 'GET', path, undefined, minted.body.access_token), { status: 200, body: { AccessKeyId: /^ASIA/ } });
+  t.match(await callAt(b, 'GET', path, undefined, minted.body.access_token), {
+    status: 200,
+    body: { AccessKeyId: /^ASIA/ },
+  });
   const form = tokenForm(await assertion(issuerUrl, client), `${issuerUrl}${path}`);
-  const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => postToken(index % 2 ? a.url : b.url, form)));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => postToken(index % 2 ? a.url : b.url, form)),
+  );
   t.equal(answers.filter((answer) => answer.status === 200).length, 1, 'replay decided across replicas');
 });
 
@@ -54,8 +65,15 @@ t.test('rotated at one, signed and verified by both', async (t) => {
 t.test('a connection made at one is known to the other at once', async (t) => {
   const { a, b, callAt } = await setUp(t);
   for (let index = 0; index < 5; index += 1) {
-    const { body } = await callAt(a, 'POST', '/v1/connections', { name: 'x', aws: { account_id: '111122223333', permission_set: 'read-only' } });
-    t.match(await callAt(b, 'GET', `/c/${body.issuer.id}/jwks`), { status: 200, body: { keys: [{}, {}] } }, 'AWS asks seconds after a link is made');
+    const { body } = await callAt(a, 'POST', '/v1/connections', {
+      name: 'x',
+      aws: { account_id: '111122223333', permission_set: 'read-only' },
+    });
+    t.match(
+      await callAt(b, 'GET', `/c/${body.issuer.id}/jwks`),
+      { status: 200, body: { keys: [{}, {}] } },
+      'AWS asks seconds after a link is made',
+    );
   }
 });
 
@@ -90,7 +108,9 @@ t.test('a suspension is obeyed by both from its commit, under load', async (t) =
 t.test('three replicas start at once on an empty database: one ring, one policy', async (t) => {
   const DATABASE_URL = (await testDatabaseUrl(t)) as string;
   const { replicas, callAt } = await startReplicas(t, 3, { DATABASE_URL });
-  const rings = await Promise.all(replicas.map(async (replica) => (await callAt(replica, 'GET', '/v1/keys/platform')).body.items));
+  const rings = await Promise.all(
+    replicas.map(async (replica) => (await callAt(replica, 'GET', '/v1/keys/platform')).body.items),
+  );
   for (const items of rings) {
     t.equal(items.length, 1);
     t.equal(items[0].keys.length, 2);

@@ -15,9 +15,16 @@ export function ownerConfig(sandbox: Sandbox, accountId: string) {
   return { region: 'us-east-1', endpoint: sandbox.url, credentials: sandbox.account(accountId), maxAttempts: 1 };
 }
 
-export async function createStack(sandbox: Sandbox, accountId: string, stackName: string, template: string): Promise<void> {
+export async function createStack(
+  sandbox: Sandbox,
+  accountId: string,
+  stackName: string,
+  template: string,
+): Promise<void> {
   const client = new CloudFormationClient(ownerConfig(sandbox, accountId));
-  await client.send(new CreateStackCommand({ StackName: stackName, TemplateBody: template, Capabilities: ['CAPABILITY_NAMED_IAM'] }));
+  await client.send(
+    new CreateStackCommand({ StackName: stackName, TemplateBody: template, Capabilities: ['CAPABILITY_NAMED_IAM'] }),
+  );
   await waitUntilStackCreateComplete({ client, maxWaitTime: 10, minDelay: 1, maxDelay: 1 }, { StackName: stackName });
   client.destroy();
 }
@@ -33,7 +40,11 @@ export interface TestConnection {
 }
 
 /** Registers a connection, creates its stack, and waits until it is Active. */
-export async function connectAccount(service: TestService, sandbox: Sandbox, options: { account?: string; body?: object } = {}): Promise<TestConnection> {
+export async function connectAccount(
+  service: TestService,
+  sandbox: Sandbox,
+  options: { account?: string; body?: object } = {},
+): Promise<TestConnection> {
   const account = options.account ?? '111122223333';
   const created = await service.call('POST', '/v1/connections', {
     name: 'A customer',

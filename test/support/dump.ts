@@ -10,7 +10,9 @@ export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
     order by 1`.execute(db);
   const dump: Record<string, string[]> = {};
   for (const { name } of tables) {
-    const { rows } = await sql<{ text: string }>`select t::text as text from ${sql.table(name)} t order by 1`.execute(db);
+    const { rows } = await sql<{ text: string }>`select t::text as text from ${sql.table(name)} t order by 1`.execute(
+      db,
+    );
     dump[name] = rows.map(({ text }) => text);
   }
   return dump;

@@ -15,7 +15,16 @@ export async function createForge({ database, config }: TestService): Promise<Fo
     const ring = await findRing(database.db, 'platform:ES256');
     const { kid } = activeKey(ring?.keys ?? [], Date.now()) as { kid: string };
     const now = Math.floor(Date.now() / 1000);
-    const payload = { iss: config.issuerUrl, sub: 'host', client_id: 'host', aud: `${config.issuerUrl}/v1`, iat: now, exp: now + 900, jti: randomUUID(), ...claims };
+    const payload = {
+      iss: config.issuerUrl,
+      sub: 'host',
+      client_id: 'host',
+      aud: `${config.issuerUrl}/v1`,
+      iat: now,
+      exp: now + 900,
+      jti: randomUUID(),
+      ...claims,
+    };
     const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
     const data = `${encode({ alg: 'ES256', typ: 'at+jwt', kid, ...header })}.${encode(payload)}`;
     return `${data}.${Buffer.from(await signer.sign(kid, 'ES256', Buffer.from(data))).toString('base64url')}`;

@@ -56,7 +56,14 @@ export interface KeysFixture {
 
 export async function createKeysFixture(
   t: Test,
-  options: { database?: Database; kek?: Kek; rings?: Rings; clock?: SteppedClock; policy?: KeyPolicy; purpose?: 'workload_token' | 'web_identity_token' } = {},
+  options: {
+    database?: Database;
+    kek?: Kek;
+    rings?: Rings;
+    clock?: SteppedClock;
+    policy?: KeyPolicy;
+    purpose?: 'workload_token' | 'web_identity_token';
+  } = {},
 ): Promise<KeysFixture> {
   const database = options.database ?? (await openTestDatabase(t));
   const kek = options.kek ?? createLocalKek(randomBytes(32));

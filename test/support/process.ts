@@ -28,7 +28,14 @@ export async function startProcess(t: Test, env: Record<string, string>): Promis
   const port = env['PORT'] ?? (await freePort());
   const socketPath = env['SOCKET_PATH'] ?? join(dir, 'run/s.sock');
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
-    env: { PATH: process.env['PATH'], PORT: String(port), DATA_DIR: dir, SOCKET_PATH: socketPath, ALLOWED_HOSTS: `127.0.0.1:${port}`, ...env },
+    env: {
+      PATH: process.env['PATH'],
+      PORT: String(port),
+      DATA_DIR: dir,
+      SOCKET_PATH: socketPath,
+      ALLOWED_HOSTS: `127.0.0.1:${port}`,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -43,7 +50,8 @@ export async function startProcess(t: Test, env: Record<string, string>): Promis
     await ended;
   });
   const ready = async (): Promise<void> => {
-    while (child.exitCode === null && !output.includes('"msg":"ready"')) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (child.exitCode === null && !output.includes('"msg":"ready"'))
+      await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const code = await Promise.race([ready(), ended.then((status) => ({ status }))]);
   if (code) throw new Error(`the service ended with ${code.status}:\n${output}`);
@@ -70,10 +78,14 @@ export async function startProxy(t: Test): Promise<Proxy> {
   const server = createServer((incoming, outgoing) => {
     const target = proxy.targets[turn++ % proxy.targets.length];
     if (!target) return void outgoing.writeHead(503).end();
-    const forwarded = request(target + incoming.url, { method: incoming.method ?? 'GET', headers: incoming.headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
-    });
+    const forwarded = request(
+      target + incoming.url,
+      { method: incoming.method ?? 'GET', headers: incoming.headers },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      },
+    );
     forwarded.on('error', () => outgoing.writeHead(502).end());
     incoming.pipe(forwarded);
   }).listen(0, '127.0.0.1');
@@ -98,7 +110,13 @@ export interface Replicas {
   proxy: Proxy;
   replicas: ServiceProcess[];
   /** A call at one replica, as the host. */
-  callAt(replica: ServiceProcess, method: string, path: string, body?: unknown, token?: string): ReturnType<typeof call>;
+  callAt(
+    replica: ServiceProcess,
+    method: string,
+    path: string,
+    body?: unknown,
+    token?: string,
+  ): ReturnType<typeof call>;
 }
 
 /** Replicas over one PostgreSQL, behind one issuer URL, started at once. */

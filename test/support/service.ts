@@ -30,7 +30,12 @@ export interface TestService {
   /** Lines of the log, as objects. */
   logged: Record<string, unknown>[];
   /** A call of the API, as the host with every scope unless a token is given; `null` for none. */
-  call(method: string, path: string, body?: unknown, options?: { token?: string | null; headers?: Record<string, string> }): Promise<Answer>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    options?: { token?: string | null; headers?: Record<string, string> },
+  ): Promise<Answer>;
   hostToken(scopes?: string[]): Promise<string>;
   close(): Promise<void>;
 }
@@ -53,20 +58,31 @@ export function tempDir(t: Test): string {
 /** Asks the host's socket. */
 export async function askSocket(socketPath: string, body: object): Promise<Answer> {
   return await new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath, path: '/token', method: 'POST', headers: { 'content-type': 'application/json' } }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk) => {
-        text += chunk;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) }));
-    });
+    const request = httpRequest(
+      { socketPath, path: '/token', method: 'POST', headers: { 'content-type': 'application/json' } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) }),
+        );
+      },
+    );
     request.on('error', reject);
     request.end(JSON.stringify(body));
   });
 }
 
-export async function call(url: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+export async function call(
+  url: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const response = await fetch(url + path, {
     method,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
@@ -74,7 +90,11 @@ export async function call(url: string, method: string, path: string, body?: unk
   });
   const text = await response.text();
   const type = response.headers.get('content-type') ?? '';
-  return { status: response.status, headers: response.headers, body: /json/.test(type) && text ? JSON.parse(text) : text };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: /json/.test(type) && text ? JSON.parse(text) : text,
+  };
 }
 
 export interface TestServiceOptions {
@@ -89,18 +109,30 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
   const database = options.database ?? (await openTestDatabase(t));
   const port = await freePort();
   const config = readConfig({
-    ...{ ISSUER_URL: `http://127.0.0.1:${port}`, DATA_DIR: dir, KEYS_DIR: join(dir, 'keys'), SOCKET_PATH: join(dir, 'run/s.sock') },
+    ...{
+      ISSUER_URL: `http://127.0.0.1:${port}`,
+      DATA_DIR: dir,
+      KEYS_DIR: join(dir, 'keys'),
+      SOCKET_PATH: join(dir, 'run/s.sock'),
+    },
     ...options.env,
   });
   const logged: Record<string, unknown>[] = [];
   const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
   // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
-  const service = await startService({ ...config, mayCreateKek: true }, { database, clock: options.clock ?? systemClock, log });
+  const service = await startService(
+    { ...config, mayCreateKek: true },
+    { database, clock: options.clock ?? systemClock, log },
+  );
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= service.close());
   t.teardown(close);
   const hostToken = async (scopes?: string[]): Promise<string> => {
-    const { body } = await askSocket(config.socketPath, { as: 'test', reason: 'a test', ...(scopes ? { scopes } : {}) });
+    const { body } = await askSocket(config.socketPath, {
+      as: 'test',
+      reason: 'a test',
+      ...(scopes ? { scopes } : {}),
+    });
     return body.access_token as string;
   };
   let everything: string | undefined;
@@ -110,7 +142,10 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     call: async (method, path, body, { token, headers = {} } = {}) => {
       everything ??= token === undefined ? await hostToken() : everything;
       const bearer = token === undefined ? everything : token;
-      return await call(url, method, path, body, { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...headers });
+      return await call(url, method, path, body, {
+        ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+        ...headers,
+      });
     },
   };
 }
@@ -134,7 +169,12 @@ export async function registerClient(
 ): Promise<TestClient> {
   const { jwk, privateKey } = createKey();
   const { kind = 'workloads', slug, scopes = [], audiences } = options;
-  const { status, body } = await service.call('POST', `/v1/${kind}`, { slug, scopes, ...(audiences ? { audiences } : {}), keys: [jwk] });
+  const { status, body } = await service.call('POST', `/v1/${kind}`, {
+    slug,
+    scopes,
+    ...(audiences ? { audiences } : {}),
+    keys: [jwk],
+  });
   if (status !== 201) throw new Error(`could not register ${slug}: ${JSON.stringify(body)}`);
   return { id: body.id, slug, kid: body.keys[0].kid, privateKey };
 }
@@ -147,13 +187,30 @@ export async function assertion(
   header: Record<string, unknown> = {},
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
-  const payload = { iss: client.id, sub: client.id, aud: issuerUrl, iat: now, exp: now + 60, jti: randomUUID(), ...claims };
-  return await new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid: client.kid, ...header } as { alg: string }).sign(client.privateKey);
+  const payload = {
+    iss: client.id,
+    sub: client.id,
+    aud: issuerUrl,
+    iat: now,
+    exp: now + 60,
+    jti: randomUUID(),
+    ...claims,
+  };
+  return await new SignJWT(payload)
+    .setProtectedHeader({ alg: 'ES256', kid: client.kid, ...header } as { alg: string })
+    .sign(client.privateKey);
 }
 
-export async function postToken(url: string, form: Record<string, string> | URLSearchParams | string, headers: Record<string, string> = {}): Promise<Answer> {
+export async function postToken(
+  url: string,
+  form: Record<string, string> | URLSearchParams | string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const body = typeof form === 'string' ? form : new URLSearchParams(form).toString();
-  return await call(url, 'POST', '/oauth2/token', body, { 'content-type': 'application/x-www-form-urlencoded', ...headers });
+  return await call(url, 'POST', '/oauth2/token', body, {
+    'content-type': 'application/x-www-form-urlencoded',
+    ...headers,
+  });
 }
 
 export function tokenForm(clientAssertion: string, resource: string, scope?: string): Record<string, string> {
@@ -167,8 +224,17 @@ export function tokenForm(clientAssertion: string, resource: string, scope?: str
 }
 
 /** A workload token, from the token endpoint at `url` (the service's own unless given). */
-export async function workloadToken(service: TestService, client: TestClient, resource: string, scope?: string, url = service.url): Promise<string> {
-  const { status, body } = await postToken(url, tokenForm(await assertion(service.config.issuerUrl, client), resource, scope));
+export async function workloadToken(
+  service: TestService,
+  client: TestClient,
+  resource: string,
+  scope?: string,
+  url = service.url,
+): Promise<string> {
+  const { status, body } = await postToken(
+    url,
+    tokenForm(await assertion(service.config.issuerUrl, client), resource, scope),
+  );
   if (status !== 200) throw new Error(`no token: ${JSON.stringify(body)}`);
   return body.access_token as string;
 }

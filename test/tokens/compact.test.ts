@@ -2,8 +2,10 @@
 import t from 'tap';
 import { parseCompact } from '../../src/tokens/compact.ts';
 
-const b64 = (value: string | object): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
-const token = (header: string | object, payload: string | object = {}, signature = 'AAAA'): string => `${b64(header)}.${b64(payload)}.${signature}`;
+const b64 = (value: string | object): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const token = (header: string | object, payload: string | object = {}, signature = 'AAAA'): string =>
+  `${b64(header)}.${b64(payload)}.${signature}`;
 
 t.test('a plain one passes', async (t) => {
   t.same(parseCompact(token({ alg: 'ES256' }, { sub: 'x' })), { header: { alg: 'ES256' }, payload: { sub: 'x' } });
@@ -29,7 +31,10 @@ const refused: [string, string][] = [
   ['broken UTF-8', `${Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]).toString('base64url')}.${b64({})}.AAAA`],
   ['deep nesting', token({ alg: 'ES256' }, '['.repeat(20) + ']'.repeat(20))],
   ['too long', token({ alg: 'ES256' }, { sub: 'x'.repeat(9000) })],
-  ...['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip'].map((name): [string, string] => [`header ${name}`, token({ alg: 'ES256', [name]: 'x' })]),
+  ...['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'zip'].map((name): [string, string] => [
+    `header ${name}`,
+    token({ alg: 'ES256', [name]: 'x' }),
+  ]),
 ];
 
 for (const [name, value] of refused) {

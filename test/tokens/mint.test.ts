@@ -10,11 +10,21 @@ const issuerUrl = 'https://id.example.com';
 const roleArn = 'arn:aws:iam::111122223333:role/countersign';
 
 t.test('a web identity token', async (t) => {
-  const { view: createView, database, kek, clock, deps, act } = await createKeysFixture(t, { purpose: 'web_identity_token' });
+  const {
+    view: createView,
+    database,
+    kek,
+    clock,
+    deps,
+    act,
+  } = await createKeysFixture(t, { purpose: 'web_identity_token' });
   const prepared = await deps.rings.prepare('RS256');
   await act({ id: 'system', confirm: async () => {} }, async (trx) => {
     await trx.insertInto('issuers').values({ id: 'is_x', kind: 'connection' }).execute();
-    await deps.rings.insert(trx, { issuer: 'is_x', algorithm: 'RS256', purpose: 'web_identity_token' }, prepared, { id: 'system', confirm: async () => {} });
+    await deps.rings.insert(trx, { issuer: 'is_x', algorithm: 'RS256', purpose: 'web_identity_token' }, prepared, {
+      id: 'system',
+      confirm: async () => {},
+    });
     return { result: undefined, records: [], affectsDecisions: false };
   });
   const view = createView();
@@ -24,21 +34,48 @@ t.test('a web identity token', async (t) => {
   t.same(decodeProtectedHeader(token), { alg: 'RS256', typ: 'JWT', kid });
   const claims = decodeJwt(token);
   const iat = Math.floor(clock.wall() / 1000);
-  t.same(claims, { iss: `${issuerUrl}/c/is_x`, sub: 'cn_x', aud: 'sts.amazonaws.com', iat, exp: iat + 120, jti, 'https://aws.amazon.com/roles': [roleArn] });
+  t.same(claims, {
+    iss: `${issuerUrl}/c/is_x`,
+    sub: 'cn_x',
+    aud: 'sts.amazonaws.com',
+    iat,
+    exp: iat + 120,
+    jti,
+    'https://aws.amazon.com/roles': [roleArn],
+  });
   t.notOk('azp' in claims);
   const { keys } = jwksDocument(view.find('is_x') ?? [], view.now()) as { keys: { kid: string; alg: string }[] };
   t.equal(keys.length, 2);
-  for (const key of keys) t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'no key_ops, no ext, no x5c');
+  for (const key of keys)
+    t.same(Object.keys(key).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'], 'no key_ops, no ext, no x5c');
   const published = keys.find((key) => key.kid === kid) as { kid: string; alg: string };
   t.ok(await jwtVerify(token, await importJWK(published, 'RS256'), { currentDate: new Date(clock.wall()) }));
 
-  const tagged = decodeJwt((await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn, sourceIdentity: 'ex_1', tags: { team: 'billing' } })).token);
+  const tagged = decodeJwt(
+    (
+      await mint({
+        issuer: 'is_x',
+        algorithm: 'RS256',
+        subject: 'cn_x',
+        roleArn,
+        sourceIdentity: 'ex_1',
+        tags: { team: 'billing' },
+      })
+    ).token,
+  );
   t.same(tagged['https://aws.amazon.com/source_identity'], 'ex_1');
   t.same(tagged['https://aws.amazon.com/tags'], { principal_tags: { team: ['billing'] } });
-  t.notOk('https://aws.amazon.com/tags' in decodeJwt((await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn, tags: {} })).token));
+  t.notOk(
+    'https://aws.amazon.com/tags' in
+      decodeJwt((await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn, tags: {} })).token),
+  );
 
   clock.jump(60_000);
-  await t.rejects(mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn }), { code: 'unavailable' }, 'nothing is signed by a wrong clock');
+  await t.rejects(
+    mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn }),
+    { code: 'unavailable' },
+    'nothing is signed by a wrong clock',
+  );
   clock.jump(-60_000);
   await t.rejects(mint({ issuer: 'is_gone', algorithm: 'ES256', subject: 'cn_x', roleArn }), { code: 'unavailable' });
 });
@@ -55,5 +92,8 @@ t.test('discovery has what AWS and OIDC need', async (t) => {
     claims_supported: ['aud', 'iat', 'iss', 'sub'],
   });
   t.notOk('token_endpoint' in connection, 'a connection issuer has no token endpoint');
-  t.match(discoveryDocument(urls, 'platform'), { issuer: issuerUrl, token_endpoint: 'https://internal.example.com/oauth2/token' });
+  t.match(discoveryDocument(urls, 'platform'), {
+    issuer: issuerUrl,
+    token_endpoint: 'https://internal.example.com/oauth2/token',
+  });
 });

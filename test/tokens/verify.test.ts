@@ -18,7 +18,12 @@ async function setUp(t: Parameters<typeof createKeysFixture>[0]) {
   const fixture = await createKeysFixture(t);
   const view = fixture.view();
   await view.refresh();
-  const minting = { issuerUrl, view, clock: fixture.clock, signer: createLocalSigner(fixture.database.db, fixture.kek) };
+  const minting = {
+    issuerUrl,
+    view,
+    clock: fixture.clock,
+    signer: createLocalSigner(fixture.database.db, fixture.kek),
+  };
   const verify = createVerifyWorkloadToken({ issuerUrl, view, clock: fixture.clock });
   const check = (token: string) => verify(token, (aud) => aud === audience, audience);
   const mint = () => mintHostToken(minting, { audience, scope: 'audit:read keys:read' });
@@ -26,8 +31,19 @@ async function setUp(t: Parameters<typeof createKeysFixture>[0]) {
   const forge = async (claims: object, header: object = {}) => {
     const key = fixture.prepared.keys[0];
     const iat = Math.floor(fixture.clock.wall() / 1000);
-    const payload = { iss: issuerUrl, sub: 'wl_x', client_id: 'wl_x', aud: audience, iat, exp: iat + 900, jti: 'j', ...claims };
-    return await new SignJWT(payload).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.kid, ...header } as { alg: string }).sign(key.privateKey);
+    const payload = {
+      iss: issuerUrl,
+      sub: 'wl_x',
+      client_id: 'wl_x',
+      aud: audience,
+      iat,
+      exp: iat + 900,
+      jti: 'j',
+      ...claims,
+    };
+    return await new SignJWT(payload)
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.kid, ...header } as { alg: string })
+      .sign(key.privateKey);
   };
   return { ...fixture, view, minting, check, mint, forge, verify };
 }
@@ -76,14 +92,29 @@ t.test('another key, another algorithm, another kind', async (t) => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const { token } = await mint();
   const [header, payload, signature] = token.split('.') as [string, string, string];
-  const stranger = await new SignJWT({ sub: 'x' }).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: prepared.keys[0].kid }).sign(privateKey);
+  const stranger = await new SignJWT({ sub: 'x' })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: prepared.keys[0].kid })
+    .sign(privateKey);
   await t.rejects(check(stranger), { message: /signature/ });
   const claims = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), sub: 'wl_other' };
-  await t.rejects(check(`${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${signature}`), { message: /signature/ });
-  const hs256 = await new SignJWT({ sub: 'x' }).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: prepared.keys[0].kid }).sign(prepared.keys[0].public);
+  await t.rejects(check(`${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.${signature}`), {
+    message: /signature/,
+  });
+  const hs256 = await new SignJWT({ sub: 'x' })
+    .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: prepared.keys[0].kid })
+    .sign(prepared.keys[0].public);
   await t.rejects(check(hs256), { message: /algorithm/ }, 'the public key as an HMAC secret');
-  const webIdentity = await createMintWebIdentityToken(minting)({ issuer: 'platform', algorithm: 'ES256', subject: 'cn_x', roleArn: 'arn:aws:iam::111122223333:role/r' });
-  await t.rejects(verify(webIdentity.token, () => true, audience), { message: /typ/ }, 'a web identity token is no workload token');
+  const webIdentity = await createMintWebIdentityToken(minting)({
+    issuer: 'platform',
+    algorithm: 'ES256',
+    subject: 'cn_x',
+    roleArn: 'arn:aws:iam::111122223333:role/r',
+  });
+  await t.rejects(
+    verify(webIdentity.token, () => true, audience),
+    { message: /typ/ },
+    'a web identity token is no workload token',
+  );
   t.ok(await check(await forge({})));
 });
 
@@ -97,7 +128,11 @@ t.test('a key verifies until its removal, a revoked one not at all', async (t) =
   clock.step(retirement(LOOPBACK_POLICY, 'workload_token'));
   await view.refresh();
   await t.rejects(check(token), { code: 'invalid_token' });
-  await t.rejects(check(await forge({})), { message: /removed/ }, 'nor a new token by a key that was stolen and is removed');
+  await t.rejects(
+    check(await forge({})),
+    { message: /removed/ },
+    'nor a new token by a key that was stolen and is removed',
+  );
   const next = await mint();
   await revoke(deps, { ring: ringId, kid: next.kid, acceptOutage: true }, SYSTEM);
   await view.refresh();
@@ -106,17 +141,45 @@ t.test('a key verifies until its removal, a revoked one not at all', async (t) =
 
 t.test('audiences', async (t) => {
   const id = `cn_${'a'.repeat(26)}`;
-  t.same(parseAudience(issuerUrl, `${issuerUrl}/v1/connections/${id}/credentials`), { kind: 'connection', connection: id });
-  for (const other of [issuerUrl, `${issuerUrl}/v1/`, `${issuerUrl}/v1/connections/ref/credentials`, `https://evil.example/v1`, `${issuerUrl}.evil/v1`, `${'x'.repeat(issuerUrl.length)}/v1/connections/${id}/credentials`]) {
+  t.same(parseAudience(issuerUrl, `${issuerUrl}/v1/connections/${id}/credentials`), {
+    kind: 'connection',
+    connection: id,
+  });
+  for (const other of [
+    issuerUrl,
+    `${issuerUrl}/v1/`,
+    `${issuerUrl}/v1/connections/ref/credentials`,
+    `https://evil.example/v1`,
+    `${issuerUrl}.evil/v1`,
+    `${'x'.repeat(issuerUrl.length)}/v1/connections/${id}/credentials`,
+  ]) {
     t.equal(parseAudience(issuerUrl, other), undefined, other);
   }
   for (const reserved of [
-    issuerUrl, `${issuerUrl}/`, `${issuerUrl}/anything`, 'id.example.com', 'https://ID.EXAMPLE.COM/x', 'http://id.example.com', 'sts.amazonaws.com', 'https://sts.amazonaws.com', 'https://sts.eu-west-1.amazonaws.com/',
-    'STS.amazonaws.com', 'sts.amazonaws.com.cn', 'https://iam.googleapis.com/projects/1', '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x', 'api://AzureADTokenExchange', 'https://login.microsoftonline.com/x',
+    issuerUrl,
+    `${issuerUrl}/`,
+    `${issuerUrl}/anything`,
+    'id.example.com',
+    'https://ID.EXAMPLE.COM/x',
+    'http://id.example.com',
+    'sts.amazonaws.com',
+    'https://sts.amazonaws.com',
+    'https://sts.eu-west-1.amazonaws.com/',
+    'STS.amazonaws.com',
+    'sts.amazonaws.com.cn',
+    'https://iam.googleapis.com/projects/1',
+    '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x',
+    'api://AzureADTokenExchange',
+    'https://login.microsoftonline.com/x',
   ]) {
     t.ok(isReservedAudience(reserved, issuerUrl), reserved);
   }
-  for (const free of ['https://ledger.example', 'urn:example:ledger', 'https://id.example.community', 'https://my-amazonaws.community']) {
+  for (const free of [
+    'https://ledger.example',
+    'urn:example:ledger',
+    'https://id.example.community',
+    'https://my-amazonaws.community',
+  ]) {
     t.notOk(isReservedAudience(free, issuerUrl), free);
   }
 });

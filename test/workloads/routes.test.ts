@@ -8,12 +8,34 @@ t.test('a workload is registered, read by id and slug, changed, suspended; each 
   const epoch = await api.epoch();
   const jwk = ecJwk();
   const created = await api.call('POST', '/v1/workloads', {
-    ...{ slug: 'billing', description: 'Bills', scopes: ['audit:read'], audiences: ['https://bills.example.com', 'urn:example:bills'] },
+    ...{
+      slug: 'billing',
+      description: 'Bills',
+      scopes: ['audit:read'],
+      audiences: ['https://bills.example.com', 'urn:example:bills'],
+    },
     keys: [{ ...jwk, kid: 'mine', use: 'sig', alg: 'ES256', key_ops: ['verify'], ext: true }],
   });
   t.equal(created.status, 201);
-  t.match(created.body, { id: /^wl_[a-z2-7]{26}$/, slug: 'billing', state: 'active', version: 1, scopes: ['audit:read'] });
-  t.strictSame(Object.keys(created.body).sort(), ['audiences', 'created_at', 'description', 'id', 'keys', 'scopes', 'slug', 'state', 'updated_at', 'version']);
+  t.match(created.body, {
+    id: /^wl_[a-z2-7]{26}$/,
+    slug: 'billing',
+    state: 'active',
+    version: 1,
+    scopes: ['audit:read'],
+  });
+  t.strictSame(Object.keys(created.body).sort(), [
+    'audiences',
+    'created_at',
+    'description',
+    'id',
+    'keys',
+    'scopes',
+    'slug',
+    'state',
+    'updated_at',
+    'version',
+  ]);
   const [key] = created.body.keys;
   t.strictSame(key.jwk, { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y }, 'what describes the key is dropped');
   t.match(key, { kid: /^[A-Za-z0-9_-]{43}$/, alg: 'ES256', created_at: '2026-11-20T12:00:00.000Z', expires_at: null });
@@ -26,13 +48,35 @@ t.test('a workload is registered, read by id and slug, changed, suspended; each 
   refused(t, await api.call('GET', '/v1/workloads/nobody'), 404, 'not_found');
   refused(t, await api.call('PATCH', '/v1/workloads/nobody', { description: '' }), 404, 'not_found');
 
-  const changed = await api.call('PATCH', '/v1/workloads/billing', { state: 'suspended', scopes: [], description: 'Off' });
-  t.match(changed, { status: 200, body: { state: 'suspended', scopes: { length: 0 }, description: 'Off', version: 2, audiences: created.body.audiences } });
+  const changed = await api.call('PATCH', '/v1/workloads/billing', {
+    state: 'suspended',
+    scopes: [],
+    description: 'Off',
+  });
+  t.match(changed, {
+    status: 200,
+    body: {
+      state: 'suspended',
+      scopes: { length: 0 },
+      description: 'Off',
+      version: 2,
+      audiences: created.body.audiences,
+    },
+  });
   t.strictSame(changed.body.keys, created.body.keys, 'what is not named stays');
 
   t.match(await api.records('workload.'), [
-    { kind: 'workload.created', actor: 'host', workload: created.body.id, details: { slug: 'billing', scopes: ['audit:read'], kids: [key.kid] } },
-    { kind: 'workload.updated', workload: created.body.id, details: { state: 'suspended', version: 2, description: 'Off' } },
+    {
+      kind: 'workload.created',
+      actor: 'host',
+      workload: created.body.id,
+      details: { slug: 'billing', scopes: ['audit:read'], kids: [key.kid] },
+    },
+    {
+      kind: 'workload.updated',
+      workload: created.body.id,
+      details: { state: 'suspended', version: 2, description: 'Off' },
+    },
   ]);
   t.equal(await api.epoch(), epoch + 2, 'every change bumps the policy epoch');
 });
@@ -71,12 +115,23 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
     t.match(answer, { status: 400, body: { code: /^invalid_(request|key)$/, hint: /\S/ } }, JSON.stringify(body));
   }
   for (const raw of ['{"slug":"two","slug":"three"}', '{"slug":"two","__proto__":{}}', '{', '']) {
-    t.match(await api.call('POST', '/v1/workloads', undefined, { raw }), { status: 400, body: { code: /\S/, hint: /\S/ } }, raw);
+    t.match(
+      await api.call('POST', '/v1/workloads', undefined, { raw }),
+      { status: 400, body: { code: /\S/, hint: /\S/ } },
+      raw,
+    );
   }
   for (const body of [{}, { slug: 'other' }, { keys: [] }, { state: 'gone' }, { version: 3 }]) {
     refused(t, await api.call('PATCH', '/v1/workloads/one', body), 400, 'invalid_request');
   }
-  for (const path of ['/v1/workloads/..%2fone', '/v1/workloads/%00', '/v1/workloads/ONE', '/v1/workloads?limit=0', '/v1/workloads?page=2', '/v1/workloads?limit=1&limit=2']) {
+  for (const path of [
+    '/v1/workloads/..%2fone',
+    '/v1/workloads/%00',
+    '/v1/workloads/ONE',
+    '/v1/workloads?limit=0',
+    '/v1/workloads?page=2',
+    '/v1/workloads?limit=1&limit=2',
+  ]) {
     refused(t, await api.call('GET', path), 400, 'invalid_request', path);
   }
   refused(t, await api.call('GET', '/v1/workloads?cursor=bm9uc2Vuc2U'), 400, 'invalid_cursor');
@@ -85,18 +140,70 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
 
 t.test('audiences: https URLs in one spelling and URNs, none of ours, none of a cloud', async (t) => {
   const api = await openApi(t);
-  for (const audience of ['https://a.example.com', 'https://a.example.com/v1/', 'https://a.example.com:8443/x?y=1', 'urn:example:a']) {
-    t.equal((await api.call('POST', '/v1/workloads', { slug: `ok-${Math.random().toString(36).slice(2)}`, audiences: [audience] })).status, 201, audience);
+  for (const audience of [
+    'https://a.example.com',
+    'https://a.example.com/v1/',
+    'https://a.example.com:8443/x?y=1',
+    'urn:example:a',
+  ]) {
+    t.equal(
+      (
+        await api.call('POST', '/v1/workloads', {
+          slug: `ok-${Math.random().toString(36).slice(2)}`,
+          audiences: [audience],
+        })
+      ).status,
+      201,
+      audience,
+    );
   }
   await api.call('POST', '/v1/workloads', { slug: 'one' });
   for (const audience of [
-    ...['http://a.example.com', 'a.example.com', 'https://A.example.com', 'https://a.example.com:443', 'https://u:p@a.example.com', 'https://a.example.com/x/../y'],
-    ...['https://a.example.com/#f', 'https://a.example.com./', 'URN:example:a', 'urn:a', 'https://', 'sts.amazonaws.com', '//iam.googleapis.com/x'],
-    ...['https://id.example.com', 'https://id.example.com/v1', 'https://id.example.com/oauth2/token', 'https://id.example.com/', 'https://ID.example.com/v1'],
-    ...['https://sts.amazonaws.com', 'https://sts.eu-west-1.amazonaws.com', 'https://iam.googleapis.com/x', 'api://AzureADTokenExchange'],
+    ...[
+      'http://a.example.com',
+      'a.example.com',
+      'https://A.example.com',
+      'https://a.example.com:443',
+      'https://u:p@a.example.com',
+      'https://a.example.com/x/../y',
+    ],
+    ...[
+      'https://a.example.com/#f',
+      'https://a.example.com./',
+      'URN:example:a',
+      'urn:a',
+      'https://',
+      'sts.amazonaws.com',
+      '//iam.googleapis.com/x',
+    ],
+    ...[
+      'https://id.example.com',
+      'https://id.example.com/v1',
+      'https://id.example.com/oauth2/token',
+      'https://id.example.com/',
+      'https://ID.example.com/v1',
+    ],
+    ...[
+      'https://sts.amazonaws.com',
+      'https://sts.eu-west-1.amazonaws.com',
+      'https://iam.googleapis.com/x',
+      'api://AzureADTokenExchange',
+    ],
   ]) {
-    refused(t, await api.call('POST', '/v1/workloads', { slug: 'two', audiences: [audience] }), 400, 'audience_refused', audience);
-    refused(t, await api.call('PATCH', '/v1/workloads/one', { audiences: [audience] }), 400, 'audience_refused', `${audience}, in a change`);
+    refused(
+      t,
+      await api.call('POST', '/v1/workloads', { slug: 'two', audiences: [audience] }),
+      400,
+      'audience_refused',
+      audience,
+    );
+    refused(
+      t,
+      await api.call('PATCH', '/v1/workloads/one', { audiences: [audience] }),
+      400,
+      'audience_refused',
+      `${audience}, in a change`,
+    );
   }
 });
 
@@ -105,7 +212,10 @@ t.test('keys that nobody should register', async (t) => {
   await api.call('POST', '/v1/workloads', { slug: 'one' });
   const ec = ecJwk();
   const rsa = (modulusLength: number, publicExponent = 65537): Record<string, string> =>
-    generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey.export({ format: 'jwk' }) as Record<string, string>;
+    generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey.export({ format: 'jwk' }) as Record<
+      string,
+      string
+    >;
   const good = rsa(2048);
   const secret = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
   const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' });
@@ -113,17 +223,45 @@ t.test('keys that nobody should register', async (t) => {
     ['a point off the curve', { ...ec, y: ec.x }],
     ['P-384', p384],
     ['a padded coordinate', { ...ec, x: `${ec.x}=` }],
-    ['another spelling of the last bits', { ...ec, x: `${(ec.x as string).slice(0, -1)}${nextLetter((ec.x as string).at(-1) as string)}` }],
+    [
+      'another spelling of the last bits',
+      { ...ec, x: `${(ec.x as string).slice(0, -1)}${nextLetter((ec.x as string).at(-1) as string)}` },
+    ],
     ['a coordinate missing', { kty: 'EC', crv: 'P-256', x: ec.x }],
     ['a short coordinate', { ...ec, x: Buffer.alloc(31, 1).toString('base64url') }],
     ['another algorithm', { ...ec, alg: 'RS256' }],
     ['RSA of 1024 bits', rsa(1024)],
-    ['RSA of 2047 bits', { ...good, n: Buffer.from(good.n as string, 'base64url').fill(0x7f, 0, 1).toString('base64url') }],
-    ['RSA of 4097 bits', { ...good, n: Buffer.concat([Buffer.from([1]), Buffer.alloc(511, 7), Buffer.from([7])]).toString('base64url') }],
+    [
+      'RSA of 2047 bits',
+      {
+        ...good,
+        n: Buffer.from(good.n as string, 'base64url')
+          .fill(0x7f, 0, 1)
+          .toString('base64url'),
+      },
+    ],
+    [
+      'RSA of 4097 bits',
+      { ...good, n: Buffer.concat([Buffer.from([1]), Buffer.alloc(511, 7), Buffer.from([7])]).toString('base64url') },
+    ],
     ['RSA with exponent 3', rsa(2048, 3)],
     ['RSA with exponent 1', { ...good, e: 'AQ' }],
-    ['an even modulus', { ...good, n: Buffer.from(good.n as string, 'base64url').fill(0, 255).toString('base64url') }],
-    ['a leading zero', { ...good, n: Buffer.concat([Buffer.alloc(1), Buffer.from(good.n as string, 'base64url')]).toString('base64url') }],
+    [
+      'an even modulus',
+      {
+        ...good,
+        n: Buffer.from(good.n as string, 'base64url')
+          .fill(0, 255)
+          .toString('base64url'),
+      },
+    ],
+    [
+      'a leading zero',
+      {
+        ...good,
+        n: Buffer.concat([Buffer.alloc(1), Buffer.from(good.n as string, 'base64url')]).toString('base64url'),
+      },
+    ],
     ['members of both kinds', { ...good, x: ec.x }],
     ['Ed25519', generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })],
     ['a URL to fetch it from', { ...ec, x5u: 'https://keys.example.com' }],
@@ -132,12 +270,18 @@ t.test('keys that nobody should register', async (t) => {
     ['a private key', secret],
   ];
   for (const [name, jwk] of bad) {
-    for (const [url, body] of [['/v1/workloads/one/keys', { jwk }], ['/v1/workloads', { slug: 'two', keys: [jwk] }]] as const) {
+    for (const [url, body] of [
+      ['/v1/workloads/one/keys', { jwk }],
+      ['/v1/workloads', { slug: 'two', keys: [jwk] }],
+    ] as const) {
       const answer = await api.call('POST', url, body);
       t.match(answer, { status: 400, body: { code: /^invalid_(key|request)$/, hint: /\S/ } }, name);
     }
   }
-  for (const [url, body] of [['/v1/workloads/one/keys', { jwk: secret }], ['/v1/workloads', { slug: 'two', keys: [ec, secret] }]] as const) {
+  for (const [url, body] of [
+    ['/v1/workloads/one/keys', { jwk: secret }],
+    ['/v1/workloads', { slug: 'two', keys: [ec, secret] }],
+  ] as const) {
     const answer = await api.call('POST', url, body);
     refused(t, answer, 400, 'invalid_key');
     t.match(answer.body.detail, /private members: d\./, 'by name');
@@ -162,10 +306,18 @@ t.test('Idempotency-Key: one workload, the same answer; another request with it 
   t.equal((await api.records('workload.created')).length, 1);
   refused(t, await api.call('POST', '/v1/workloads', { slug: 'two' }, { headers }), 422, 'idempotency_key_reused');
   const other = { as: { kind: 'administrator', id: 'ad_other' }, headers } as const;
-  t.equal((await api.call('POST', '/v1/workloads', { slug: 'two' }, other)).status, 201, "another actor's keys are its own");
+  t.equal(
+    (await api.call('POST', '/v1/workloads', { slug: 'two' }, other)).status,
+    201,
+    "another actor's keys are its own",
+  );
   const failed = { headers: { 'idempotency-key': 'k-2' } };
   refused(t, await api.call('POST', '/v1/workloads', { slug: 'one' }, failed), 409, 'slug_taken');
-  t.equal((await api.call('POST', '/v1/workloads', { slug: 'three' }, failed)).status, 201, 'a refusal does not take the key');
+  t.equal(
+    (await api.call('POST', '/v1/workloads', { slug: 'three' }, failed)).status,
+    201,
+    'a refusal does not take the key',
+  );
   const key = { jwk: ecJwk() };
   const added = await api.call('POST', '/v1/workloads/one/keys', key, { headers: { 'idempotency-key': 'k-3' } });
   const repeated = await api.call('POST', '/v1/workloads/one/keys', key, { headers: { 'idempotency-key': 'k-3' } });
