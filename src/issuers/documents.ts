@@ -1,7 +1,7 @@
 // Discovery and JWKS: pure functions of configuration and ring. AWS names what it needs of them; OIDC wants RS256 listed.
 import { createHash } from 'node:crypto';
 import { publishedJwk } from '../keys/algorithms.ts';
-import type { Ring } from '../keys/store.ts';
+import type { Ring } from '../keys/facts.ts';
 import { publishedKeys } from '../keys/timeline.ts';
 
 /** The issuer id of the platform itself. */

@@ -1,6 +1,6 @@
 // Documents as text, each rendered once: a JWKS stands until its rings change, or a key of it leaves by time.
 import { LRUCache } from 'lru-cache';
-import type { Ring } from '../keys/store.ts';
+import type { Ring } from '../keys/facts.ts';
 import { discoveryDocument, entityTag, type IssuerUrls, jwksDocument } from './documents.ts';
 
 export interface Rendered {

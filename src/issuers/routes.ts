@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { Problem, unavailable } from '../errors.ts';
 import { idPattern } from '../ids.ts';
 import { maxAgeSeconds } from '../keys/policy.ts';
-import type { Ring } from '../keys/store.ts';
+import type { Ring } from '../keys/facts.ts';
 import type { RingView } from '../keys/view.ts';
 import { type IssuerUrls, PLATFORM } from './documents.ts';
 import { answerPlainRequests } from './plain-request.ts';
@@ -50,7 +50,7 @@ export function registerIssuerRoutes(
   async function findRings(issuer: string): Promise<readonly Ring[]> {
     if (!view.mayServe()) throw unavailable('The view of the signing keys is too old to be served.');
     const rings = view.find(issuer) ?? (await view.load(issuer));
-    if (!rings) throw new Problem('not_found', 'There is no such issuer.');
+    if (!rings) throw new Problem('not_found', 'There is no such issuer.', { hint: 'The path is that of a connection: /c/<its issuer id>.' });
     return rings;
   }
 

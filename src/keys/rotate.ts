@@ -5,6 +5,7 @@ import { Problem } from '../errors.ts';
 import { readPolicy } from './policies.ts';
 import { destruction, type KeyPolicy, MAX_KEYS, retirement, seasoning } from './policy.ts';
 import type { PreparedKey, Rings } from './rings.ts';
+import * as facts from './facts.ts';
 import * as store from './store.ts';
 import { activeKey, nextRotationAt, publishedKeys, seasonedAt, standbyKey } from './timeline.ts';
 
@@ -30,7 +31,7 @@ export interface RotateDeps {
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 interface Locked {
-  ring: store.Ring;
+  ring: facts.Ring;
   policy: KeyPolicy;
   now: number;
 }
@@ -39,7 +40,7 @@ interface Locked {
 async function lock(trx: Transaction, id: string, readClock: store.ReadClock): Promise<Locked> {
   const row = await store.lockRing(trx, id);
   if (!row) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
-  const ring = { ...row, keys: await store.listRingKeys(trx, id) };
+  const ring = { ...row, keys: await facts.listRingKeys(trx, id) };
   const now = await readClock(trx);
   return { ring, policy: await readPolicy(trx, now), now };
 }
@@ -110,7 +111,7 @@ function recorded(kind: string, rotated: Rotated): Done<Rotated> {
  * @throws Problem `standby_unseasoned`, `ring_held`, `ring_full`, `not_found`
  */
 export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): Promise<Rotated> {
-  const found = await store.findRing(deps.db, ring);
+  const found = await facts.findRing(deps.db, ring);
   if (!found)
     throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const next = await deps.rings.prepareKey(found.algorithm);
@@ -142,7 +143,7 @@ export async function queueRotation(
 
 /** One due ring, from the queue. @returns undefined when another replica was faster or its conditions do not hold yet. */
 export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): Promise<Rotated | undefined> {
-  const found = await store.findRing(deps.db, ring);
+  const found = await facts.findRing(deps.db, ring);
   if (!found) return undefined;
   const next = await deps.rings.prepareKey(found.algorithm);
   const rotated = await deps.act<Rotated | undefined>(actor, async (trx) => {
@@ -183,7 +184,7 @@ export async function revoke(
   input: { ring: string; kid: string; acceptOutage: boolean },
   actor: Actor,
 ): Promise<Revoked> {
-  const found = await store.findRing(deps.db, input.ring);
+  const found = await facts.findRing(deps.db, input.ring);
   if (!found)
     throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const next = await deps.rings.prepareKey(found.algorithm);
@@ -194,7 +195,7 @@ export async function revoke(
     if (!key)
       throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
     if (key.revokedAt !== undefined)
-      throw new Problem('key_revoked', 'This key is revoked already.', { extra: { revoked_at: iso(key.revokedAt) } });
+      throw new Problem('key_revoked', 'This key is revoked already.', { hint: 'Nothing more is to be done.', extra: { revoked_at: iso(key.revokedAt) } });
     const standby = standbyKey(ring.keys, now);
     const isActive = activeKey(ring.keys, now)?.kid === key.kid;
     const isStandby = standby?.kid === key.kid;

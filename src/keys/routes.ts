@@ -8,7 +8,7 @@ import { listPolicyVersions, readPolicy } from './policies.ts';
 import { type KeyPolicy, retirement, seasoning } from './policy.ts';
 import { queueRotation, type RotateDeps, revoke, rotateNow } from './rotate.ts';
 import * as schema from './schema.ts';
-import * as store from './store.ts';
+import * as facts from './facts.ts';
 import { activeKey, keyState, nextRotationAt, seasonedAt, standbyKey } from './timeline.ts';
 
 export interface KeyRoutesDeps extends RotateDeps {
@@ -20,7 +20,7 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 const optional = (name: string, ms: number | undefined): object => (ms === undefined ? {} : { [name]: iso(ms) });
 const tags = ['keys'];
 
-function toRing(ring: store.Ring, policy: KeyPolicy, now: number, issuerUrl: string): Static<typeof schema.Ring> {
+function toRing(ring: facts.Ring, policy: KeyPolicy, now: number, issuerUrl: string): Static<typeof schema.Ring> {
   const active = activeKey(ring.keys, now);
   const standby = standbyKey(ring.keys, now);
   const next =
@@ -51,7 +51,7 @@ async function showRings(
 ): Promise<Static<typeof schema.Ring>[]> {
   const now = await readClock(db);
   const policy = await readPolicy(db, now);
-  const rings = await Promise.all(ids.map((id) => store.findRing(db, id)));
+  const rings = await Promise.all(ids.map((id) => facts.findRing(db, id)));
   return rings.flatMap((ring) => (ring ? [toRing(ring, policy, now, issuerUrlOf(ring.issuer))] : []));
 }
 
@@ -61,18 +61,18 @@ async function resolveRing(
   issuer: string,
   algorithm?: 'ES256' | 'RS256',
 ): Promise<string> {
-  const rings = await store.listIssuerRings(db, issuer, await readClock(db));
+  const rings = await facts.listIssuerRings(db, issuer, await readClock(db));
   const found = algorithm ? rings.find((ring) => ring.algorithm === algorithm) : rings[0];
   if (!found)
     throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   if (!algorithm && rings.length > 1)
-    throw new Problem('invalid_request', 'This issuer has several rings: name the algorithm.');
+    throw new Problem('invalid_request', 'This issuer has several rings.', { hint: 'Name the algorithm.' });
   return found.id;
 }
 
 async function resolveRingOfKey({ db, readClock }: KeyRoutesDeps, issuer: string, kid: string): Promise<string> {
-  for (const ring of await store.listIssuerRings(db, issuer, await readClock(db))) {
-    if ((await store.listRingKeys(db, ring.id)).some((key) => key.kid === kid)) return ring.id;
+  for (const ring of await facts.listIssuerRings(db, issuer, await readClock(db))) {
+    if ((await facts.listRingKeys(db, ring.id)).some((key) => key.kid === kid)) return ring.id;
   }
   throw new Problem('not_found', 'This issuer has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
 }
@@ -94,7 +94,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     },
     async (request) => {
       const { limit = 50, cursor } = request.query as { limit?: number; cursor?: string };
-      const rows = await store.listRings(db, decodeCursor(cursor, 1)?.[0], limit + 1);
+      const rows = await facts.listRings(db, decodeCursor(cursor, 1)?.[0], limit + 1);
       const page = toPage(
         rows,
         limit,
@@ -119,7 +119,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
     },
     async (request) => {
       const { issuer } = request.params as Static<typeof schema.IssuerParams>;
-      const rings = await store.listIssuerRings(db, issuer, await readClock(db));
+      const rings = await facts.listIssuerRings(db, issuer, await readClock(db));
       if (rings.length === 0)
         throw new Problem('not_found', 'There is no such issuer.', { hint: 'List the rings with GET /v1/keys.' });
       return {

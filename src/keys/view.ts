@@ -4,7 +4,8 @@ import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { effectivePolicy, type KeyPolicy, type PolicyVersion } from './policy.ts';
 import { listPolicyVersions } from './policies.ts';
-import { listChangedRings, listIssuerRings, type ReadClock, type Ring } from './store.ts';
+import { listChangedRings, listIssuerRings, type Ring } from './facts.ts';
+import { type ReadClock } from './store.ts';
 
 export interface RingView {
   /** The rings of an issuer, from memory; undefined when this process does not know it. */

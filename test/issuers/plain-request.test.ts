@@ -8,7 +8,7 @@ import { createServer } from '../../src/http/server.ts';
 import { createRenderedDocuments } from '../../src/issuers/rendered.ts';
 import { registerIssuerRoutes } from '../../src/issuers/routes.ts';
 import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
-import type { Ring, RingKey } from '../../src/keys/store.ts';
+import type { Ring, RingKey } from '../../src/keys/facts.ts';
 import type { RingView } from '../../src/keys/view.ts';
 
 const urls = { issuerUrl: 'http://id.test', internalUrl: 'http://internal.test' };

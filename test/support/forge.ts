@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { loadKek } from '../../src/keys/kek.ts';
-import { findRing } from '../../src/keys/store.ts';
+import { findRing } from '../../src/keys/facts.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
 import type { TestService } from './service.ts';
 

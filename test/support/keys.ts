@@ -13,7 +13,8 @@ import { seedPolicy } from '../../src/keys/policies.ts';
 import { type KeyPolicy, LOOPBACK_POLICY } from '../../src/keys/policy.ts';
 import { createRings, type PreparedRing, type Rings } from '../../src/keys/rings.ts';
 import type { RotateDeps } from '../../src/keys/rotate.ts';
-import { findRing, type Ring, ringId } from '../../src/keys/store.ts';
+import { findRing, type Ring } from '../../src/keys/facts.ts';
+import { ringId } from '../../src/keys/store.ts';
 import { createRingView, type RingView } from '../../src/keys/view.ts';
 import { openTestDatabase } from './databases.ts';
 

@@ -1,0 +1,134 @@
+// Reading the facts of rings: one ring whole, what changed since a view was taken, an issuer that a process has not met.
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.ts';
+import type { Algorithm } from './algorithms.ts';
+import type { Purpose } from './policy.ts';
+import type { ReadClock } from './store.ts';
+import type { KeyFacts } from './timeline.ts';
+
+export interface RingKey extends KeyFacts {
+  public: Uint8Array;
+}
+
+export interface Ring {
+  id: string;
+  issuer: string;
+  algorithm: Algorithm;
+  purpose: Purpose;
+  heldUntil?: number | undefined;
+  keys: RingKey[];
+}
+
+const KEYS = `
+  select k.kid, k.ring, k.published_at, k.born_with_ring, k.public,
+         a.seq, a.signs_from, s.predecessor_removed_at, s.predecessor_destroyed_at, r.at as revoked_at
+  from signing_keys k
+  left join activations a on a.kid = k.kid
+  left join activations s on s.ring = a.ring and s.seq = a.seq + 1
+  left join revocations r on r.kid = k.kid`;
+
+interface KeyRow {
+  kid: string;
+  ring: string;
+  published_at: Date;
+  born_with_ring: boolean;
+  public: Buffer;
+  seq: number | null;
+  signs_from: Date | null;
+  predecessor_removed_at: Date | null;
+  predecessor_destroyed_at: Date | null;
+  revoked_at: Date | null;
+}
+
+function toKey(row: KeyRow): RingKey {
+  return {
+    kid: row.kid,
+    publishedAt: row.published_at.getTime(),
+    bornWithRing: row.born_with_ring,
+    // A copy: a slice would keep the whole network buffer alive in the view.
+    public: Uint8Array.from(row.public),
+    seq: row.seq ?? undefined,
+    signsFrom: row.signs_from?.getTime(),
+    removedAt: row.predecessor_removed_at?.getTime(),
+    destroyedAt: row.predecessor_destroyed_at?.getTime(),
+    revokedAt: row.revoked_at?.getTime(),
+  };
+}
+
+/** Every fact about one ring, oldest key first: for its timeline, and for decisions under its lock. */
+export async function listRingKeys(db: Db, ring: string): Promise<RingKey[]> {
+  const rows =
+    await sql<KeyRow>`${sql.raw(KEYS)} where k.ring = ${ring} order by k.published_at, a.seq nulls last`.execute(db);
+  return rows.rows.map(toKey);
+}
+
+export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
+  const row = await db
+    .selectFrom('rings')
+    .select(['id', 'issuer', 'algorithm', 'purpose'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (!row) return undefined;
+  const hold = await db
+    .selectFrom('holds')
+    .select('until')
+    .where('ring', '=', id)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return { ...row, heldUntil: hold?.until.getTime(), keys: await listRingKeys(db, id) };
+}
+
+export interface RingChanges {
+  rings: Ring[];
+  /** Transactions from this one on may not have been visible: the next read starts here. */
+  horizon: string;
+  /** The database's clock when it answered. */
+  now: number;
+}
+
+/** The keys that may be published at `now` or later, of the rings that `condition` selects. */
+async function listPublishable(db: Db, condition: ReturnType<typeof sql>, now: number): Promise<Ring[]> {
+  const rings = await sql<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }>`
+    select r.id, r.issuer, r.algorithm, r.purpose from rings r where ${condition}`.execute(db);
+  if (rings.rows.length === 0) return [];
+  const keys = await sql<KeyRow>`
+    ${sql.raw(KEYS)} where k.ring in (select r.id from rings r where ${condition})
+      and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > ${new Date(now).toISOString()}::timestamptz)`.execute(
+    db,
+  );
+  const byId = new Map<string, Ring>(rings.rows.map((row) => [row.id, { ...row, keys: [] }]));
+  for (const row of keys.rows) byId.get(row.ring)?.keys.push(toKey(row));
+  return [...byId.values()];
+}
+
+/** What changed since a horizon ('0' for everything), in one snapshot. */
+export async function listChangedRings(db: Db, horizon: string, clock: ReadClock): Promise<RingChanges> {
+  return await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async (trx) => {
+      const now = await clock(trx);
+      const snapshot = await sql<{
+        horizon: string;
+      }>`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(trx);
+      const rings = await listPublishable(trx, sql`r.changed_xid >= ${horizon}::xid8`, now);
+      return { rings, horizon: (snapshot.rows[0] as { horizon: string }).horizon, now };
+    });
+}
+
+/** The rings of one issuer, for an id that this process has not met. */
+export async function listIssuerRings(db: Db, issuer: string, now: number): Promise<Ring[]> {
+  return await listPublishable(db, sql`r.issuer = ${issuer}`, now);
+}
+
+/** A page of rings by id. */
+export async function listRings(
+  db: Db,
+  after: string | undefined,
+  limit: number,
+): Promise<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }[]> {
+  let query = db.selectFrom('rings').select(['id', 'issuer', 'algorithm', 'purpose']).orderBy('id').limit(limit);
+  if (after !== undefined) query = query.where('id', '>', after);
+  return await query.execute();
+}
