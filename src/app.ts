@@ -10,6 +10,7 @@ import { type ConnectionDependencies, registerConnectionRoutes } from './connect
 import { type CredentialsRoutesDeps, registerCredentialsRoutes } from './credentials/routes.ts';
 import { type GrantDependencies, registerGrantRoutes } from './grants/routes.ts';
 import type { Caller } from './http/caller.ts';
+import { closeAsTheyIdle } from './http/closing.ts';
 import { registerHealthRoutes, type Readiness } from './http/health.ts';
 import { sendProblem, toProblem } from './http/problems.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
@@ -120,5 +121,6 @@ export async function buildListeners(
 
   const host = createServer(options.internal);
   registerHostRoutes(host, deps.host);
+  for (const server of [internal, strangers, host]) if (server) closeAsTheyIdle(server);
   return { public: strangers, internal, host };
 }
