@@ -3,7 +3,7 @@ import { keepTokenFile } from './container-token.ts';
 import { forgetAws } from './environment.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { type DemoOptions, HELP, readOptions } from './options.ts';
-import { type Outcome, outcomeLine, settle } from './outcome.ts';
+import { INTERRUPTED, type Outcome, outcomeLine, settle } from './outcome.ts';
 import { createRunner, describeFault, type Runner } from './runner.ts';
 import { createScreen, duration, type Screen } from './screen.ts';
 import { createStage, type Stage } from './stage.ts';
@@ -40,7 +40,8 @@ async function flow(
 function sumUp({ scene, steps }: Runner, outcome: Outcome<Played>): void {
   const ms = steps.reduce((sum, step) => sum + step.ms, 0);
   if (outcome.ok) scene(`Every step held: ${steps.length} steps in ${duration(ms)}.`);
-  else scene(`Not every step held: ${outcome.failed}. ${outcome.error}`);
+  else
+    scene(`Not every step held: ${outcome.failed} ${outcome.exitCode === INTERRUPTED ? 'was interrupted' : 'failed'}.`);
 }
 
 /** Until somebody ends it, or the service ends by itself. @returns the exit code */

@@ -9,8 +9,8 @@ export interface Facts {
 
 export type Outcome<T> = { ok: true; result: T } | { ok: false; failed: string; error: string; exitCode: number };
 
-/** As a shell has it: 128 and the number of SIGINT. */
-const INTERRUPTED = 130;
+/** The exit code as a shell has it: 128 and the number of SIGINT. */
+export const INTERRUPTED = 130;
 
 /** @param interrupted resolves with why, where somebody stops it */
 export async function settle<T>(runner: Runner, flow: Promise<T>, interrupted: Promise<string>): Promise<Outcome<T>> {

@@ -90,8 +90,9 @@ export function createScreen(output: Output, env: NodeJS.ProcessEnv): Screen {
     scene: (text) => print(`\n${paint('bold', text)}`),
     begin: lively ? beginLively : beginPlain,
     note: (text, format = 'dim') => {
-      for (const line of wrap(clean(text), width() - 6))
+      for (const line of text.split('\n').flatMap((part) => wrap(clean(part), width() - 6))) {
         print(`      ${format === 'plain' ? line : paint(format, line)}`);
+      }
     },
     block: (text) => print(text),
   };

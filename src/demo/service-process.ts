@@ -26,7 +26,6 @@ export interface ServiceProcess {
   pid: number;
   /** Resolves when the process has ended; with its code, or the signal's name. */
   ended: Promise<string>;
-  stop(): Promise<void>;
 }
 
 async function freePort(): Promise<number> {
@@ -64,41 +63,49 @@ function launch(url: string, folders: ServiceFolders, stsUrl: string): ChildProc
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
-  const answer = await send({ method: 'GET', url: `${url}/readyz?capability=tokens`, deadline: 2000 }).catch(
-    () => undefined,
-  );
-  return answer?.status === 200;
+/** It listens, on its socket too, and has said so: from then on it stops in order when it is told to. */
+async function isReady(url: string, logFile: string): Promise<boolean> {
+  if (!readFileSync(logFile, 'utf8').includes('"msg":"ready"')) return false;
+  const answer = await send({ method: 'GET', url: `${url}/readyz?capability=tokens`, deadline: 2000 });
+  return answer.status === 200;
 }
 
-async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
+async function stop(child: ChildProcess, ended: Promise<string>): Promise<string> {
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  const how = await ended;
-  clearTimeout(timer);
-  if (how !== '0') throw new Error(`The service did not stop in order (${how}).`);
+  return await ended.finally(() => clearTimeout(timer));
 }
 
-/** @throws Error with what the service logged, where it ends instead of getting ready. */
-export async function startServiceProcess(folders: ServiceFolders, stsUrl: string): Promise<ServiceProcess> {
+/**
+ * @param onEnd takes what stops it, at once: somebody may end the demo while the service starts
+ * @throws Error with what the service logged, where it ends instead of getting ready
+ */
+export async function startServiceProcess(
+  folders: ServiceFolders,
+  stsUrl: string,
+  onEnd: (end: () => Promise<void>) => void,
+): Promise<ServiceProcess> {
   for (let tried = 1; ; tried += 1) {
     const url = `http://127.0.0.1:${await freePort()}`;
     const child = launch(url, folders, stsUrl);
     const ended = once(child, 'exit').then(([code, signal]) => String(code ?? signal));
-    let how: string | undefined;
+    let [ready, how]: [boolean, string | undefined] = [false, undefined];
     void ended.then((text) => (how = text));
+    onEnd(async () => {
+      const text = await stop(child, ended);
+      if (ready && text !== '0') throw new Error(`The service did not stop in order (${text}).`);
+    });
     const deadline = performance.now() + READY_MS;
     while (how === undefined && performance.now() < deadline) {
-      if (await isReady(url)) return { url, pid: child.pid ?? 0, ended, stop: () => stop(child, ended) };
+      ready = await isReady(url, folders.logFile);
+      if (ready) return { url, pid: child.pid ?? 0, ended };
       await Promise.race([ended, delay(50)]);
     }
-    child.kill('SIGKILL');
-    await ended;
     const said = lastLines(folders.logFile);
     if (how === undefined)
       throw new Error(`The service was not ready within ${READY_MS / 1000} s. It logged:\n${said}`);
-    if (!/EADDRINUSE/.test(said) || tried === PORTS_TRIED)
+    if (!/EADDRINUSE/.test(said) || tried === PORTS_TRIED) {
       throw new Error(`The service ended (${how}). It logged:\n${said}`);
+    }
   }
 }

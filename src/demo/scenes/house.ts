@@ -32,8 +32,7 @@ export async function openSandbox(stage: Stage, tell: Tell): Promise<Sandbox> {
 }
 
 export async function openService(stage: Stage, sandbox: Sandbox, tell: Tell): Promise<ServiceProcess> {
-  const service = await startServiceProcess(stage, sandbox.url);
-  stage.onEnd(() => service.stop());
+  const service = await startServiceProcess(stage, sandbox.url, stage.onEnd);
   tell(`${service.url}, process ${service.pid}; it reaches STS at ${sandbox.url}`);
   return service;
 }
