@@ -21,9 +21,22 @@ function base32(bytes: Uint8Array): string {
   return bits > 0 ? out + ALPHABET[(value << (5 - bits)) & 31] : out;
 }
 
+const BYTES = 16;
+/** Random bytes drawn ahead of their use, because a draw costs more than an identifier; each is used once. */
+const drawn = { bytes: new Uint8Array(0), next: 0 };
+
+function drawBytes(): Uint8Array {
+  if (drawn.next === drawn.bytes.length) {
+    drawn.bytes = randomBytes(BYTES * 128);
+    drawn.next = 0;
+  }
+  drawn.next += BYTES;
+  return drawn.bytes.subarray(drawn.next - BYTES, drawn.next);
+}
+
 /** A new identifier, e.g. `cn_` and 26 characters of `[a-z2-7]`. Never reused. */
 export function createId(prefix: IdPrefix): string {
-  return `${prefix}_${base32(randomBytes(16))}`;
+  return `${prefix}_${base32(drawBytes())}`;
 }
 
 /** The pattern of an identifier of this kind, as JSON Schema and CloudFormation both take it. */

@@ -17,17 +17,23 @@ export async function ensurePartitions(db: Db, at: Date): Promise<void> {
   }
 }
 
-export async function insertRows(trx: Transaction, rows: readonly ChainedRow[]): Promise<void> {
-  if (rows.length === 0) return;
+const KEY_ORDER = sql`order by keys.issuer, keys.jti`;
+const ROW_COLUMNS = sql`month, stream, seq, at, kind, actor, workload, connection, exchange, row, hash`;
+
+/** Rows as a table to select from: ROW_COLUMNS, in that order. */
+function rowsTable(rows: readonly ChainedRow[]) {
   const records = rows.map(({ month, stream, seq, at, entry, row, hash }) => ({
     ...{ month, stream, seq, at, row, hash: hash.toString('hex'), kind: entry.kind },
     ...{ actor: entry.actor, workload: entry.workload, connection: entry.connection, exchange: entry.exchange },
   }));
-  await sql`
-    insert into audit (month, stream, seq, at, kind, actor, workload, connection, exchange, row, hash)
+  return sql`(
     select r.month, r.stream, r.seq, r.at, r.kind, r.actor, r.workload, r.connection, r.exchange, r.row, decode(r.hash, 'hex')
     from json_to_recordset(${JSON.stringify(records)}::json) as r (month date, stream text, seq bigint, at timestamptz,
-      kind text, actor text, workload text, connection text, exchange text, row text, hash text)`.execute(trx);
+      kind text, actor text, workload text, connection text, exchange text, row text, hash text)) as rows`;
+}
+
+export async function insertRows(trx: Transaction, rows: readonly ChainedRow[]): Promise<void> {
+  if (rows.length > 0) await sql`insert into audit (${ROW_COLUMNS}) select rows.* from ${rowsTable(rows)}`.execute(trx);
 }
 
 /** The last row of a stream, or undefined where none was committed. */
@@ -44,7 +50,12 @@ export async function findHead(db: Db, month: string, stream: string): Promise<H
 
 /** Reads the policy epoch so that no change of what decisions rest on can commit before this transaction does. */
 export async function lockEpoch(trx: Transaction): Promise<number> {
-  const row = await trx.selectFrom('policy_epoch').select('epoch').where('id', '=', 1).forShare().executeTakeFirstOrThrow();
+  const row = await trx
+    .selectFrom('policy_epoch')
+    .select('epoch')
+    .where('id', '=', 1)
+    .forShare()
+    .executeTakeFirstOrThrow();
   return row.epoch;
 }
 
@@ -54,21 +65,54 @@ export async function lockEpoch(trx: Transaction): Promise<number> {
  */
 export async function bumpEpoch(trx: Transaction): Promise<void> {
   await sql`lock table policy_epoch in exclusive mode`.execute(trx);
-  await trx.updateTable('policy_epoch').set((eb) => ({ epoch: eb('epoch', '+', 1) })).where('id', '=', 1).execute();
+  await trx
+    .updateTable('policy_epoch')
+    .set((eb) => ({ epoch: eb('epoch', '+', 1) }))
+    .where('id', '=', 1)
+    .execute();
+}
+
+/** Replay keys as a table to select from; inserted in KEY_ORDER, so that two processes do not wait for each other. */
+function replayKeysTable(keys: readonly ReplayKey[]) {
+  const records = keys.map((key) => ({ issuer: key.issuer, jti: key.jti, expires_at: key.expiresAt.toISOString() }));
+  return sql`(
+    select r.issuer, r.jti, r.expires_at
+    from json_to_recordset(${JSON.stringify(records)}::json) as r (issuer text, jti text, expires_at timestamptz)) as keys`;
 }
 
 /** Inserts replay keys; @returns those that were new, as `issuer\njti`. */
 export async function insertReplayKeys(trx: Transaction, keys: readonly ReplayKey[]): Promise<Set<string>> {
   if (keys.length === 0) return new Set();
-  const records = keys.map((key) => ({ issuer: key.issuer, jti: key.jti, expires_at: key.expiresAt.toISOString() }));
   const inserted = await sql<{ issuer: string; jti: string }>`
-    insert into replay_keys (issuer, jti, expires_at)
-    select r.issuer, r.jti, r.expires_at
-    from json_to_recordset(${JSON.stringify(records)}::json) as r (issuer text, jti text, expires_at timestamptz)
-    order by r.issuer, r.jti
+    insert into replay_keys (issuer, jti, expires_at) select keys.* from ${replayKeysTable(keys)} ${KEY_ORDER}
     on conflict do nothing
     returning issuer, jti`.execute(trx);
   return new Set(inserted.rows.map((row) => `${row.issuer}\n${row.jti}`));
+}
+
+/**
+ * The plain case in one statement, so in one transaction and one round trip: every key is new, and the epoch stands,
+ * read FOR SHARE as `lockEpoch` does.
+ * @returns the epoch as it stands; where it is another than `epoch`, nothing was written.
+ * @throws the database's unique_violation where a key was taken; nothing was written.
+ */
+export async function insertAllUnderEpoch(
+  db: Db,
+  epoch: number,
+  rows: readonly ChainedRow[],
+  keys: readonly ReplayKey[],
+): Promise<number> {
+  const answer = await sql<{ epoch: number }>`
+    with standing as (select epoch from policy_epoch where id = 1 for share),
+    taken as (insert into replay_keys (issuer, jti, expires_at) select keys.* from ${replayKeysTable(keys)}, standing where standing.epoch = ${epoch} ${KEY_ORDER}),
+    written as (insert into audit (${ROW_COLUMNS}) select rows.* from ${rowsTable(rows)}, standing where standing.epoch = ${epoch})
+    select epoch from standing`.execute(db);
+  return (answer.rows[0] as { epoch: number }).epoch;
+}
+
+/** Whether a statement failed because what it inserts was there already (SQLSTATE 23505). */
+export function isUniqueViolation(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '23505';
 }
 
 /** Deletes a bounded number of replay keys whose assertions are dead; @returns how many. */

@@ -4,7 +4,15 @@ import type { Database, Transaction } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { type AuditEntry, type ChainedRow, chainRow, type Head, ORIGIN } from './chain.ts';
-import { findHead, insertReplayKeys, insertRows, lockEpoch, type ReplayKey } from './store.ts';
+import {
+  findHead,
+  insertAllUnderEpoch,
+  insertReplayKeys,
+  insertRows,
+  isUniqueViolation,
+  lockEpoch,
+  type ReplayKey,
+} from './store.ts';
 
 /** The decision behind this append was made under another policy epoch: decide again. */
 export class EpochChanged extends Error {
@@ -75,7 +83,8 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
     }
     // A clock that steps back over midnight of the first stays in its stream: the order of rows is the chain's.
     month = month === undefined || current > month ? current : month;
-    const opening: AuditEntry[] = head.seq < 0 ? [{ kind: 'stream.opened', details: { continues: continues ?? null } }] : [];
+    const opening: AuditEntry[] =
+      head.seq < 0 ? [{ kind: 'stream.opened', details: { continues: continues ?? null } }] : [];
     const rows: ChainedRow[] = [];
     let last = head;
     for (const entry of [...opening, ...entries]) {
@@ -115,9 +124,45 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
     return turn;
   }
 
+  /**
+   * The plain case, in one statement: everything was decided under one epoch, which stands, and no key was seen before.
+   * @returns false where it is not, and nothing was written.
+   */
+  async function appendAtOnce(batch: readonly Pending[]): Promise<boolean> {
+    const [decided] = batch.flatMap((pending) => pending.epoch ?? []);
+    if (
+      decided === undefined ||
+      !headKnown ||
+      batch.some((pending) => pending.epoch !== undefined && pending.epoch !== decided)
+    )
+      return false;
+    const rows = chain(batch.flatMap((pending) => pending.entry ?? []));
+    try {
+      epoch = await insertAllUnderEpoch(
+        database.db,
+        decided,
+        rows,
+        batch.flatMap((pending) => pending.replay ?? []),
+      );
+    } catch (error) {
+      if (isUniqueViolation(error)) return false;
+      // It may have been written all the same: ask before chaining anything behind it.
+      headKnown = false;
+      throw error;
+    }
+    if (epoch !== decided) return false;
+    const last = rows.at(-1);
+    if (last) head = { seq: last.seq, hash: last.hash };
+    return true;
+  }
+
   async function appendBatch(batch: readonly Pending[]): Promise<void> {
     const refused = new Map<Pending, Error>();
     try {
+      if (await appendAtOnce(batch)) {
+        for (const pending of batch) pending.resolve();
+        return;
+      }
       await commit(async (trx) => {
         refused.clear();
         if (batch.some((pending) => pending.epoch !== undefined)) {
@@ -165,7 +210,8 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
 
   return {
     append: (append) => {
-      if (queue.length >= maxQueue) return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
+      if (queue.length >= maxQueue)
+        return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
       return new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => reject(unavailable('The audit record was not durable in time.')), deadlineMs);
         queue.push({

@@ -5,9 +5,7 @@ import { promisify } from 'node:util';
 export type Algorithm = 'ES256' | 'RS256';
 
 /** A public JWK as we publish it: never `key_ops`, `ext` or `x5c`, which make AWS refuse a key. */
-export type PublicJwk =
-  | { kty: 'EC'; crv: 'P-256'; x: string; y: string }
-  | { kty: 'RSA'; n: string; e: string };
+export type PublicJwk = { kty: 'EC'; crv: 'P-256'; x: string; y: string } | { kty: 'RSA'; n: string; e: string };
 
 export interface PublishedJwk {
   kid: string;
@@ -31,7 +29,8 @@ export async function generatePrivateKey(algorithm: Algorithm): Promise<KeyObjec
 /** ES256: the point's x and y, 64 bytes. RS256: the modulus; the exponent is 65537. */
 export function publicBytes(key: KeyObject): Buffer {
   const jwk = createPublicKey(key).export({ format: 'jwk' });
-  if (jwk.kty === 'EC') return Buffer.concat([Buffer.from(jwk.x as string, 'base64url'), Buffer.from(jwk.y as string, 'base64url')]);
+  if (jwk.kty === 'EC')
+    return Buffer.concat([Buffer.from(jwk.x as string, 'base64url'), Buffer.from(jwk.y as string, 'base64url')]);
   return Buffer.from(jwk.n as string, 'base64url');
 }
 
@@ -43,7 +42,8 @@ export function publicJwk(algorithm: Algorithm, bytes: Uint8Array): PublicJwk {
 
 /** RFC 7638: SHA-256 of the required members in lexical order, base64url. */
 export function thumbprint(jwk: PublicJwk): string {
-  const members = jwk.kty === 'EC' ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y } : { e: jwk.e, kty: jwk.kty, n: jwk.n };
+  const members =
+    jwk.kty === 'EC' ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y } : { e: jwk.e, kty: jwk.kty, n: jwk.n };
   return createHash('sha256').update(JSON.stringify(members)).digest('base64url');
 }
 
@@ -51,10 +51,11 @@ export function publishedJwk(algorithm: Algorithm, kid: string, bytes: Uint8Arra
   return { ...publicJwk(algorithm, bytes), kid, use: 'sig', alg: algorithm };
 }
 
-/** A JWS signature (RFC 7518): r and s for ES256. RSA goes off the main thread, a P-256 signature is cheaper than the way there. */
-export function signData(algorithm: Algorithm, key: KeyObject, data: Uint8Array): Buffer | Promise<Buffer> {
-  if (algorithm === 'ES256') return cryptoSign('sha256', data, { key, dsaEncoding: 'ieee-p1363' });
+/** A JWS signature (RFC 7518): r and s for ES256. Off the main thread, which a busy process has less of than cores. */
+export function signData(algorithm: Algorithm, key: KeyObject, data: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    cryptoSign('sha256', data, key, (error, signature) => (error ? reject(error) : resolve(signature)));
+    cryptoSign('sha256', data, algorithm === 'ES256' ? { key, dsaEncoding: 'ieee-p1363' } : key, (error, signature) =>
+      error ? reject(error) : resolve(signature),
+    );
   });
 }

@@ -9,6 +9,7 @@ import type { RingView } from '../keys/view.ts';
 import { RequestAdapter } from './adapter.ts';
 import { ASSERTION_ALGORITHMS, CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
+import { readKid } from './kid.ts';
 import { requestOf } from './request.ts';
 
 export interface ProviderDeps {
@@ -54,8 +55,8 @@ class RingSigningKey extends ExternalSigningKey {
   override async sign(data: Uint8Array): Promise<Uint8Array> {
     this.#view.assertMaySign();
     // The header is part of the data: the key that it names signs, though a rotation came between.
-    const header: { kid: string } = JSON.parse(Buffer.from(Buffer.from(data).toString('latin1').split('.', 1)[0] as string, 'base64url').toString('utf8'));
-    return this.#signer.sign(header.kid, 'ES256', data);
+    const token = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    return this.#signer.sign(readKid(token.toString('latin1', 0, token.indexOf('.'))), 'ES256', data);
   }
 }
 
@@ -67,6 +68,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
     clientAuthMethods: ['private_key_jwt'],
     enabledJWA: { clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS], idTokenSigningAlgValues: ['ES256'] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    clientBasedCORS: () => false,
     scopes: [],
     responseTypes: [],
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -100,7 +102,13 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
           }
           const scope = request.decision.scopes.join(' ');
           if (ctx.oidc.params) ctx.oidc.params['scope'] = scope || undefined;
-          return { scope, audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: TOKEN_LIFE_SECONDS, jwt: { sign: { alg: 'ES256' } } };
+          return {
+            scope,
+            audience: resource,
+            accessTokenFormat: 'jwt',
+            accessTokenTTL: TOKEN_LIFE_SECONDS,
+            jwt: { sign: { alg: 'ES256' } },
+          };
         },
       },
     },

@@ -7,6 +7,7 @@ import { CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
 import type { Clients } from './clients.ts';
 import type { ClientRow } from './store.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
+import { readKid } from './kid.ts';
 import { requestOf, type TokenRequest } from './request.ts';
 
 export interface RecordDeps {
@@ -19,6 +20,9 @@ export interface RecordDeps {
 
 const DECISIONS = 3;
 
+/** oidc-provider opens its endpoint to scripts of every origin: a token is not for a browser to read. */
+const CORS = ['access-control-allow-origin', 'access-control-expose-headers', 'vary'];
+
 interface OAuthError {
   status: number;
   error: string;
@@ -26,19 +30,23 @@ interface OAuthError {
   retryAfter?: number;
 }
 
-const UNAVAILABLE: OAuthError = { status: 503, error: 'temporarily_unavailable', description: 'no token can be issued now; try again in a moment', retryAfter: 1 };
-const REPLAYED: OAuthError = { status: 401, error: 'invalid_client', description: 'the client assertion was used before; make a new one, with a new jti, for each request' };
+const UNAVAILABLE: OAuthError = {
+  status: 503,
+  error: 'temporarily_unavailable',
+  description: 'no token can be issued now; try again in a moment',
+  retryAfter: 1,
+};
+const REPLAYED: OAuthError = {
+  status: 401,
+  error: 'invalid_client',
+  description: 'the client assertion was used before; make a new one, with a new jti, for each request',
+};
 const CHANGED: OAuthError = { status: 401, error: 'invalid_client', description: 'client authentication failed' };
 
 function answer(ctx: KoaContextWithOIDC, error: OAuthError): void {
   ctx.status = error.status;
   if (error.retryAfter !== undefined) ctx.set('retry-after', String(error.retryAfter));
   ctx.body = { error: error.error, error_description: error.description };
-}
-
-function mintedKid(token: string): string {
-  const header: { kid: string } = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString('utf8'));
-  return header.kid;
 }
 
 export function createRecord({ stream, refusals, clients, decideToken, log }: RecordDeps) {
@@ -64,7 +72,12 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
       workload: client.kind === 'workload' ? client.id : undefined,
       connection: decision.connection,
       details: {
-        ...{ audience: decision.audience, scope: decision.scopes.join(' ') || undefined, jti: token.jti, kid: mintedKid(value) },
+        ...{
+          audience: decision.audience,
+          scope: decision.scopes.join(' ') || undefined,
+          jti: token.jti,
+          kid: readKid(value.slice(0, value.indexOf('.'))),
+        },
         ...{ client_kid: request.assertion.kid, assertion_jti: request.assertion.jti, request_id: request.id },
       },
     };
@@ -92,11 +105,15 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
   async function recordRefused(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<void> {
     const { error } = ctx.body as { error?: string };
     const workload = request.client?.kind === 'workload' ? request.client.id : undefined;
-    await refusals.record({ kind: 'token.refused', actor: request.assertion.clientId, workload, code: error ?? 'unknown' }, replayKey(request));
+    await refusals.record(
+      { kind: 'token.refused', actor: request.assertion.clientId, workload, code: error ?? 'unknown' },
+      replayKey(request),
+    );
   }
 
   return async (ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> => {
     await next();
+    for (const name of CORS) ctx.remove(name);
     const request = requestOf(ctx);
     try {
       if (ctx.status === 200) {

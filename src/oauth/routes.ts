@@ -18,7 +18,14 @@ export interface OAuthRoutesDeps {
 
 const FORM = 'application/x-www-form-urlencoded';
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-const PARAMETERS = new Set(['grant_type', 'client_id', 'client_assertion', 'client_assertion_type', 'resource', 'scope']);
+const PARAMETERS = new Set([
+  'grant_type',
+  'client_id',
+  'client_assertion',
+  'client_assertion_type',
+  'resource',
+  'scope',
+]);
 
 class TokenRequestFault extends Error {
   readonly status: number;
@@ -46,16 +53,27 @@ function readForm(body: string): Map<string, string> {
   return form;
 }
 
-function readRequest(request: FastifyRequest, { issuerUrl, clock }: OAuthRoutesDeps): { form: Map<string, string>; assertion: Assertion } {
-  if (request.headers.authorization !== undefined) throw fault('authenticate with client_assertion alone: there are no client secrets here');
+function readRequest(
+  request: FastifyRequest,
+  { issuerUrl, clock }: OAuthRoutesDeps,
+): { form: Map<string, string>; assertion: Assertion } {
+  if (request.headers.authorization !== undefined)
+    throw fault('authenticate with client_assertion alone: there are no client secrets here');
   const form = readForm(request.body as string);
-  if (form.get('grant_type') !== 'client_credentials') throw new TokenRequestFault(400, 'unsupported_grant_type', 'grant_type must be client_credentials');
+  if (form.get('grant_type') !== 'client_credentials')
+    throw new TokenRequestFault(400, 'unsupported_grant_type', 'grant_type must be client_credentials');
   if (form.get('client_assertion_type') !== JWT_BEARER) throw fault(`client_assertion_type must be ${JWT_BEARER}`);
-  if (!form.get('resource')) throw new TokenRequestFault(400, 'invalid_target', 'resource is required: the audience of the token, e.g. a connection\'s credentials URL');
+  if (!form.get('resource'))
+    throw new TokenRequestFault(
+      400,
+      'invalid_target',
+      "resource is required: the audience of the token, e.g. a connection's credentials URL",
+    );
   try {
     const assertion = readAssertion(form.get('client_assertion') ?? '', issuerUrl, clock);
     const clientId = form.get('client_id');
-    if (clientId !== undefined && clientId !== assertion.clientId) throw fault("client_id and the client assertion's sub differ");
+    if (clientId !== undefined && clientId !== assertion.clientId)
+      throw fault("client_id and the client assertion's sub differ");
     return { form, assertion };
   } catch (error) {
     if (error instanceof AssertionFault) throw new TokenRequestFault(401, 'invalid_client', error.message);
@@ -64,14 +82,18 @@ function readRequest(request: FastifyRequest, { issuerUrl, clock }: OAuthRoutesD
 }
 
 function sendFault(reply: FastifyReply, error: TokenRequestFault): FastifyReply {
-  return reply.code(error.status).header('cache-control', 'no-store').send({ error: error.error, error_description: error.message });
+  return reply
+    .code(error.status)
+    .header('cache-control', 'no-store')
+    .send({ error: error.error, error_description: error.message });
 }
 
 /** RFC 6749 errors for this endpoint, whatever went wrong before it. */
 function toFault(error: unknown): TokenRequestFault {
   if (error instanceof TokenRequestFault) return error;
   const problem = toProblem(error);
-  const name = problem.status >= 500 ? (problem.status === 503 ? 'temporarily_unavailable' : 'server_error') : 'invalid_request';
+  const name =
+    problem.status >= 500 ? (problem.status === 503 ? 'temporarily_unavailable' : 'server_error') : 'invalid_request';
   return new TokenRequestFault(problem.status, name, [problem.message, problem.options.hint].filter(Boolean).join(' '));
 }
 
@@ -103,6 +125,7 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
     scope.post(
       '/oauth2/token',
       {
+        config: { ownDeadlines: true },
         schema: {
           operationId: 'createToken',
           summary: 'A workload token: client_credentials with private_key_jwt and a resource',
@@ -126,14 +149,8 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
         });
         // oidc-provider reads the body off the request, which has been read: it is given once more.
         const body = Buffer.from(request.body);
-        Object.defineProperties(request.raw, {
-          readable: { value: true },
-          iterator: {
-            value: async function* () {
-              yield body;
-            },
-          },
-        });
+        Object.defineProperty(request.raw, 'readable', { value: true });
+        Object.assign(request.raw, { iterator: () => [body] });
         request.raw.headers['content-length'] = String(body.length);
         // An answer in HTML for a browser's Accept is of no use to anybody here.
         request.raw.headers.accept = 'application/json';

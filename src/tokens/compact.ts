@@ -13,17 +13,23 @@ export interface Compact {
 /** Header parameters that bring keys, fetch them, or change what the rest means. */
 const REFUSED = ['jwk', 'jku', 'x5u', 'x5c', 'x5t', 'x5t#S256', 'crit', 'b64', 'enc', 'zip', 'cty'];
 
+// Stateless while it is not streaming; making one costs as much as all the rest of this file.
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function decodePart(part: string, name: string): Record<string, unknown> {
   const bytes = Buffer.from(part, 'base64url');
   // Canonical base64url alone: otherwise one token has many spellings.
   if (bytes.toString('base64url') !== part) throw new MalformedToken(`its ${name} is not canonical base64url`);
   let value: unknown;
   try {
-    value = parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = parseStrictJson(utf8.decode(bytes));
   } catch (error) {
-    throw new MalformedToken(`its ${name} is not JSON as it should be${error instanceof JsonError ? `: ${error.message}` : ''}`);
+    throw new MalformedToken(
+      `its ${name} is not JSON as it should be${error instanceof JsonError ? `: ${error.message}` : ''}`,
+    );
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new MalformedToken(`its ${name} is not an object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new MalformedToken(`its ${name} is not an object`);
   return value as Record<string, unknown>;
 }
 
@@ -33,7 +39,8 @@ function decodePart(part: string, name: string): Record<string, unknown> {
  */
 export function parseCompact(token: string, maxLength = 8192): Compact {
   if (token.length > maxLength) throw new MalformedToken(`it is longer than ${maxLength} characters`);
-  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token)) throw new MalformedToken('it is not three base64url parts');
+  if (!/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token))
+    throw new MalformedToken('it is not three base64url parts');
   const [header, payload, signature] = token.split('.') as [string, string, string];
   if (Buffer.from(signature, 'base64url').toString('base64url') !== signature) {
     throw new MalformedToken('its signature is not canonical base64url');

@@ -4,7 +4,7 @@ import t from 'tap';
 import { createAct, SYSTEM } from '../../src/audit/act.ts';
 import { hashRow } from '../../src/audit/chain.ts';
 import { createRefusals } from '../../src/audit/refusals.ts';
-import { deleteReplayKeys, ensurePartitions } from '../../src/audit/store.ts';
+import { bumpEpoch, deleteReplayKeys, ensurePartitions } from '../../src/audit/store.ts';
 import { createAuditStream, EpochChanged, Replayed } from '../../src/audit/stream.ts';
 import type { Database } from '../../src/db/connect.ts';
 import { openTestDatabase } from '../support/databases.ts';
@@ -121,6 +121,43 @@ t.test('a replay key is taken once: in one batch, across batches, across process
   t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 61_000)), 2);
 });
 
+t.test('a batch decided under one epoch: what was seen before is refused, and nothing else', async (t) => {
+  const { database, stream, clock } = await setUp(t);
+  const append = (jti: string) => {
+    const replay = { issuer: 'wl_x', jti, expiresAt: new Date(clock.wall() + 60_000) };
+    return stream.append({ entry: { kind: 'token.minted', details: { jti } }, epoch: 1, replay });
+  };
+  const outcome = async (jtis: string[]) =>
+    (await Promise.allSettled(jtis.map(append))).map((result) => (result.status === 'fulfilled' ? 'new' : String(result.reason.name)));
+  t.same(await outcome(['a', 'b']), ['new', 'new']);
+  t.same(await outcome(['c', 'a', 'd']), ['new', 'Replayed', 'new'], 'in another batch');
+  t.same(await outcome(['e', 'e', 'f']), ['new', 'Replayed', 'new'], 'in the same one');
+  const rows = (await listRows(database)).filter((row) => row.kind === 'token.minted');
+  t.same(rows.map((row) => JSON.parse(row.row).details.jti), ['a', 'b', 'c', 'd', 'e', 'f']);
+  await assertChained(t, database);
+});
+
+t.test('an append waits for a change that is about to commit, and is left out; its replay key stays unused', async (t) => {
+  const { database, stream, clock } = await setUp(t);
+  const replay = { issuer: 'wl_x', jti: 'one', expiresAt: new Date(clock.wall() + 60_000) };
+  await stream.append({ entry: { kind: 'a' }, epoch: 1 });
+  const bumped = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const changing = database.db.transaction().execute(async (trx) => {
+    await bumpEpoch(trx);
+    bumped.resolve();
+    await release.promise;
+  });
+  await bumped.promise;
+  const waiting = stream.append({ entry: { kind: 'b' }, epoch: 1, replay });
+  release.resolve();
+  await changing;
+  await t.rejects(waiting, { name: 'EpochChanged' });
+  await stream.append({ entry: { kind: 'c' }, epoch: 2, replay });
+  t.same((await listRows(database)).map((row) => row.kind), ['stream.opened', 'a', 'c']);
+  await assertChained(t, database);
+});
+
 t.test('an act and its record commit together or not at all, and a failed one leaves the chain whole', async (t) => {
   const { database, clock } = await setUp(t);
   const act = createAct(createAuditStream({ database, clock }));
@@ -158,9 +195,11 @@ t.test('a batch that fails answers nobody, and the next one goes on from what wa
   // The column is not null: the whole batch fails in the database.
   await t.rejects(stream.append({ entry: { kind: null as unknown as string } }), { code: 'unavailable' });
   await stream.append({ entry: { kind: 'after' } });
+  await t.rejects(stream.append({ entry: { kind: null as unknown as string }, epoch: 1 }), { code: 'unavailable' });
+  await stream.append({ entry: { kind: 'at last' }, epoch: 1 });
   t.same(
     (await listRows(database)).map((row) => row.kind),
-    ['stream.opened', 'before', 'after'],
+    ['stream.opened', 'before', 'after', 'at last'],
   );
   await assertChained(t, database);
 });
