@@ -23,9 +23,18 @@ const COPIED = [
 ];
 const TIMEOUT_SECONDS = 120;
 
+/** The text however a formatter breaks its lines. */
+function toPattern(text: string): string {
+  return text
+    .replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+    .replaceAll(/\s+/g, '\\s+')
+    .replaceAll(/\\[([{](?:\\s\+)?/g, (opening) => `${opening.slice(0, 2)}\\s*`)
+    .replaceAll(/(?:\\s\+)?\\[)\]}]/g, (closing) => `,?\\s*${closing.slice(-2)}`);
+}
+
 /** Why this defence cannot be taken out as it is written down; undefined where it can. */
 export function findFault({ file, find, replace, test }: Defence): string | undefined {
-  const count = readFileSync(join(ROOT, file), 'utf8').split(find).length - 1;
+  const count = readFileSync(join(ROOT, file), 'utf8').match(new RegExp(toPattern(find), 'g'))?.length ?? 0;
   if (count !== 1) return `its text is ${count} times in ${file}, not once`;
   if (find === replace) return 'its replacement changes nothing';
   const [path, name] = test;
@@ -100,7 +109,7 @@ async function prove(
   const whole = readFileSync(path, 'utf8');
   writeFileSync(
     path,
-    whole.replace(defence.find, () => defence.replace),
+    whole.replace(new RegExp(toPattern(defence.find)), () => defence.replace),
   );
   try {
     const { failures, everything: all } = await runTest(tree, defence, databaseUrl);

@@ -16,6 +16,8 @@ export const STATUS = {
   conflict: 409,
   idempotency_key_reused: 422,
   payload_too_large: 413,
+  headers_too_large: 431,
+  request_timeout: 408,
   unsupported_media_type: 415,
   misdirected_request: 421,
   too_many_requests: 429,

@@ -116,7 +116,7 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
         config: { awsErrors: true },
         // Every member is optional, and so is the body: Fastify would ask for an object where nothing was sent.
         preValidation: async (request) => {
-          request.body ??= {};
+          if (request.body === undefined) request.body = {};
         },
         schema: {
           ...common,

@@ -1,11 +1,17 @@
 // A Fastify instance as strict as every listener needs it: hosts, headers, JSON, validation, errors as problems.
 import type {} from '@fastify/swagger';
 import { Ajv } from 'ajv';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify';
 import { createId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
 import { sendProblem } from './problems.ts';
+import { refuseBytes, refusePath } from './unreadable.ts';
 
 export interface ServerOptions {
   /** Host header values served here, lower case, with the port where it is not the scheme's own. */
@@ -16,20 +22,30 @@ export interface ServerOptions {
 }
 
 export const BODY_LIMIT = 16 * 1024;
+const HANDLER_TIMEOUT_MS = 40_000;
 
-const AJV_OPTIONS = { removeAdditional: false, useDefaults: true, allErrors: false, strict: true, strictTypes: false } as const;
+const NO_QUERY = { type: 'object', properties: {}, additionalProperties: false } as const;
+
+const AJV_OPTIONS = {
+  removeAdditional: false,
+  useDefaults: true,
+  allErrors: false,
+  strict: true,
+  strictTypes: false,
+} as const;
 
 export function createServer(options: ServerOptions): FastifyInstance {
   const server = Fastify({
     loggerInstance: options.logger,
     bodyLimit: BODY_LIMIT,
     requestTimeout: 15_000,
-    handlerTimeout: 40_000,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => createId('rq'),
     trustProxy: options.trustProxy ?? false,
+    frameworkErrors: refusePath,
+    clientErrorHandler: refuseBytes,
     http: { maxHeaderSize: 8 * 1024, headersTimeout: 10_000 },
   } as FastifyServerOptions) as FastifyInstance;
 
@@ -50,13 +66,28 @@ export function createServer(options: ServerOptions): FastifyInstance {
     }
   });
 
-  server.addHook('onRequest', async (request, reply) => {
+  server.addHook('onRoute', (route) => {
+    if (!route.config?.ownDeadlines) route.handlerTimeout ??= HANDLER_TIMEOUT_MS;
+    // A route of the API that takes no query takes none: what is not known is refused, not passed over.
+    if (route.url.startsWith('/v1/') && route.schema) route.schema.querystring ??= NO_QUERY;
+  });
+  server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     refuseDuplicateHeaders(request);
     refuseForeignHosts(request, options.hosts);
+    done();
   });
   server.setErrorHandler(sendProblem);
-  server.setNotFoundHandler((request, reply) => sendProblem(Object.assign(new Error(), { statusCode: 404 }), request, reply));
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(Object.assign(new Error(), { statusCode: 404 }), request, reply),
+  );
   return server;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whatever the route awaits has a deadline of its own: it goes without a timer and an AbortController a request. */
+    ownDeadlines?: boolean;
+  }
 }
