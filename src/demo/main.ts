@@ -8,13 +8,12 @@ import { createRunner, describeFault, type Runner } from './runner.ts';
 import { createScreen, duration, type Screen } from './screen.ts';
 import { createStage, type Stage } from './stage.ts';
 import { type Played, play } from './steps.ts';
-import { suggest, suggestionText } from './try.ts';
+import { keptText, suggest, suggestionText } from './try.ts';
 
 const TITLE = "Countersign: a service gets AWS credentials for a customer's account, and no key is stored anywhere.";
-const PARTS = [
-  'The parts are real: the service in a process of its own, its API over HTTP, the AWS SDK. AWS alone is played,',
-  'by a sandbox that is as strict; nothing leaves this machine. It takes about a quarter of a minute.',
-];
+const PARTS =
+  'The parts are real: the service in a process of its own, its API over HTTP, the AWS SDK. AWS alone is played, by a ' +
+  'sandbox that is as strict; nothing leaves this machine. It takes about a quarter of a minute.';
 
 async function flow(
   runner: Runner,
@@ -61,7 +60,7 @@ async function demonstrate(options: DemoOptions, screen: Screen): Promise<number
   const runner = createRunner(screen);
   const interrupted = untilInterrupted();
   let stage: Stage | undefined;
-  screen.title(TITLE, ...PARTS);
+  screen.title(TITLE, PARTS);
   const outcome = await settle(
     runner,
     flow(runner, screen, options, (made) => (stage = made)),
@@ -74,6 +73,7 @@ async function demonstrate(options: DemoOptions, screen: Screen): Promise<number
     screen.note(describeFault(error), 'red');
     exitCode = 1;
   });
+  if (outcome.ok && stage && !stage.temporary) screen.block(`\n${keptText(stage, outcome.result)}`);
   if (!options.once) screen.scene('Stopped.');
   else screen.block(outcomeLine(outcome, runner.steps));
   return exitCode;

@@ -14,7 +14,7 @@ export interface Line {
 
 export interface Screen {
   paint: Paint;
-  title(text: string, ...below: string[]): void;
+  title(text: string, below: string): void;
   scene(text: string): void;
   /** The sentence of a step that begins. */
   begin(sentence: string): Line;
@@ -86,7 +86,7 @@ export function createScreen(output: Output, env: NodeJS.ProcessEnv): Screen {
 
   return {
     paint,
-    title: (text, ...below) => print(['', paint('bold', text), ...below].join('\n')),
+    title: (text, below) => print(['', paint('bold', text), ...wrap(below, width())].join('\n')),
     scene: (text) => print(`\n${paint('bold', text)}`),
     begin: lively ? beginLively : beginPlain,
     note: (text, format = 'dim') => {

@@ -55,7 +55,6 @@ function launch(url: string, folders: ServiceFolders, stsUrl: string): ChildProc
         DATA_DIR: folders.dataDir,
         KEYS_DIR: folders.keysDir,
         SOCKET_PATH: folders.socketPath,
-        NODE_ENV: 'development',
       }),
     });
   } finally {

@@ -37,7 +37,7 @@ export async function play({ scene, step }: Runner, stage: Stage): Promise<Playe
   scene('2. Customers connect their AWS accounts, and hand over no secret');
   const acme = await step(
     'register_connection',
-    'The platform registers a connection for Acme: it gets an issuer of its own',
+    'A connection for Acme is registered, with an issuer of its own',
     (tell) => registerConnection(house, ACME, tell),
   );
   const globex = await step('register_sibling', 'And one for Globex: another issuer, other keys', (tell) =>
@@ -47,15 +47,13 @@ export async function play({ scene, step }: Runner, stage: Stage): Promise<Playe
     createStack(house, acme, tell),
   );
   await step('create_sibling_stack', "So does Globex's", (tell) => createStack(house, globex, tell));
-  await step('become_active', 'Countersign asks STS every 5 s until it is let in: Active means proven', (tell) =>
+  await step('become_active', 'Countersign asks STS every 5 s until it is let in', (tell) =>
     becomeActive(house, [acme, globex], tell),
   );
 
   scene('3. A service of ours is let in');
-  const workload = await step(
-    'register_workload',
-    'The cost report is registered as a workload, with a key of its own',
-    (tell) => registerWorkload(stage, house, 'cost-report', tell),
+  const workload = await step('register_workload', 'The cost report is registered, with a key of its own', (tell) =>
+    registerWorkload(stage, house, 'cost-report', tell),
   );
   await step('grant', 'It is granted both connections', (tell) => grant(house, workload, [acme, globex], tell));
 
@@ -88,7 +86,7 @@ export async function play({ scene, step }: Runner, stage: Stage): Promise<Playe
     "rotate --now: Acme's connection, whose keys sign what AWS sees",
     (tell) => rotateNow(house, acme.issuer.id, kid, tell),
   );
-  await step('refuse_early_rotation', 'Once more is too soon: the next key is not known to everybody yet', (tell) =>
+  await step('refuse_early_rotation', 'Once more is too soon: not everybody has the next key yet', (tell) =>
     rotateTooSoon(house, acme.issuer.id, tell),
   );
   const token2 = await step('get_workload_token_again', 'A new workload token, by the new key', async (tell) => {
@@ -118,15 +116,11 @@ export async function play({ scene, step }: Runner, stage: Stage): Promise<Playe
   await step('refuse_without_grant', "No grant: the newsletter wants Acme's account", (tell) =>
     refuseWithoutGrant(house, stranger, acme, tell),
   );
-  await step(
-    'refuse_sibling_token',
-    "A sibling's token: cost-report, granted both, shows Acme the one for Globex",
-    (tell) => refuseSiblingToken(house, workload, { sibling: globex, connection: acme }, tell),
+  await step('refuse_sibling_token', "A sibling's token: the one for Globex, shown at Acme's", (tell) =>
+    refuseSiblingToken(house, workload, { sibling: globex, connection: acme }, tell),
   );
-  const trust = await step(
-    'refuse_edited_trust',
-    "A trust policy edited by hand: somebody in Acme's account changes it",
-    (tell) => refuseEditedTrust(house, token2, acme, tell),
+  const trust = await step('refuse_edited_trust', "A trust policy edited by hand, in Acme's account", (tell) =>
+    refuseEditedTrust(house, token2, acme, tell),
   );
   await step('mend_trust', "Acme's owner puts it back", (tell) => mendTrust(house, token2, acme, trust, tell));
 

@@ -89,3 +89,9 @@ export function suggestionText(paint: Paint, suggestions: readonly Suggestion[])
     .map(({ title, lines }) => `  ${paint('bold', title)}\n${lines.map((line) => `    ${line}`).join('\n')}`)
     .join('\n\n');
 }
+
+/** How to come back to what --data-dir kept. The sandbox's accounts are gone: they were in memory. */
+export function keptText({ dataDir, keysDir }: Stage, { house }: Played): string {
+  const variables = `ISSUER_URL=${house.service.url} DATA_DIR=${quote(dataDir)} KEYS_DIR=${quote(keysDir)}`;
+  return `Kept in ${dataDir}. The service starts on it again with:\n    ${variables} npm start`;
+}

@@ -40,9 +40,14 @@ export interface Demo {
   leftovers(): string[];
 }
 
-export function startDemo(t: Test, argv: string[], env: Record<string, string> = {}): Demo {
+export function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'demo-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function startDemo(t: Test, argv: string[], env: Record<string, string> = {}): Demo {
+  const folder = temporaryFolder(t);
   const child = spawn(process.execPath, [MAIN, ...argv], {
     env: { ...HOSTILE, PATH: process.env['PATH'] ?? '', TMPDIR: folder, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

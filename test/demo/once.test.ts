@@ -2,8 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { tempDir } from '../support/service.ts';
-import { isAlive, startDemo } from './demo-process.ts';
+import { isAlive, startDemo, temporaryFolder } from './demo-process.ts';
 
 const lastLine = (text: string) => JSON.parse(text.trimEnd().split('\n').at(-1) ?? '');
 
@@ -73,7 +72,7 @@ t.test('every step holds', async (t) => {
 });
 
 t.test('a step that fails ends it with 1, and says which', async (t) => {
-  const folder = tempDir(t);
+  const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'thesis.txt'), 'mine');
   const demo = startDemo(t, ['--once', '--data-dir', folder]);
   t.equal(await demo.ended, 1);
@@ -83,7 +82,7 @@ t.test('a step that fails ends it with 1, and says which', async (t) => {
 
 t.test('a service that cannot start is named with what it said', async (t) => {
   // Unix sockets take 103 bytes.
-  const long = join(tempDir(t), 'long'.repeat(20));
+  const long = join(temporaryFolder(t), 'long'.repeat(20));
   mkdirSync(long);
   const demo = startDemo(t, ['--once'], { TMPDIR: long });
   t.equal(await demo.ended, 1);

@@ -81,7 +81,7 @@ export async function becomeActive(
       const found = (await api.get(`/v1/connections/${id}`, query, 40_000)) as Connection;
       expectEqual(`the state of ${name} (${found.state_reason})`, found.state, 'active');
       expectThat(found.aws.role_id !== null, `The role of ${name} must be pinned by its unique id.`);
-      tell(`${name} is Active; from now on the role must be ${found.aws.role_id}, not another of that name`);
+      tell(`${name} is Active, which means proven; its role is ${found.aws.role_id} from now on, and no other`);
       return found;
     }),
   );

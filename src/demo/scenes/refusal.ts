@@ -36,7 +36,7 @@ export async function refuseSiblingToken(
   const own = await askForCredentials(house, token, sibling);
   expectEqual('the account that it opens', own.AccountId, sibling.aws.account_id);
   tell(
-    `At ${sibling.name}'s connection it is good for account ${own.AccountId}; at ${connection.name}'s it is shown next.`,
+    `At ${sibling.name}'s connection it is good for account ${own.AccountId}; at ${connection.name}'s, which was granted as well:`,
   );
   tellRefusal(tell, await expectRefusal(401, 'invalid_token', askForCredentials(house, token, connection)));
 }
