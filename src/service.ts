@@ -70,9 +70,10 @@ function scheduleTasks(
     for (const ring of await listDueRings(db, await readClock(db), 20))
       await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
   });
-  background.every('delete private keys', 60_000, async () =>
-    tasks.signer.forget(await deleteDuePrivateKeys(db, await readClock(db))),
-  );
+  background.every('delete private keys', 60_000, async () => {
+    tasks.signer.forget();
+    await deleteDuePrivateKeys(db, await readClock(db));
+  });
   background.every('write counts of refusals', 10_000, () => tasks.refusals.flush());
   background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(deps.clock.wall() - 60_000)));
   background.every('delete idempotency keys', 600_000, () =>
@@ -101,7 +102,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const view = createRingView({ db, clock, readClock });
   await view.refresh();
-  const signer = createLocalSigner(db, kek);
+  const signer = createLocalSigner({ db, kek, clock });
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const verify = createVerifyWorkloadToken({ issuerUrl, view, clock });
@@ -181,7 +182,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const background = createBackground(log);
   scheduleTasks(background, deps, {
-    refreshMs: Math.max(500, Math.min(10_000, config.keyPolicy.oldestSigned / 5)),
+    refreshMs: Math.max(500, Math.min(10_000, view.policy().oldestSigned / 5)),
     refresh: () => view.refresh(),
     refusals,
     rotation,

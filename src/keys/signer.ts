@@ -1,10 +1,12 @@
 // Signing: an interface of one method. This one decrypts private halves from the database and keeps them in memory.
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { type Algorithm, publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
 import { decrypt, type Kek } from './encrypt.ts';
+import { DESTROY_MARGIN } from './policy.ts';
 import { findEnvelope } from './store.ts';
 
 export interface Signer {
@@ -13,16 +15,23 @@ export interface Signer {
 }
 
 export interface LocalSigner extends Signer {
-  /** Drops private halves from memory. */
-  forget(kids: readonly string[]): void;
+  /** Drops the private halves whose time in memory is over. */
+  forget(): void;
 }
 
 /** Private halves kept open in memory at most. */
 const KEPT = 20_000;
 
-export function createLocalSigner(db: Db, kek: Kek): LocalSigner {
+/**
+ * A private half stays open for as long as its row may outlive its last signature, and no longer: whichever process
+ * deletes the row, every other has forgotten the key by then.
+ */
+export function createLocalSigner({ db, kek, clock }: { db: Db; kek: Kek; clock: Clock }): LocalSigner {
   const keys = new LRUCache<string, KeyObject>({
     max: KEPT,
+    ttl: DESTROY_MARGIN,
+    ttlResolution: 0,
+    perf: { now: () => clock.monotonic() },
     fetchMethod: async (kid) => {
       const record = await findEnvelope(db, kid);
       if (!record) throw unavailable('The private half of the signing key is gone.');
@@ -42,8 +51,8 @@ export function createLocalSigner(db: Db, kek: Kek): LocalSigner {
       if (!key) throw unavailable('The signing key could not be opened.');
       return signData(algorithm, key, data);
     },
-    forget: (kids) => {
-      for (const kid of kids) keys.delete(kid);
+    forget: () => {
+      keys.purgeStale();
     },
   };
 }

@@ -10,7 +10,7 @@ import { type ReadClock } from './store.ts';
 export interface RingView {
   /** The rings of an issuer, from memory; undefined when this process does not know it. */
   find(issuer: string): readonly Ring[] | undefined;
-  /** One read for an issuer that this process has not met: single flight, and few a second. */
+  /** One read for an issuer that this process has not met: single flight. @throws Problem `unavailable` beyond a few a second */
   load(issuer: string): Promise<readonly Ring[] | undefined>;
   /** Reads what changed; throws when the database does not answer. */
   refresh(): Promise<void>;
@@ -98,7 +98,7 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
       if (flight) return flight;
       const second = Math.floor(clock.monotonic() / 1000);
       reads = second === reads.second ? { second, count: reads.count + 1 } : { second, count: 1 };
-      if (reads.count > UNKNOWN_READS_PER_SECOND) return Promise.resolve(undefined);
+      if (reads.count > UNKNOWN_READS_PER_SECOND) return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
       const read = listIssuerRings(db, issuer, now())
         .then((found) => {
           found.forEach(put);

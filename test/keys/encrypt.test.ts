@@ -6,6 +6,7 @@ import t from 'tap';
 import { decrypt, encrypt, type Place } from '../../src/keys/encrypt.ts';
 import { createLocalKek, loadKek } from '../../src/keys/kek.ts';
 import { createRings } from '../../src/keys/rings.ts';
+import { DESTROY_MARGIN } from '../../src/keys/policy.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { tempDir } from '../support/service.ts';
@@ -76,16 +77,16 @@ t.test('a KEK is made only where nothing can be lost, and a wrong or missing one
 });
 
 t.test('a row moved to another key does not sign', async (t) => {
-  const { database, kek, ring } = await createKeysFixture(t);
+  const { database, kek, ring, clock } = await createKeysFixture(t);
   const [active, standby] = (await ring()).keys as unknown as [{ kid: string }, { kid: string }];
   const { envelope } = await database.db
     .selectFrom('private_keys')
     .select('envelope')
     .where('kid', '=', standby.kid)
     .executeTakeFirstOrThrow();
-  t.ok(await createLocalSigner(database.db, kek).sign(active.kid, 'ES256', Buffer.from('x')));
+  t.ok(await createLocalSigner({ db: database.db, kek, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
   await database.db.updateTable('private_keys').set({ envelope }).where('kid', '=', active.kid).execute();
-  await t.rejects(createLocalSigner(database.db, kek).sign(active.kid, 'ES256', Buffer.from('x')));
+  await t.rejects(createLocalSigner({ db: database.db, kek, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
 });
 
 t.test('no private half is in the database in clear', async (t) => {
@@ -100,4 +101,17 @@ t.test('no private half is in the database in clear', async (t) => {
     const scalar = Buffer.from(d as string, 'base64url');
     for (const row of rows) t.notOk(row.envelope.includes(scalar));
   }
+});
+
+t.test('a private half leaves memory 15 minutes after it was opened, whoever deleted its row', async (t) => {
+  const { database, kek, ring, clock } = await createKeysFixture(t);
+  const signer = createLocalSigner({ db: database.db, kek, clock });
+  const [{ kid }] = (await ring()).keys as unknown as [{ kid: string }];
+  const sign = () => signer.sign(kid, 'ES256', Buffer.from('x'));
+  await sign();
+  await database.db.deleteFrom('private_keys').execute();
+  clock.step(DESTROY_MARGIN - 1);
+  t.ok(await sign(), 'a peer that lags may still sign');
+  clock.step(2);
+  await t.rejects(sign(), { code: 'unavailable', message: /gone/ });
 });

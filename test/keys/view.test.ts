@@ -75,3 +75,15 @@ t.test('an unknown issuer costs one read however many ask, and is then known', a
   t.equal(new Set(flights).size, 1, 'single flight');
   t.equal((await flights[0])?.[0]?.keys.length, 2);
 });
+
+t.test('a burst of unknown issuers is put off, not answered as if nobody had looked', async (t) => {
+  const { view: createView, clock } = await createKeysFixture(t);
+  const view = createView();
+  await view.refresh();
+  const burst = () => Promise.allSettled(Array.from({ length: 30 }, (_, index) => view.load(`is_${index}`)));
+  const refused = (await burst()).filter((result) => result.status === 'rejected');
+  t.equal(refused.length, 10);
+  t.match(refused[0]?.reason, { code: 'unavailable' });
+  clock.step(1000);
+  t.equal(await view.load('is_1'), undefined);
+});

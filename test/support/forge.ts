@@ -1,4 +1,5 @@
 // Tokens by the platform's own key that nobody would mint: what only the claims can refuse.
+import { systemClock } from '../../src/clock.ts';
 import { randomUUID } from 'node:crypto';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { loadKek } from '../../src/keys/kek.ts';
@@ -10,7 +11,7 @@ export type Forge = (claims: Record<string, unknown>, header?: Record<string, un
 
 /** The signer of the service's own ring, opened beside the service; `claims` and `header` replace what is right. */
 export async function createForge({ database, config }: TestService): Promise<Forge> {
-  const signer = createLocalSigner(database.db, await loadKek(database.db, { file: config.kekFile, mayCreate: false }));
+  const signer = createLocalSigner({ db: database.db, kek: await loadKek(database.db, { file: config.kekFile, mayCreate: false }), clock: systemClock });
   return async (claims, header = {}) => {
     const ring = await findRing(database.db, 'platform:ES256');
     const { kid } = activeKey(ring?.keys ?? [], Date.now()) as { kid: string };

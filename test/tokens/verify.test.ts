@@ -22,7 +22,7 @@ async function setUp(t: Parameters<typeof createKeysFixture>[0]) {
     issuerUrl,
     view,
     clock: fixture.clock,
-    signer: createLocalSigner(fixture.database.db, fixture.kek),
+    signer: createLocalSigner({ db: fixture.database.db, kek: fixture.kek, clock: fixture.clock }),
   };
   const verify = createVerifyWorkloadToken({ issuerUrl, view, clock: fixture.clock });
   const check = (token: string) => verify(token, (aud) => aud === audience, audience);
