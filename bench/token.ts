@@ -15,7 +15,8 @@ interface Side {
   loads: number[];
 }
 
-const CLIENTS = 32;
+// More than oidc-provider would keep by itself, read from an adapter.
+const CLIENTS = 256;
 
 async function runRound(
   side: Side,

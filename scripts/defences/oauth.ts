@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const TOKEN = 'test/oauth/token.test.ts';
+const KEPT = 'test/oauth/kept-clients.test.ts';
 const assertion = 'src/oauth/assertion.ts';
 const decide = 'src/oauth/decide.ts';
 const record = 'src/oauth/record.ts';
@@ -80,13 +81,13 @@ export const oauth: Defence[] = [
       replace: 'parseCompact(token, 40_960)',
     },
   ]),
-  ...provenBy(TOKEN, 'an unknown workload and a wrong key look the same', [
+  ...provenBy(KEPT, 'one that is not there has a key that nobody has, as has one whose keys are all dead', [
     {
       name: 'oauth.decoy',
       promise: 'unknown workload and wrong key look the same',
-      file: 'src/oauth/adapter.ts',
-      find: "if (this.#model !== 'Client') return undefined;",
-      replace: "if (this.#model !== 'Client' || !currentRequest().client) return undefined;",
+      file: 'src/oauth/kept-clients.ts',
+      find: 'return Object.create(decoy, { clientId: { value: id, enumerable: true } }) as Client;',
+      replace: 'return undefined;',
     },
   ]),
   ...provenBy(TOKEN, 'replay is decided once, however many ask at once', [

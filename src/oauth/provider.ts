@@ -6,11 +6,12 @@ import { publicJwk } from '../keys/algorithms.ts';
 import type { Signer } from '../keys/signer.ts';
 import { activeKey } from '../keys/timeline.ts';
 import type { RingView } from '../keys/view.ts';
-import { RequestAdapter } from './adapter.ts';
+import { EmptyAdapter } from './adapter.ts';
 import { ASSERTION_ALGORITHMS, CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
+import { keepClients } from './kept-clients.ts';
 import { readKid } from './kid.ts';
-import { requestOf } from './request.ts';
+import { currentRequest, requestOf } from './request.ts';
 
 export interface ProviderDeps {
   issuerUrl: string;
@@ -62,7 +63,7 @@ class RingSigningKey extends ExternalSigningKey {
 
 export function createProvider({ issuerUrl, view, signer, decideToken, record }: ProviderDeps): Provider {
   const provider = new Provider(issuerUrl, {
-    adapter: RequestAdapter,
+    adapter: EmptyAdapter,
     jwks: { keys: [new RingSigningKey(view, signer)] },
     routes: { token: '/oauth2/token' },
     clientAuthMethods: ['private_key_jwt'],
@@ -113,6 +114,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
       },
     },
   } as ConstructorParameters<typeof Provider>[1]);
+  keepClients(provider, currentRequest);
   provider.use((ctx, next) => record(ctx as KoaContextWithOIDC, next as () => Promise<void>));
   provider.on('server_error', (ctx, error) => {
     requestOf(ctx as KoaContextWithOIDC).failure = error;

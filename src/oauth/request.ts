@@ -31,7 +31,7 @@ export function requestOf(ctx: KoaContextWithOIDC): TokenRequest {
   return request;
 }
 
-/** For the adapter, which is given no context. */
+/** For those that oidc-provider gives no context. */
 export function currentRequest(): TokenRequest {
   return requestOf(Provider.ctx as KoaContextWithOIDC);
 }
