@@ -77,6 +77,22 @@ t.test('a connection made at one is known to the other at once', async (t) => {
   }
 });
 
+t.test('a key added at one, and a workload resumed at one, are good at the other at once', async (t) => {
+  const { a, b, callAt, client, mintAt, issuerUrl, path } = await setUp(t);
+  t.equal((await mintAt(b.url)).status, 200, 'remembered at b');
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const added = await callAt(a, 'POST', `/v1/workloads/${client.id}/keys`, { jwk: publicKey.export({ format: 'jwk' }) });
+  const renewed = { ...client, kid: added.body.kid, privateKey };
+  const form = async (kid: boolean) =>
+    tokenForm(await assertion(issuerUrl, renewed, {}, kid ? {} : { kid: undefined }), `${issuerUrl}${path}`);
+  t.equal((await postToken(b.url, await form(true))).status, 200, 'by its kid');
+  t.equal((await postToken(b.url, await form(false))).status, 200, 'without a kid');
+  await callAt(a, 'PATCH', `/v1/workloads/${client.id}`, { state: 'suspended' });
+  t.not((await mintAt(b.url)).status, 200);
+  await callAt(a, 'PATCH', `/v1/workloads/${client.id}`, { state: 'active' });
+  t.equal((await mintAt(b.url)).status, 200, 'what is remembered may only say yes');
+});
+
 t.test('a suspension is obeyed by both from its commit, under load', async (t) => {
   const { a, b, callAt, path, mintAt, client } = await setUp(t);
   const token = (await mintAt(b.url)).body.access_token;
