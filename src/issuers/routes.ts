@@ -50,7 +50,10 @@ export function registerIssuerRoutes(
   async function findRings(issuer: string): Promise<readonly Ring[]> {
     if (!view.mayServe()) throw unavailable('The view of the signing keys is too old to be served.');
     const rings = view.find(issuer) ?? (await view.load(issuer));
-    if (!rings) throw new Problem('not_found', 'There is no such issuer.', { hint: 'The path is that of a connection: /c/<its issuer id>.' });
+    if (!rings)
+      throw new Problem('not_found', 'There is no such issuer.', {
+        hint: 'The path is that of a connection: /c/<its issuer id>.',
+      });
     return rings;
   }
 

@@ -128,35 +128,46 @@ t.test('a batch decided under one epoch: what was seen before is refused, and no
     return stream.append({ entry: { kind: 'token.minted', details: { jti } }, epoch: 1, replay });
   };
   const outcome = async (jtis: string[]) =>
-    (await Promise.allSettled(jtis.map(append))).map((result) => (result.status === 'fulfilled' ? 'new' : String(result.reason.name)));
+    (await Promise.allSettled(jtis.map(append))).map((result) =>
+      result.status === 'fulfilled' ? 'new' : String(result.reason.name),
+    );
   t.same(await outcome(['a', 'b']), ['new', 'new']);
   t.same(await outcome(['c', 'a', 'd']), ['new', 'Replayed', 'new'], 'in another batch');
   t.same(await outcome(['e', 'e', 'f']), ['new', 'Replayed', 'new'], 'in the same one');
   const rows = (await listRows(database)).filter((row) => row.kind === 'token.minted');
-  t.same(rows.map((row) => JSON.parse(row.row).details.jti), ['a', 'b', 'c', 'd', 'e', 'f']);
+  t.same(
+    rows.map((row) => JSON.parse(row.row).details.jti),
+    ['a', 'b', 'c', 'd', 'e', 'f'],
+  );
   await assertChained(t, database);
 });
 
-t.test('an append waits for a change that is about to commit, and is left out; its replay key stays unused', async (t) => {
-  const { database, stream, clock } = await setUp(t);
-  const replay = { issuer: 'wl_x', jti: 'one', expiresAt: new Date(clock.wall() + 60_000) };
-  await stream.append({ entry: { kind: 'a' }, epoch: 1 });
-  const bumped = Promise.withResolvers<void>();
-  const release = Promise.withResolvers<void>();
-  const changing = database.db.transaction().execute(async (trx) => {
-    await bumpEpoch(trx);
-    bumped.resolve();
-    await release.promise;
-  });
-  await bumped.promise;
-  const waiting = stream.append({ entry: { kind: 'b' }, epoch: 1, replay });
-  release.resolve();
-  await changing;
-  await t.rejects(waiting, { name: 'EpochChanged' });
-  await stream.append({ entry: { kind: 'c' }, epoch: 2, replay });
-  t.same((await listRows(database)).map((row) => row.kind), ['stream.opened', 'a', 'c']);
-  await assertChained(t, database);
-});
+t.test(
+  'an append waits for a change that is about to commit, and is left out; its replay key stays unused',
+  async (t) => {
+    const { database, stream, clock } = await setUp(t);
+    const replay = { issuer: 'wl_x', jti: 'one', expiresAt: new Date(clock.wall() + 60_000) };
+    await stream.append({ entry: { kind: 'a' }, epoch: 1 });
+    const bumped = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const changing = database.db.transaction().execute(async (trx) => {
+      await bumpEpoch(trx);
+      bumped.resolve();
+      await release.promise;
+    });
+    await bumped.promise;
+    const waiting = stream.append({ entry: { kind: 'b' }, epoch: 1, replay });
+    release.resolve();
+    await changing;
+    await t.rejects(waiting, { name: 'EpochChanged' });
+    await stream.append({ entry: { kind: 'c' }, epoch: 2, replay });
+    t.same(
+      (await listRows(database)).map((row) => row.kind),
+      ['stream.opened', 'a', 'c'],
+    );
+    await assertChained(t, database);
+  },
+);
 
 t.test('an act and its record commit together or not at all, and a failed one leaves the chain whole', async (t) => {
   const { database, clock } = await setUp(t);

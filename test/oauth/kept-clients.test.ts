@@ -10,7 +10,16 @@ const KEY = { kty: 'EC', crv: 'P-256', x: 'eA', y: 'eQ', alg: 'ES256' };
 const ID = `wl_${'a'.repeat(26)}`;
 
 function row(keys: Record<string, unknown>[], changes: Partial<ClientRow> = {}): ClientRow {
-  const columns = { id: ID, kind: 'workload', slug: 'x', state: 'active', scopes: [], audiences: [], version: 1, epoch: 1 } as const;
+  const columns = {
+    id: ID,
+    kind: 'workload',
+    slug: 'x',
+    state: 'active',
+    scopes: [],
+    audiences: [],
+    version: 1,
+    epoch: 1,
+  } as const;
   return { ...columns, jwks: { keys }, ...changes } as ClientRow;
 }
 
@@ -29,7 +38,10 @@ function setUp() {
   keepClients(provider, () => request);
   return async (client: ClientRow | undefined, now = 0, id = ID) => {
     request = { client, now };
-    const found = (await provider.Client.find(id)) as unknown as { clientId: string; asymmetricKeyStore: Iterable<{ kid?: string; x: string }> };
+    const found = (await provider.Client.find(id)) as unknown as {
+      clientId: string;
+      asymmetricKeyStore: Iterable<{ kid?: string; x: string }>;
+    };
     return { found, kids: [...found.asymmetricKeyStore].map((key) => key.kid) };
   };
 }
@@ -54,9 +66,17 @@ t.test('it is kept over rows that say the same, and made anew when a key comes, 
   const first = await find(both);
   t.same(first.kids, ['lasting', 'ending']);
   t.equal((await find(both, 9_999)).found, first.found);
-  t.equal((await find(row([lasting, ending], { version: 2, epoch: 7 }))).found, first.found, 'another row, the same keys');
+  t.equal(
+    (await find(row([lasting, ending], { version: 2, epoch: 7 }))).found,
+    first.found,
+    'another row, the same keys',
+  );
   t.same((await find(both, 10_000)).kids, ['lasting'], 'expired to the millisecond, in the same row');
   t.same((await find(row([lasting, ending, { ...KEY, kid: 'added' }]))).kids, ['lasting', 'ending', 'added']);
   t.same((await find(row([{ ...KEY, kid: 'lasting', x: 'eg' }]))).kids, ['lasting'], 'removed');
-  t.equal([...(await find(row([{ ...KEY, kid: 'lasting', x: 'eg' }]))).found.asymmetricKeyStore][0]?.x, 'eg', 'and not by its name alone');
+  t.equal(
+    [...(await find(row([{ ...KEY, kid: 'lasting', x: 'eg' }]))).found.asymmetricKeyStore][0]?.x,
+    'eg',
+    'and not by its name alone',
+  );
 });
