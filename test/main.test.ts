@@ -48,7 +48,12 @@ t.test('starts, answers, and ends on SIGTERM with its data whole', async (t) => 
   t.notMatch(second.output, /\n +at /, 'no stack for what a person can mend');
 
   const other = tempDir(t);
-  const sharing = await start({ ...env, PORT: String(await freePort()), DATA_DIR: other, KEYS_DIR: join(other, 'keys') });
+  const sharing = await start({
+    ...env,
+    PORT: String(await freePort()),
+    DATA_DIR: other,
+    KEYS_DIR: join(other, 'keys'),
+  });
   t.match(sharing, { code: 1, output: /socket_in_use.*SOCKET_PATH of its own/s }, 'a second process on the socket');
   t.equal((await askSocket(env.SOCKET_PATH, {})).status, 200, 'which the first one still has');
 

@@ -19,20 +19,27 @@ import { startProcess, writeKek } from './support/process.ts';
 import { assertion, call, freePort, postToken, tempDir, tokenForm } from './support/service.ts';
 
 /** In front of the sandbox: what the service shows STS, and what STS answers. */
-async function startWiretap(t: Parameters<typeof startProcess>[0], target: string): Promise<{ url: string; heard: string[] }> {
+async function startWiretap(
+  t: Parameters<typeof startProcess>[0],
+  target: string,
+): Promise<{ url: string; heard: string[] }> {
   const heard: string[] = [];
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const sent = Buffer.concat(chunks);
-    const forwarded = request(target + incoming.url, { method: incoming.method ?? 'GET', headers: incoming.headers }, (answer) => {
-      const answered: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => answered.push(chunk));
-      answer.on('end', () => {
-        heard.push(sent.toString(), Buffer.concat(answered).toString());
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers).end(Buffer.concat(answered));
-      });
-    });
+    const forwarded = request(
+      target + incoming.url,
+      { method: incoming.method ?? 'GET', headers: incoming.headers },
+      (answer) => {
+        const answered: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => answered.push(chunk));
+        answer.on('end', () => {
+          heard.push(sent.toString(), Buffer.concat(answered).toString());
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers).end(Buffer.concat(answered));
+        });
+      },
+    );
     forwarded.on('error', () => outgoing.destroy());
     forwarded.end(sent);
   }).listen(0, '127.0.0.1');
@@ -61,9 +68,14 @@ async function openPrivateKeys(database: Database, kekFile: string): Promise<Can
   const rows = await database.db.selectFrom('private_keys').select('kid').execute();
   return await Promise.all(
     rows.map(async ({ kid }) => {
-      const { ring, algorithm, purpose, envelope } = (await findEnvelope(database.db, kid)) as NonNullable<Awaited<ReturnType<typeof findEnvelope>>>;
+      const { ring, algorithm, purpose, envelope } = (await findEnvelope(database.db, kid)) as NonNullable<
+        Awaited<ReturnType<typeof findEnvelope>>
+      >;
       const pkcs8 = await decrypt(kek, envelope, { table: 'private_keys', kid, ring, algorithm, purpose });
-      return { name: `the private half of ${ring}`, value: scalar(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })) };
+      return {
+        name: `the private half of ${ring}`,
+        value: scalar(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })),
+      };
     }),
   );
 }
@@ -82,7 +94,9 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   });
   const canaries: Canary[] = [
     { name: 'the key-encryption key', value: Buffer.from(readFileSync(kekFile, 'utf8').trim(), 'base64') },
-    ...(databaseUrl && new URL(databaseUrl).password.length >= 8 ? [{ name: 'the password of DATABASE_URL', value: new URL(databaseUrl).password }] : []),
+    ...(databaseUrl && new URL(databaseUrl).password.length >= 8
+      ? [{ name: 'the password of DATABASE_URL', value: new URL(databaseUrl).password }]
+      : []),
   ];
   const seed = <Value extends string | Buffer>(name: string, value: Value): Value => {
     canaries.push({ name, value });
@@ -93,12 +107,21 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
     return seed(name, token);
   };
   const host = seedToken('the token of the host', await service.hostToken());
-  const api = (method: string, path: string, body?: unknown, token = host) => call(issuerUrl, method, path, body, { authorization: `Bearer ${token}` });
+  const api = (method: string, path: string, body?: unknown, token = host) =>
+    call(issuerUrl, method, path, body, { authorization: `Bearer ${token}` });
 
   // The main job.
   const account = '111122223333';
-  const { body: connection } = await api('POST', '/v1/connections', { name: 'Acme', aws: { account_id: account, permission_set: 'administrator' } });
-  await createStack(sandbox, account, 'countersign', (await api('GET', `/v1/connections/${connection.id}/template`)).body);
+  const { body: connection } = await api('POST', '/v1/connections', {
+    name: 'Acme',
+    aws: { account_id: account, permission_set: 'administrator' },
+  });
+  await createStack(
+    sandbox,
+    account,
+    'countersign',
+    (await api('GET', `/v1/connections/${connection.id}/template`)).body,
+  );
   await api('POST', `/v1/connections/${connection.id}/verify`);
   t.equal((await api('GET', `/v1/connections/${connection.id}?wait=active&timeout_seconds=20`)).body.state, 'active');
   const { jwk, privateKey } = kidKey();
@@ -108,7 +131,10 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   await api('POST', '/v1/grants', { workload: workload.id, selector: { connection: connection.id } });
   const path = `/v1/connections/${connection.id}/credentials`;
   const shown = seedToken('a client assertion', await assertion(issuerUrl, client));
-  const token = seedToken('a workload token', (await postToken(issuerUrl, tokenForm(shown, issuerUrl + path))).body.access_token);
+  const token = seedToken(
+    'a workload token',
+    (await postToken(issuerUrl, tokenForm(shown, issuerUrl + path))).body.access_token,
+  );
   const handed = await api('GET', path, undefined, token);
   t.equal(handed.status, 200, handed.body.detail);
   seed('a secret access key', handed.body.SecretAccessKey);
@@ -116,13 +142,28 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   t.equal((await api('POST', '/v1/keys/platform/rotate', { now: true })).status, 200);
 
   // What goes wrong beside it, each with something that must not be kept.
-  const stray = (name: string): string => seed(name, `canary-${name.replaceAll(' ', '-')}-${Math.random().toString(36).slice(2)}`);
+  const stray = (name: string): string =>
+    seed(name, `canary-${name.replaceAll(' ', '-')}-${Math.random().toString(36).slice(2)}`);
   const { privateKey: another } = kidKey();
-  const forged = seedToken('an assertion by another key', await assertion(issuerUrl, { ...client, privateKey: another }));
+  const forged = seedToken(
+    'an assertion by another key',
+    await assertion(issuerUrl, { ...client, privateKey: another }),
+  );
   t.equal((await postToken(issuerUrl, tokenForm(forged, issuerUrl + path))).status, 401);
   t.equal((await postToken(issuerUrl, tokenForm(shown, issuerUrl + path))).status, 401, 'replayed');
-  t.equal((await postToken(issuerUrl, { ...tokenForm(shown, issuerUrl + path), client_secret: stray('a client secret') })).status, 400);
-  t.equal((await postToken(issuerUrl, tokenForm(shown, issuerUrl + path), { authorization: `Basic ${Buffer.from(stray('a basic password')).toString('base64')}` })).status, 400);
+  t.equal(
+    (await postToken(issuerUrl, { ...tokenForm(shown, issuerUrl + path), client_secret: stray('a client secret') }))
+      .status,
+    400,
+  );
+  t.equal(
+    (
+      await postToken(issuerUrl, tokenForm(shown, issuerUrl + path), {
+        authorization: `Basic ${Buffer.from(stray('a basic password')).toString('base64')}`,
+      })
+    ).status,
+    400,
+  );
   t.equal((await api('GET', '/v1/whoami', undefined, stray('a bearer'))).status, 401);
   t.equal((await api('GET', '/v1/whoami', undefined, `${token.slice(0, -6)}AAAAAA`)).status, 401);
   t.equal((await api('GET', `/v1/whoami?access_token=${stray('a token in a query')}`)).status, 400);
@@ -134,30 +175,50 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'reset', times: 3 });
   t.equal((await api('GET', path, undefined, token)).status, 503, 'STS is away');
   for (const heard of wiretap.heard) {
-    for (const [, name, value] of heard.matchAll(/<(SecretAccessKey|SessionToken)>([^<]+)</g)) seed(`STS's ${name}`, value as string);
+    for (const [, name, value] of heard.matchAll(/<(SecretAccessKey|SessionToken)>([^<]+)</g))
+      seed(`STS's ${name}`, value as string);
     const shownToSts = new URLSearchParams(heard).get('WebIdentityToken');
     if (shownToSts) seedToken('a web identity token', shownToSts);
   }
-  t.ok(canaries.filter(({ name }) => name === 'a web identity token').length >= 2, 'the verification showed one, the exchange another');
+  t.ok(
+    canaries.filter(({ name }) => name === 'a web identity token').length >= 2,
+    'the verification showed one, the exchange another',
+  );
 
   const { body: audit } = await api('GET', '/v1/audit?limit=200');
   t.equal(await service.stop(), 0);
-  const database = databaseUrl ? connectPostgres({ url: databaseUrl }) : await openEmbedded({ dir: join(dir, 'database') });
+  const database = databaseUrl
+    ? connectPostgres({ url: databaseUrl })
+    : await openEmbedded({ dir: join(dir, 'database') });
   t.teardown(() => database.close());
   canaries.push(...(await openPrivateKeys(database, kekFile)));
   t.ok(canaries.length > 20, `${canaries.length} canaries`);
-  const places = { 'the log': service.output(), 'the audit': JSON.stringify(audit), ...Object.fromEntries(Object.entries(await dumpTables(database.db)).map(([name, rows]) => [`table ${name}`, rows.join('\n')])) };
+  const places = {
+    'the log': service.output(),
+    'the audit': JSON.stringify(audit),
+    ...Object.fromEntries(
+      Object.entries(await dumpTables(database.db)).map(([name, rows]) => [`table ${name}`, rows.join('\n')]),
+    ),
+  };
   t.ok(places['the log'].length > 1000 && places['the audit'].includes('handed_out'));
-  t.ok(findCanaries(places['the audit'], [{ name: 'a jti', value: audit.items[0].stream }]).length > 0, 'what is there is found');
+  t.ok(
+    findCanaries(places['the audit'], [{ name: 'a jti', value: audit.items[0].stream }]).length > 0,
+    'what is there is found',
+  );
   for (const [place, text] of Object.entries(places)) t.same(findCanaries(text, canaries), [], place);
 });
 
 t.test('a canary is found in each form, wherever it begins', async (t) => {
   const value = 'canary+secret/value?é';
-  for (const form of formsOf(value)) t.same(findCanaries(`before ${form} after`, [{ name: 'x', value }]).length > 0, true, form);
+  for (const form of formsOf(value))
+    t.same(findCanaries(`before ${form} after`, [{ name: 'x', value }]).length > 0, true, form);
   for (const before of ['', 'a', 'ab', 'abc']) {
     for (const encoding of ['base64', 'base64url', 'hex'] as const) {
-      t.not(findCanaries(Buffer.from(`${before}${value}tail`).toString(encoding), [{ name: 'x', value }]).length, 0, `${encoding} behind "${before}"`);
+      t.not(
+        findCanaries(Buffer.from(`${before}${value}tail`).toString(encoding), [{ name: 'x', value }]).length,
+        0,
+        `${encoding} behind "${before}"`,
+      );
     }
   }
   t.same(findCanaries('nothing of it', [{ name: 'x', value }]), []);

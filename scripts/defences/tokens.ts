@@ -165,7 +165,7 @@ export const tokens: Defence[] = [
   compactFault(
     'strict-json',
     'no duplicate members',
-    "parseStrictJson(utf8.decode(bytes))",
+    'parseStrictJson(utf8.decode(bytes))',
     'JSON.parse(bytes.toString())',
     'duplicate claims',
   ),

@@ -25,26 +25,24 @@ async function findSlug(db: Db, { kind, id }: Caller): Promise<string | undefine
 }
 
 export function registerWhoamiRoute(server: FastifyInstance, { db }: { db: Db }): void {
-  server
-    .withTypeProvider<TypeBoxTypeProvider>()
-    .get(
-      '/v1/whoami',
-      {
-        schema: {
-          operationId: 'whoami',
-          summary: 'Who the caller is, and the scopes of its token',
-          tags: ['service'],
-          response: { 200: Whoami },
-        },
+  server.withTypeProvider<TypeBoxTypeProvider>().get(
+    '/v1/whoami',
+    {
+      schema: {
+        operationId: 'whoami',
+        summary: 'Who the caller is, and the scopes of its token',
+        tags: ['service'],
+        response: { 200: Whoami },
       },
-      async ({ caller }) => {
-        const slug = await findSlug(db, caller);
-        return {
-          ...{ kind: caller.kind, id: caller.id, scopes: [...caller.scopes].sort() },
-          ...(slug === undefined ? {} : { slug }),
-          ...(caller.as === undefined ? {} : { as: caller.as }),
-          ...(caller.reason === undefined ? {} : { reason: caller.reason }),
-        };
-      },
-    );
+    },
+    async ({ caller }) => {
+      const slug = await findSlug(db, caller);
+      return {
+        ...{ kind: caller.kind, id: caller.id, scopes: [...caller.scopes].sort() },
+        ...(slug === undefined ? {} : { slug }),
+        ...(caller.as === undefined ? {} : { as: caller.as }),
+        ...(caller.reason === undefined ? {} : { reason: caller.reason }),
+      };
+    },
+  );
 }

@@ -8,16 +8,26 @@ import { problemDocument, sendProblem } from './problems.ts';
 
 /** The framework would answer by itself, name itself, and repeat the path. */
 export function refusePath(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = new Problem('invalid_request', 'The path is not percent-encoded as a URL is, or a part of it is too long.', {
-    hint: 'See openapi.yaml for the paths.',
-  });
+  const problem = new Problem(
+    'invalid_request',
+    'The path is not percent-encoded as a URL is, or a part of it is too long.',
+    {
+      hint: 'See openapi.yaml for the paths.',
+    },
+  );
   void sendProblem(problem, request, reply.header('x-content-type-options', 'nosniff'));
 }
 
 function toProblem(code: string | undefined): Problem {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Problem('request_timeout', 'The request did not arrive in time.', { hint: 'Send it at once.' });
-  if (code === 'HPE_HEADER_OVERFLOW') return new Problem('headers_too_large', 'The headers are larger than 8 kB.', { hint: 'Send fewer, or shorter ones.' });
-  return new Problem('invalid_request', 'This is not a request of HTTP/1.1.', { hint: 'Send one (RFC 9112), with each header on a line of its own.' });
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new Problem('request_timeout', 'The request did not arrive in time.', { hint: 'Send it at once.' });
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new Problem('headers_too_large', 'The headers are larger than 8 kB.', {
+      hint: 'Send fewer, or shorter ones.',
+    });
+  return new Problem('invalid_request', 'This is not a request of HTTP/1.1.', {
+    hint: 'Send one (RFC 9112), with each header on a line of its own.',
+  });
 }
 
 /** Node could not parse what came: there is no request to answer, only a socket. */

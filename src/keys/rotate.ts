@@ -195,7 +195,10 @@ export async function revoke(
     if (!key)
       throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
     if (key.revokedAt !== undefined)
-      throw new Problem('key_revoked', 'This key is revoked already.', { hint: 'Nothing more is to be done.', extra: { revoked_at: iso(key.revokedAt) } });
+      throw new Problem('key_revoked', 'This key is revoked already.', {
+        hint: 'Nothing more is to be done.',
+        extra: { revoked_at: iso(key.revokedAt) },
+      });
     const standby = standbyKey(ring.keys, now);
     const isActive = activeKey(ring.keys, now)?.kid === key.kid;
     const isStandby = standby?.kid === key.kid;

@@ -98,7 +98,8 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
       if (flight) return flight;
       const second = Math.floor(clock.monotonic() / 1000);
       reads = second === reads.second ? { second, count: reads.count + 1 } : { second, count: 1 };
-      if (reads.count > UNKNOWN_READS_PER_SECOND) return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
+      if (reads.count > UNKNOWN_READS_PER_SECOND)
+        return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
       const read = listIssuerRings(db, issuer, now())
         .then((found) => {
           found.forEach(put);

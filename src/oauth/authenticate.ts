@@ -34,7 +34,11 @@ function readReason(request: FastifyRequest): string | undefined {
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (reason.length < 1 || [...reason].length > 500 || /[\u0000-\u001f\u007f]/.test(reason)) {
-    throw new Problem('reason_required', 'Countersign-Reason must be 1 to 500 characters, without control characters.', { hint: 'Say why, in a sentence.' });
+    throw new Problem(
+      'reason_required',
+      'Countersign-Reason must be 1 to 500 characters, without control characters.',
+      { hint: 'Say why, in a sentence.' },
+    );
   }
   return reason;
 }
@@ -80,7 +84,10 @@ export function createAuthenticate({ clients, verify, audience, lockClient }: Au
       };
     }
     const client = await clients.read(token.subject);
-    if (!client) throw new Problem('invalid_token', 'The token was refused: its bearer is not registered.', { hint: 'Ask an administrator to register it.' });
+    if (!client)
+      throw new Problem('invalid_token', 'The token was refused: its bearer is not registered.', {
+        hint: 'Ask an administrator to register it.',
+      });
     if (client.state !== 'active') throw suspended(client.kind);
     const scopes = held(token, client.scopes);
     return {

@@ -93,7 +93,11 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     if (header['typ'] !== 'at+jwt') throw refused('it is not an access token (typ)');
     const kid = header['kid'];
     if (typeof kid !== 'string') throw refused('it names no key');
-    if (!view.mayServe()) throw new Problem('unavailable', 'The signing keys cannot be read now.', { retryAfter: 1, hint: 'Try again in a moment.' });
+    if (!view.mayServe())
+      throw new Problem('unavailable', 'The signing keys cannot be read now.', {
+        retryAfter: 1,
+        hint: 'Try again in a moment.',
+      });
     const key = findKey(kid);
     if (!key) throw refused('its key is not one of ours, or was removed or revoked');
     try {

@@ -13,7 +13,15 @@ import type { VerifiedToken } from '../../src/tokens/verify.ts';
 import { openTestDatabase } from '../support/databases.ts';
 
 const id = (kind: string): string => `${kind}_${'a'.repeat(26)}`;
-const token: VerifiedToken = { subject: id('wl'), audience: 'x', scopes: [], jti: 'j', kid: 'k', issuedAt: 0, expiresAt: 0 };
+const token: VerifiedToken = {
+  subject: id('wl'),
+  audience: 'x',
+  scopes: [],
+  jti: 'j',
+  kid: 'k',
+  issuedAt: 0,
+  expiresAt: 0,
+};
 const ask = { connection: 'acme', purpose: 'default', requestId: 'rq' };
 
 function decision(epoch: number, changes: { version?: number; grant?: string; generation?: number } = {}): Decision {
@@ -21,11 +29,34 @@ function decision(epoch: number, changes: { version?: number; grant?: string; ge
   return {
     ...{ epoch, workload: { id: id('wl'), slug: 'billing' } },
     connection: {
-      ...{ id: id('cn'), reference: 'acme', tenant: 'default', issuer: id('is'), subject: id('cn'), algorithm: 'ES256', generation },
+      ...{
+        id: id('cn'),
+        reference: 'acme',
+        tenant: 'default',
+        issuer: id('is'),
+        subject: id('cn'),
+        algorithm: 'ES256',
+        generation,
+      },
       ...{ state: 'active', max_session_seconds: 3600, source_identity: true, session_tags: true },
     },
-    aws: { account_id: '1', partition: 'aws', region: 'us-east-1', role_name: 'r', role_arn: 'arn:aws:iam::1:role/r', role_id: null },
-    grant: { id: grant, version, purpose: 'default', max_session_seconds: 1800, session_policy: null, policy_arns: [], tags: { team: 'x' } },
+    aws: {
+      account_id: '1',
+      partition: 'aws',
+      region: 'us-east-1',
+      role_name: 'r',
+      role_arn: 'arn:aws:iam::1:role/r',
+      role_id: null,
+    },
+    grant: {
+      id: grant,
+      version,
+      purpose: 'default',
+      max_session_seconds: 1800,
+      session_policy: null,
+      policy_arns: [],
+      tags: { team: 'x' },
+    },
   };
 }
 
@@ -38,19 +69,35 @@ interface Bench {
 }
 
 /** @param decide called for each decision, with its number from 1 and the epoch that stands */
-async function openBench(t: Test, decide: (nth: number, epoch: number) => Promise<Decision> | Decision, duringSts: (bench: Bench) => Promise<void> = async () => {}) {
+async function openBench(
+  t: Test,
+  decide: (nth: number, epoch: number) => Promise<Decision> | Decision,
+  duringSts: (bench: Bench) => Promise<void> = async () => {},
+) {
   const database = await openTestDatabase(t);
   await ensurePartitions(database.db, new Date());
   const stream = createAuditStream({ database, clock: systemClock });
   t.teardown(() => stream.close());
-  const readEpoch = async (): Promise<number> => (await database.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
+  const readEpoch = async (): Promise<number> =>
+    (await database.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
   const bench: Bench = {
     bump: async () => void (await sql`update policy_epoch set epoch = epoch + 1`.execute(database.db)),
     asked: [],
     minted: [],
     records: async () => {
-      const rows = await database.db.selectFrom('audit').select('row').where('kind', 'like', 'exchange.%').orderBy('seq').execute();
-      return rows.map(({ row }) => JSON.parse(row)).map(({ kind, details: { outcome, code } }) => ({ kind, ...(outcome ? { outcome } : {}), ...(code ? { code } : {}) }));
+      const rows = await database.db
+        .selectFrom('audit')
+        .select('row')
+        .where('kind', 'like', 'exchange.%')
+        .orderBy('seq')
+        .execute();
+      return rows
+        .map(({ row }) => JSON.parse(row))
+        .map(({ kind, details: { outcome, code } }) => ({
+          kind,
+          ...(outcome ? { outcome } : {}),
+          ...(code ? { code } : {}),
+        }));
     },
   };
   let decisions = 0;
@@ -68,7 +115,15 @@ async function openBench(t: Test, decide: (nth: number, epoch: number) => Promis
       assumeRoleWithWebIdentity: async (input) => {
         bench.asked.push(input);
         await duringSts(bench);
-        return { accessKeyId: 'ASIA', secretAccessKey: 's', sessionToken: 't', expiration: new Date(), assumedRoleArn: 'a', assumedRoleId: 'AROA:x', requestId: 'r' };
+        return {
+          accessKeyId: 'ASIA',
+          secretAccessKey: 's',
+          sessionToken: 't',
+          expiration: new Date(),
+          assumedRoleArn: 'a',
+          assumedRoleId: 'AROA:x',
+          requestId: 'r',
+        };
       },
       getCallerIdentity: () => Promise.reject(new Error('not asked here')),
       close: () => {},
@@ -81,7 +136,14 @@ t.test('one hand-out: an intent, STS, an outcome', async (t) => {
   const bench = await openBench(t, (_nth, epoch) => decision(epoch));
   t.match(await bench.obtain(token, ask), { session: { accessKeyId: 'ASIA' }, accountId: '1' });
   t.same(await bench.records(), [{ kind: 'exchange.intent' }, { kind: 'exchange.outcome', outcome: 'handed_out' }]);
-  t.match(bench.asked, [{ roleSessionName: 'billing-aaaaaaaa', durationSeconds: 1800, token: 'web-identity', roleArn: 'arn:aws:iam::1:role/r' }]);
+  t.match(bench.asked, [
+    {
+      roleSessionName: 'billing-aaaaaaaa',
+      durationSeconds: 1800,
+      token: 'web-identity',
+      roleArn: 'arn:aws:iam::1:role/r',
+    },
+  ]);
   t.match(bench.minted, [{ subject: id('cn'), issuer: id('is'), tags: { team: 'x' }, sourceIdentity: /^ex_/ }]);
   t.equal(roleSessionName({ id: id('wl'), slug: 'billing' }), 'billing-aaaaaaaa', 'by the workload alone, and stable');
 });
@@ -90,7 +152,11 @@ t.test('an intent decided under another epoch is decided again before STS is ask
   const bench = await openBench(t, (nth, epoch) => decision(nth === 1 ? epoch - 1 : epoch));
   t.ok(await bench.obtain(token, ask));
   t.equal(bench.decisions(), 2);
-  t.same((await bench.records()).map(({ kind }) => kind), ['exchange.intent', 'exchange.outcome'], 'the one that did not stand is no row');
+  t.same(
+    (await bench.records()).map(({ kind }) => kind),
+    ['exchange.intent', 'exchange.outcome'],
+    'the one that did not stand is no row',
+  );
 });
 
 t.test('what was suspended between the decision and its record gets nothing, and STS is not asked', async (t) => {
@@ -114,7 +180,11 @@ t.test('what changed while STS was asked is decided again, and dropped where it 
   const changes: [string, (nth: number, epoch: number) => Decision, string | undefined][] = [
     ['nothing that matters', (_nth, epoch) => decision(epoch), undefined],
     ['the limits of the grant', (nth, epoch) => decision(epoch, { version: nth }), 'unavailable'],
-    ['another grant applies', (nth, epoch) => decision(epoch, { grant: nth === 1 ? id('gr') : `gr_${'b'.repeat(26)}` }), 'unavailable'],
+    [
+      'another grant applies',
+      (nth, epoch) => decision(epoch, { grant: nth === 1 ? id('gr') : `gr_${'b'.repeat(26)}` }),
+      'unavailable',
+    ],
     ['the connection', (nth, epoch) => decision(epoch, { generation: nth }), 'unavailable'],
     [
       'a suspension',
@@ -131,7 +201,10 @@ t.test('what changed while STS was asked is decided again, and dropped where it 
       if (code === undefined) t.ok(await bench.obtain(token, ask));
       else await t.rejects(bench.obtain(token, ask), { code });
       t.equal(bench.decisions(), 2);
-      t.same(await bench.records(), [{ kind: 'exchange.intent' }, { kind: 'exchange.outcome', outcome: code ? 'dropped' : 'handed_out', ...(code ? { code } : {}) }]);
+      t.same(await bench.records(), [
+        { kind: 'exchange.intent' },
+        { kind: 'exchange.outcome', outcome: code ? 'dropped' : 'handed_out', ...(code ? { code } : {}) },
+      ]);
     });
   }
 });
@@ -139,14 +212,22 @@ t.test('what changed while STS was asked is decided again, and dropped where it 
 t.test('a token for one connection is for no other, however the other is named', async (t) => {
   const bench = await openBench(t, (_nth, epoch) => decision(epoch));
   await t.rejects(bench.obtain(token, { ...ask, onlyConnection: `cn_${'b'.repeat(26)}` }), { code: 'invalid_token' });
-  t.same([bench.minted, bench.asked, await bench.records()], [[], [], []], 'no token, no record of an exchange, no STS');
+  t.same(
+    [bench.minted, bench.asked, await bench.records()],
+    [[], [], []],
+    'no token, no record of an exchange, no STS',
+  );
   t.ok(await bench.obtain(token, { ...ask, onlyConnection: id('cn') }));
 });
 
 t.test('limits are refused before anything is minted', async (t) => {
   const bench = await openBench(t, (_nth, epoch) => decision(epoch));
   const allow = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] };
-  await t.rejects(bench.obtain(token, { ...ask, durationSeconds: 1801 }), { code: 'duration_exceeds_limit' }, "the grant's");
+  await t.rejects(
+    bench.obtain(token, { ...ask, durationSeconds: 1801 }),
+    { code: 'duration_exceeds_limit' },
+    "the grant's",
+  );
   await t.rejects(bench.obtain(token, { ...ask, durationSeconds: 899 }), { code: 'duration_out_of_range' });
   await t.rejects(bench.obtain(token, { ...ask, sessionPolicy: allow }), { code: 'session_policy_not_deny' });
   t.same([bench.minted, bench.asked], [[], []]);

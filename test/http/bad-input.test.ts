@@ -36,7 +36,8 @@ function assertRefused(t: Test, { id }: Operation, reply: Reply, { name, status,
   const asked = status === undefined ? reply.status >= 400 && reply.status < 500 : reply.status === status;
   const told = isOAuth ? [json?.error, json?.error_description] : [json?.code, json?.detail, json?.hint];
   const described =
-    type.includes(isOAuth ? 'application/json' : 'application/problem+json') && told.every((text) => typeof text === 'string' && text !== '');
+    type.includes(isOAuth ? 'application/json' : 'application/problem+json') &&
+    told.every((text) => typeof text === 'string' && text !== '');
   const named = code === undefined || isOAuth || json?.code === code;
   const quiet = !/\bat \/|node_modules|select |insert |FST_|Error:|fastify|PostgreSQL/i.test(reply.text);
   const kept = headers['cache-control'] !== 'no-store';
@@ -217,14 +218,19 @@ function queryCases(good: Sent, query: Record<string, Schema>): Case[] {
     );
     if (schema.type === 'integer')
       bad.push(
-        ...['0', '-1', '1.5', '1e9', 'abc', '%20', 'null', '99999999999999999999'].map(
-          (text): [string, string] => [`${name}=${text}`, `${name}=${text}`],
-        ),
+        ...['0', '-1', '1.5', '1e9', 'abc', '%20', 'null', '99999999999999999999'].map((text): [string, string] => [
+          `${name}=${text}`,
+          `${name}=${text}`,
+        ]),
       );
     else bad.push([`${name}, too long`, `${name}=${'x'.repeat(2000)}`]);
   }
   // How long a session may last is decided behind the grant, which says more.
-  return bad.map(([name, text]) => ({ name, sent: ask(text), ...(name.startsWith('duration_seconds=') ? {} : { status: 400 }) }));
+  return bad.map(([name, text]) => ({
+    name,
+    sent: ask(text),
+    ...(name.startsWith('duration_seconds=') ? {} : { status: 400 }),
+  }));
 }
 
 /** Only segments that are parameters; what is there otherwise is not found. */
@@ -481,11 +487,31 @@ t.test('bytes that are not HTTP, or too many of them', async (t) => {
   const cases: [name: string, bytes: string, status: number, code: string][] = [
     ['no HTTP', 'hello\r\n\r\n', 400, 'invalid_request'],
     ['TLS', '\u0016\u0003\u0001\u0002\u0000\u0001\r\n\r\n', 400, 'invalid_request'],
-    ['two lengths', `POST /v1/grants HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx`, 400, 'invalid_request'],
-    ['a length and chunks', `POST /v1/grants HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400, 'invalid_request'],
+    [
+      'two lengths',
+      `POST /v1/grants HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx`,
+      400,
+      'invalid_request',
+    ],
+    [
+      'a length and chunks',
+      `POST /v1/grants HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+      'invalid_request',
+    ],
     ['a header over two lines', `GET /v1/whoami HTTP/1.1\r\n${host}X-A: b\r\n c\r\n\r\n`, 400, 'invalid_request'],
-    ['headers of 9 kB', `GET /v1/whoami HTTP/1.1\r\n${host}X-Long: ${'x'.repeat(9 * 1024)}\r\n\r\n`, 431, 'headers_too_large'],
-    ['two Hosts', `GET /v1/whoami HTTP/1.1\r\n${host}Host: evil.example\r\nConnection: close\r\n\r\n`, 400, 'duplicate_header'],
+    [
+      'headers of 9 kB',
+      `GET /v1/whoami HTTP/1.1\r\n${host}X-Long: ${'x'.repeat(9 * 1024)}\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
+    [
+      'two Hosts',
+      `GET /v1/whoami HTTP/1.1\r\n${host}Host: evil.example\r\nConnection: close\r\n\r\n`,
+      400,
+      'duplicate_header',
+    ],
   ];
   for (const [name, bytes, status, code] of cases) {
     const answer = await sendBytes(service.url, bytes);
@@ -493,5 +519,9 @@ t.test('bytes that are not HTTP, or too many of them', async (t) => {
     t.match(answer, /content-type: application\/problem\+json/i, name);
     t.match(JSON.parse(answer.slice(answer.indexOf('{'))), { status, code, hint: /\S/, request_id: /^rq_/ }, name);
   }
-  t.match(await sendBytes(service.url, 'GET /v1/whoami HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /, 'no Host (RFC 9112, section 3.2)');
+  t.match(
+    await sendBytes(service.url, 'GET /v1/whoami HTTP/1.1\r\nConnection: close\r\n\r\n'),
+    /^HTTP\/1\.1 400 /,
+    'no Host (RFC 9112, section 3.2)',
+  );
 });

@@ -24,17 +24,40 @@ t.test('a private member in a row of keys does not leave, nor any column that is
   const { service } = world;
   const { db } = service.database;
   const canary = 'canary-that-must-not-leave';
-  const stored = JSON.stringify({ keys: [{ ...publicJwk(), kid: 'k'.repeat(43), alg: 'ES256', created_at: '2026-01-01T00:00:00Z', d: canary, p: canary, internal: canary }] });
-  for (const table of ['workloads', 'administrators']) await sql`update ${sql.table(table)} set jwks = ${stored}::jsonb`.execute(db);
+  const stored = JSON.stringify({
+    keys: [
+      {
+        ...publicJwk(),
+        kid: 'k'.repeat(43),
+        alg: 'ES256',
+        created_at: '2026-01-01T00:00:00Z',
+        d: canary,
+        p: canary,
+        internal: canary,
+      },
+    ],
+  });
+  for (const table of ['workloads', 'administrators'])
+    await sql`update ${sql.table(table)} set jwks = ${stored}::jsonb`.execute(db);
   t.ok(JSON.stringify(await dumpTables(db)).includes(canary), 'the rows hold it');
   const token = await service.hostToken();
-  const operations = (await listOperations()).filter(({ method, path, id }) => method === 'GET' && path.startsWith('/v1/') && !path.endsWith('/credentials') && id !== 'listAuditRows');
+  const operations = (await listOperations()).filter(
+    ({ method, path, id }) =>
+      method === 'GET' && path.startsWith('/v1/') && !path.endsWith('/credentials') && id !== 'listAuditRows',
+  );
   t.ok(operations.length > 10);
   for (const operation of operations) {
-    const { status, text } = await send(service.url, goodRequest(world, operation, { authorization: `Bearer ${token}` }));
+    const { status, text } = await send(
+      service.url,
+      goodRequest(world, operation, { authorization: `Bearer ${token}` }),
+    );
     t.equal(status, 200, operation.id);
     t.notOk(text.includes(canary), operation.id);
-    t.notMatch(text, /envelope|leased_until|request_hash|changed_xid|selector_kind|"jwks"/, `${operation.id}: no internal column`);
+    t.notMatch(
+      text,
+      /envelope|leased_until|request_hash|changed_xid|selector_kind|"jwks"/,
+      `${operation.id}: no internal column`,
+    );
   }
 });
 
@@ -45,10 +68,14 @@ t.test('no private half and no ciphertext is in any answer about keys', async (t
   const token = await service.hostToken();
   for (const id of ['listRings', 'getRings', 'rotateKeys', 'getJwks', 'getConnectionJwks']) {
     const operation = (await listOperations()).find((each) => each.id === id);
-    const { status, text } = await send(service.url, goodRequest(world, operation as never, { authorization: `Bearer ${token}` }));
+    const { status, text } = await send(
+      service.url,
+      goodRequest(world, operation as never, { authorization: `Bearer ${token}` }),
+    );
     t.equal(status, 200, id);
     for (const { envelope } of rows) {
-      for (const encoding of ['base64', 'base64url', 'hex'] as const) t.notOk(text.includes(envelope.toString(encoding).slice(8, 60)), id);
+      for (const encoding of ['base64', 'base64url', 'hex'] as const)
+        t.notOk(text.includes(envelope.toString(encoding).slice(8, 60)), id);
     }
     t.notMatch(text, /"(d|p|q|dp|dq|qi|k|oth|x5c|key_ops|ext)":/, `${id}: public members alone`);
   }
@@ -56,14 +83,37 @@ t.test('no private half and no ciphertext is in any answer about keys', async (t
 
 t.test('an error of our own says nothing about it', async (t) => {
   const lines: string[] = [];
-  const server = createServer({ hosts: new Set(['localhost:80']), logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }) });
+  const server = createServer({
+    hosts: new Set(['localhost:80']),
+    logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
+  });
   t.teardown(() => server.close());
   const faults: [string, unknown, number][] = [
-    ['an error', Object.assign(new Error('select secret from private_keys where x = canary'), { query: 'canary' }), 500],
-    ['of the database', Object.assign(new Error('duplicate key value canary'), { code: '23505', detail: 'Key (jti)=(canary)', table: 'canary' }), 500],
+    [
+      'an error',
+      Object.assign(new Error('select secret from private_keys where x = canary'), { query: 'canary' }),
+      500,
+    ],
+    [
+      'of the database',
+      Object.assign(new Error('duplicate key value canary'), {
+        code: '23505',
+        detail: 'Key (jti)=(canary)',
+        table: 'canary',
+      }),
+      500,
+    ],
     ['no error at all', 'canary', 500],
-    ['of a library, with a status', Object.assign(new Error('canary at /srv/node_modules/x.js'), { statusCode: 418 }), 400],
-    ['a connection that was lost', Object.assign(new Error('Connection terminated canary'), { code: 'ECONNRESET' }), 503],
+    [
+      'of a library, with a status',
+      Object.assign(new Error('canary at /srv/node_modules/x.js'), { statusCode: 418 }),
+      400,
+    ],
+    [
+      'a connection that was lost',
+      Object.assign(new Error('Connection terminated canary'), { code: 'ECONNRESET' }),
+      503,
+    ],
   ];
   for (const [index, [, fault]] of faults.entries()) {
     server.get(`/${index}`, async () => {
@@ -77,5 +127,8 @@ t.test('an error of our own says nothing about it', async (t) => {
     t.match(answer.json(), { code: String, hint: String, request_id: /^rq_/ }, name);
     t.equal(answer.headers['x-powered-by'] ?? answer.headers['server'], undefined, 'no version');
   }
-  t.ok(lines.some((line) => line.includes('canary')), 'the log has it');
+  t.ok(
+    lines.some((line) => line.includes('canary')),
+    'the log has it',
+  );
 });

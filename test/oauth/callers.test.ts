@@ -17,7 +17,12 @@ const scopes = ['audit:read', 'keys:read'];
 
 /** A caller as authentication found it; `row` is what it has become when it acts. */
 async function findCaller(t: Test, row: { state: string; scopes: string[] } | undefined): Promise<Actor> {
-  const client: ClientRow = { ...{ kind: 'workload', id, slug: 'x', state: 'active', scopes, audiences: [] }, jwks: { keys: [] }, version: 1, epoch: 1 };
+  const client: ClientRow = {
+    ...{ kind: 'workload', id, slug: 'x', state: 'active', scopes, audiences: [] },
+    jwks: { keys: [] },
+    version: 1,
+    epoch: 1,
+  };
   const authenticate = createAuthenticate({
     clients: { find: async () => client, read: async () => client },
     verify: async () => ({ subject: id, audience: 'x', scopes, jti: 'j', kid: 'k', issuedAt: 0, expiresAt: 0 }),
@@ -39,7 +44,9 @@ t.test('an act confirms its actor inside its transaction: suspended, gone or nar
   await (await findCaller(t, { state: 'active', scopes: [...scopes, 'grants:read'] })).confirm(trx);
   await t.rejects((await findCaller(t, { state: 'suspended', scopes })).confirm(trx), { code: 'workload_suspended' });
   await t.rejects((await findCaller(t, undefined)).confirm(trx), { code: 'workload_suspended' });
-  await t.rejects((await findCaller(t, { state: 'active', scopes: ['keys:read'] })).confirm(trx), { code: 'insufficient_scope' });
+  await t.rejects((await findCaller(t, { state: 'active', scopes: ['keys:read'] })).confirm(trx), {
+    code: 'insufficient_scope',
+  });
 });
 
 t.test('a bearer token is taken with its scheme or as it is', async (t) => {
@@ -54,13 +61,19 @@ t.test('an administrator says why, at every change there is', async (t) => {
   const ann = await registerClient(service, { slug: 'ann', kind: 'administrators', scopes: [...SCOPES] });
   const authorization = `Bearer ${await workloadToken(service, ann, `${service.config.issuerUrl}/v1`)}`;
   const before = await dumpState(service.database.db);
-  const changing = (await listOperations()).filter(({ bearer, method, path }) => bearer && method !== 'GET' && !path.endsWith('/credentials'));
+  const changing = (await listOperations()).filter(
+    ({ bearer, method, path }) => bearer && method !== 'GET' && !path.endsWith('/credentials'),
+  );
   t.ok(changing.length >= 15, `${changing.length} operations`);
   for (const operation of changing) {
     for (const reason of [undefined, '', '%20', '%', '%ff', 'x'.repeat(501), 'a%0Ab']) {
       const header = reason === undefined ? {} : { 'countersign-reason': reason };
       const answer = await send(service.url, goodRequest(world, operation, { authorization, ...header }));
-      t.match(answer, { status: 400, json: { code: 'reason_required', hint: /\S/ } }, `${operation.id}: ${String(reason).slice(0, 8)}`);
+      t.match(
+        answer,
+        { status: 400, json: { code: 'reason_required', hint: /\S/ } },
+        `${operation.id}: ${String(reason).slice(0, 8)}`,
+      );
     }
   }
   t.same(await dumpState(service.database.db), before);
@@ -72,10 +85,16 @@ t.test('a suspended administrator is nobody, and so is a workload that was never
   const token = await workloadToken(service, ann, `${service.config.issuerUrl}/v1`);
   t.equal((await service.call('GET', '/v1/audit', undefined, { token })).status, 200);
   await service.call('PATCH', `/v1/administrators/${ann.id}`, { state: 'suspended' });
-  t.match(await service.call('GET', '/v1/audit', undefined, { token }), { status: 403, body: { code: 'administrator_suspended' } });
+  t.match(await service.call('GET', '/v1/audit', undefined, { token }), {
+    status: 403,
+    body: { code: 'administrator_suspended' },
+  });
   const forge = await createForge(service);
   const stranger = await forge({ sub: id, client_id: id, scope: 'audit:read' });
-  t.match(await service.call('GET', '/v1/audit', undefined, { token: stranger }), { status: 401, body: { code: 'invalid_token' } });
+  t.match(await service.call('GET', '/v1/audit', undefined, { token: stranger }), {
+    status: 401,
+    body: { code: 'invalid_token' },
+  });
 });
 
 t.test('credentials are for workloads: neither the host nor an administrator gets them', async (t) => {
@@ -83,7 +102,10 @@ t.test('credentials are for workloads: neither the host nor an administrator get
   const { service } = world;
   const forge = await createForge(service);
   const aud = `${service.config.issuerUrl}/v1/credentials`;
-  const ask = async (sub: string) => service.call('GET', '/v1/connections/acme/credentials', undefined, { token: await forge({ sub, client_id: sub, aud }) });
+  const ask = async (sub: string) =>
+    service.call('GET', '/v1/connections/acme/credentials', undefined, {
+      token: await forge({ sub, client_id: sub, aud }),
+    });
   for (const sub of ['host', world.administrator.id]) {
     t.match(await ask(sub), { status: 401, body: { code: 'invalid_token', detail: /only a workload/ } }, sub);
   }

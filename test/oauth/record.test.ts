@@ -1,11 +1,22 @@
 // No record, no answer: what the audit cannot hold does not happen, at the token endpoint, on the socket and in the API.
 import { sql } from 'kysely';
 import t from 'tap';
-import { askSocket, assertion, postToken, registerClient, startTestService, tokenForm, type TestService, workloadToken } from '../support/service.ts';
+import {
+  askSocket,
+  assertion,
+  postToken,
+  registerClient,
+  startTestService,
+  tokenForm,
+  type TestService,
+  workloadToken,
+} from '../support/service.ts';
 
 /** No row of this kind can be written. */
 async function refuseRows({ database }: TestService, kind: string): Promise<void> {
-  await sql`alter table audit add constraint nothing_more check (kind <> ${sql.lit(kind)}) not valid`.execute(database.db);
+  await sql`alter table audit add constraint nothing_more check (kind <> ${sql.lit(kind)}) not valid`.execute(
+    database.db,
+  );
 }
 
 t.test('no token without its record', async (t) => {
@@ -19,7 +30,11 @@ t.test('no token without its record', async (t) => {
   t.match({ status, body }, { status: 503, body: { error: 'temporarily_unavailable' } });
   t.equal(body.access_token, undefined);
   t.ok(headers.get('retry-after'));
-  t.match(await askSocket(socketPath, {}), { status: 503, body: { code: 'unavailable', access_token: undefined } }, "nor the host's");
+  t.match(
+    await askSocket(socketPath, {}),
+    { status: 503, body: { code: 'unavailable', access_token: undefined } },
+    "nor the host's",
+  );
   await sql`alter table audit drop constraint nothing_more`.execute(service.database.db);
   t.equal((await postToken(service.url, form)).status, 200, 'and the assertion was not used up by what did not happen');
 });
@@ -38,7 +53,10 @@ t.test('a refusal that cannot be recorded says no more than that', async (t) => 
   const service = await startTestService(t);
   const token = await service.hostToken(['audit:read']);
   await refuseRows(service, 'call.refused');
-  t.match(await service.call('GET', '/v1/workloads', undefined, { token }), { status: 503, body: { code: 'unavailable' } });
+  t.match(await service.call('GET', '/v1/workloads', undefined, { token }), {
+    status: 503,
+    body: { code: 'unavailable' },
+  });
 });
 
 t.test('refused calls of somebody known are rows', async (t) => {

@@ -81,7 +81,9 @@ t.test('a key added at one, and a workload resumed at one, are good at the other
   const { a, b, callAt, client, mintAt, issuerUrl, path } = await setUp(t);
   t.equal((await mintAt(b.url)).status, 200, 'remembered at b');
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const added = await callAt(a, 'POST', `/v1/workloads/${client.id}/keys`, { jwk: publicKey.export({ format: 'jwk' }) });
+  const added = await callAt(a, 'POST', `/v1/workloads/${client.id}/keys`, {
+    jwk: publicKey.export({ format: 'jwk' }),
+  });
   const renewed = { ...client, kid: added.body.kid, privateKey };
   const form = async (kid: boolean) =>
     tokenForm(await assertion(issuerUrl, renewed, {}, kid ? {} : { kid: undefined }), `${issuerUrl}${path}`);

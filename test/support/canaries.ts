@@ -21,8 +21,13 @@ export function formsOf(value: string | Buffer): string[] {
   const bytes = Buffer.from(value);
   const hex = bytes.toString('hex');
   const percent = (digits: string): string => (digits.match(/../g) ?? []).map((pair) => `%${pair}`).join('');
-  const text = typeof value === 'string' ? [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)] : [bytes.toString('latin1')];
-  return [...new Set([...text, hex, hex.toUpperCase(), percent(hex), percent(hex.toUpperCase()), ...base64Cores(bytes)])].filter((form) => form.length >= 8);
+  const text =
+    typeof value === 'string'
+      ? [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]
+      : [bytes.toString('latin1')];
+  return [
+    ...new Set([...text, hex, hex.toUpperCase(), percent(hex), percent(hex.toUpperCase()), ...base64Cores(bytes)]),
+  ].filter((form) => form.length >= 8);
 }
 
 /** Names of canaries found in `text`, with the form's first characters. */

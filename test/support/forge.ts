@@ -11,7 +11,11 @@ export type Forge = (claims: Record<string, unknown>, header?: Record<string, un
 
 /** The signer of the service's own ring, opened beside the service; `claims` and `header` replace what is right. */
 export async function createForge({ database, config }: TestService): Promise<Forge> {
-  const signer = createLocalSigner({ db: database.db, kek: await loadKek(database.db, { file: config.kekFile, mayCreate: false }), clock: systemClock });
+  const signer = createLocalSigner({
+    db: database.db,
+    kek: await loadKek(database.db, { file: config.kekFile, mayCreate: false }),
+    clock: systemClock,
+  });
   return async (claims, header = {}) => {
     const ring = await findRing(database.db, 'platform:ES256');
     const { kid } = activeKey(ring?.keys ?? [], Date.now()) as { kid: string };

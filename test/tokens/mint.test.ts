@@ -29,7 +29,12 @@ t.test('a web identity token', async (t) => {
   });
   const view = createView();
   await view.refresh();
-  const mint = createMintWebIdentityToken({ issuerUrl, view, clock, signer: createLocalSigner({ db: database.db, kek, clock }) });
+  const mint = createMintWebIdentityToken({
+    issuerUrl,
+    view,
+    clock,
+    signer: createLocalSigner({ db: database.db, kek, clock }),
+  });
   const { token, kid, jti } = await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn });
   t.same(decodeProtectedHeader(token), { alg: 'RS256', typ: 'JWT', kid });
   const claims = decodeJwt(token);
