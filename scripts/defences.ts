@@ -1,10 +1,11 @@
 // `npm run defences [names]`: takes every defence out, one at a time, and demands that its named test fails then.
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findPostgresBinaries, startPostgres } from '../test/support/postgres.ts';
 import { DEFENCES } from './defences/all.ts';
 import type { Defence } from './defences/defence.ts';
+import { findFault, takeOut } from './defences/edits.ts';
 import { writePage } from './defences/page.ts';
 import { settleGenerated } from './generated.ts';
 import { runFiles } from './tap-files.ts';
@@ -22,28 +23,6 @@ const COPIED = [
   '.taprc',
 ];
 const TIMEOUT_SECONDS = 120;
-
-/** The text however a formatter breaks its lines. */
-function toPattern(text: string): string {
-  return text
-    .replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
-    .replaceAll(/\s+/g, '\\s+')
-    .replaceAll(/\\[([{](?:\\s\+)?/g, (opening) => `${opening.slice(0, 2)}\\s*`)
-    .replaceAll(/(?:\\s\+)?\\[)\]}]/g, (closing) => `,?\\s*${closing.slice(-2)}`);
-}
-
-/** Why this defence cannot be taken out as it is written down; undefined where it can. */
-export function findFault({ file, find, replace, test }: Defence): string | undefined {
-  const count = readFileSync(join(ROOT, file), 'utf8').match(new RegExp(toPattern(find), 'g'))?.length ?? 0;
-  if (count !== 1) return `its text is ${count} times in ${file}, not once`;
-  if (find === replace) return 'its replacement changes nothing';
-  const [path, name] = test;
-  // Tests in a loop are named by what they loop over: `refused: header jku`.
-  const written = [name, name.split(': ').at(-1), name.split(' ').at(-1)] as string[];
-  if (!written.some((text) => readFileSync(join(ROOT, path), 'utf8').includes(text)))
-    return `${path} has no test "${name}"`;
-  return undefined;
-}
 
 type Verdict = 'caught' | 'SURVIVED' | 'BROKEN';
 
@@ -105,12 +84,7 @@ async function prove(
   const { passed, everything } = await before;
   if (passed === 0 || everything.length > 0)
     return { verdict: 'BROKEN', why: everything[0] ?? 'its test does not run' };
-  const path = join(tree, defence.file);
-  const whole = readFileSync(path, 'utf8');
-  writeFileSync(
-    path,
-    whole.replace(new RegExp(toPattern(defence.find)), () => defence.replace),
-  );
+  const putBack = takeOut(tree, defence);
   try {
     const { failures, everything: all } = await runTest(tree, defence, databaseUrl);
     if (failures[0] !== undefined) return { verdict: 'caught', why: failures[0].slice(defence.test[0].length + 3) };
@@ -118,22 +92,22 @@ async function prove(
       ? { verdict: 'SURVIVED', why: defence.test.join(' > ') }
       : { verdict: 'BROKEN', why: `the test did not say so: ${all[0]}` };
   } finally {
-    writeFileSync(path, whole);
+    putBack();
   }
 }
 
 async function main(args: string[]): Promise<number> {
   if (args.includes('--page') || args.includes('--check')) {
-    const faults = DEFENCES.flatMap((defence) => findFault(defence) ?? []).length;
-    for (const defence of DEFENCES) {
-      const fault = findFault(defence);
-      if (fault) console.log(`FAIL ${defence.name}: ${fault}`);
-    }
+    const faults = DEFENCES.flatMap((defence) => {
+      const fault = findFault(ROOT, defence);
+      return fault ? [`FAIL ${defence.name}: ${fault}`] : [];
+    });
+    for (const fault of faults) console.log(fault);
     const page = settleGenerated('docs/defences.md', writePage(DEFENCES), {
       check: args.includes('--check'),
       command: 'defences -- --page',
     });
-    return faults > 0 ? 1 : page;
+    return faults.length > 0 ? 1 : page;
   }
   const jobs = Number(/^--jobs=(\d+)$/.exec(args.find((arg) => arg.startsWith('--jobs=')) ?? '')?.[1] ?? 1);
   const names = args.filter((arg) => !arg.startsWith('-'));
@@ -151,7 +125,7 @@ async function main(args: string[]): Promise<number> {
     const tree = copyTree();
     try {
       for (let defence = waiting.shift(); defence; defence = waiting.shift()) {
-        const fault = findFault(defence);
+        const fault = findFault(ROOT, defence);
         const away = defence.engine === 'postgresql' && !databaseUrl ? 'PostgreSQL was not found' : undefined;
         const proof: Proof =
           fault || away

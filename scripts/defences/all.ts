@@ -1,6 +1,16 @@
 // Every defence, subject by subject.
+import { broker } from './broker.ts';
+import { callers } from './callers.ts';
+import { connections } from './connections.ts';
+import { data } from './data.ts';
 import type { Defence } from './defence.ts';
+import { grants } from './grants.ts';
+import { http } from './http.ts';
+import { keys } from './keys.ts';
 import { oauth } from './oauth.ts';
 import { tokens } from './tokens.ts';
 
-export const DEFENCES: readonly Defence[] = [...tokens, ...oauth];
+export const DEFENCES: readonly Defence[] = [
+  ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
+  ...[...http, ...keys, ...data, ...connections],
+];

@@ -10,6 +10,10 @@ export interface Defence {
   find: string;
   /** The same place without the defence; it must still load. */
   replace: string;
+  /** Which of several alike it is, from 0; the one there is unless given. */
+  occurrence?: number;
+  /** Where the same defence stands more than once: all of it goes. */
+  also?: { file: string; find: string; replace: string }[];
   /** The top-level test that fails without it, by file and name. */
   test: [file: string, name: string];
   /** Where only that engine shows it; PGlite unless said otherwise. */

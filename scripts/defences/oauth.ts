@@ -3,6 +3,7 @@ import { type Defence, provenBy } from './defence.ts';
 
 const TOKEN = 'test/oauth/token.test.ts';
 const KEPT = 'test/oauth/kept-clients.test.ts';
+const ASSERTION = 'test/oauth/assertion.test.ts';
 const assertion = 'src/oauth/assertion.ts';
 const decide = 'src/oauth/decide.ts';
 const record = 'src/oauth/record.ts';
@@ -67,13 +68,6 @@ export const oauth: Defence[] = [
       replace: 'false',
     },
     {
-      name: 'oauth.alg',
-      promise: 'an assertion is signed with one of two algorithms',
-      file: assertion,
-      find: "!ASSERTION_ALGORITHMS.some((algorithm) => algorithm === header['alg'])",
-      replace: 'false',
-    },
-    {
       name: 'oauth.compact',
       promise: 'the compact form of an assertion is bounded',
       file: assertion,
@@ -82,13 +76,6 @@ export const oauth: Defence[] = [
     },
   ]),
   ...provenBy(KEPT, 'one that is not there has a key that nobody has, as has one whose keys are all dead', [
-    {
-      name: 'oauth.decoy',
-      promise: 'unknown workload and wrong key look the same',
-      file: 'src/oauth/kept-clients.ts',
-      find: 'return Object.create(decoy, { clientId: { value: id, enumerable: true } }) as Client;',
-      replace: 'return undefined;',
-    },
   ]),
   ...provenBy(TOKEN, 'replay is decided once, however many ask at once', [
     {
@@ -167,13 +154,6 @@ export const oauth: Defence[] = [
       find: '!PARAMETERS.has(name)',
       replace: 'false',
     },
-    {
-      name: 'oauth.one-method',
-      promise: 'one method of authentication per request',
-      file: routes,
-      find: 'request.headers.authorization !== undefined',
-      replace: 'false',
-    },
   ]),
   ...provenBy(TOKEN, 'a suspended workload gets no token from the commit on, and its API token is dead', [
     {
@@ -189,6 +169,33 @@ export const oauth: Defence[] = [
       file: 'src/oauth/authenticate.ts',
       find: "if (client.state !== 'active') throw",
       replace: 'if (false) throw',
+    },
+  ]),
+  ...provenBy(ASSERTION, 'an assertion is signed with ES256 or RS256, whatever key it is', [
+    {
+      name: 'oauth.alg',
+      promise: 'an assertion is signed with one of two algorithms',
+      file: assertion,
+      find: "!ASSERTION_ALGORITHMS.some((algorithm) => algorithm === header['alg'])",
+      replace: 'false',
+    },
+  ]),
+  ...provenBy(ASSERTION, 'an unknown client costs one verification, as a wrong key does', [
+    {
+      name: 'oauth.decoy',
+      promise: 'unknown workload and wrong key look the same',
+      file: 'src/oauth/kept-clients.ts',
+      find: 'return Object.create(decoy, { clientId: { value: id, enumerable: true } }) as Client;',
+      replace: 'return undefined;',
+    },
+  ]),
+  ...provenBy(ASSERTION, 'a client that authenticates in two ways is told to use one', [
+    {
+      name: 'oauth.one-method',
+      promise: 'one method of authentication per request',
+      file: routes,
+      find: 'request.headers.authorization !== undefined',
+      replace: 'false',
     },
   ]),
 ];

@@ -2,6 +2,7 @@
 import t from 'tap';
 import {
   DEFAULT_POLICY,
+  destruction,
   effectivePolicy,
   LOOPBACK_POLICY,
   maxAgeSeconds,
@@ -16,6 +17,7 @@ t.test('the two seeds are sound', async (t) => {
   t.same(unsoundLines(LOOPBACK_POLICY), []);
   t.equal(seasoning(DEFAULT_POLICY), (24 * 3600 + 72 * 3600 + 2) * 1000);
   t.equal(seasoning(LOOPBACK_POLICY), 11_000);
+  t.equal(destruction(DEFAULT_POLICY), (60 + 2 + 15 * 60) * 1000);
   t.equal(retirement(LOOPBACK_POLICY, 'workload_token'), (5 + 900 + 300 + 1) * 1000);
   t.equal(2 + Math.ceil(retirement(LOOPBACK_POLICY, 'workload_token') / LOOPBACK_POLICY.period), 9);
   t.ok(9 <= MAX_KEYS);

@@ -69,6 +69,22 @@ t.test('the clock rotates: once a period, never twice for one due time, at most 
   t.equal(ringId, 'platform:ES256');
 });
 
+t.test('no more than ten keys are ever published', async (t) => {
+  const { deps, ringId, ring, clock } = await createKeysFixture(t);
+  const published = async () => publishedKeys((await ring()).keys, clock.database()).length;
+  await rotateNow(deps, ringId, SYSTEM);
+  while ((await published()) < MAX_KEYS) {
+    clock.step(SEASONING);
+    await rotateNow(deps, ringId, SYSTEM);
+  }
+  clock.step(SEASONING);
+  await t.rejects(rotateNow(deps, ringId, SYSTEM), { code: 'ring_full', options: { hint: /\S/ } });
+  t.equal(await rotateDue(deps, ringId, SYSTEM), undefined, 'nor does the clock rotate it');
+  t.equal(await published(), MAX_KEYS);
+  clock.step(RETIREMENT);
+  t.ok(await rotateNow(deps, ringId, SYSTEM), 'there is room again when the oldest are removed');
+});
+
 t.test('two replicas rotating at once are harmless', async (t) => {
   const { deps, ringId, ring, clock } = await createKeysFixture(t);
   clock.step(LOOPBACK_POLICY.period);

@@ -1,0 +1,271 @@
+// The broker and its records: whose token, decided when, written before STS and before the answer.
+import { type Defence, provenBy } from './defence.ts';
+
+const MAIN_JOB = 'test/credentials/main-job.test.ts';
+const BROKER = 'test/credentials/broker.test.ts';
+const STREAM = 'test/audit/stream.test.ts';
+const RECORD = 'test/oauth/record.test.ts';
+const path = 'src/credentials/broker.ts';
+const routes = 'src/credentials/routes.ts';
+const stream = 'src/audit/stream.ts';
+const store = 'src/audit/store.ts';
+
+export const broker: Defence[] = [
+  ...provenBy(MAIN_JOB, 'refusals, each with its code and its hint, each on record', [
+    {
+      name: 'broker.audience',
+      promise: "a sibling connection's token is refused",
+      file: routes,
+      find: "(parsed.connection === connection || !connection.startsWith('cn_'))",
+      replace: 'true',
+      also: [
+        {
+          file: path,
+          find: 'ask.onlyConnection !== undefined && connection.id !== ask.onlyConnection',
+          replace: 'false',
+        },
+      ],
+    },
+    {
+      name: 'broker.audience-kinds',
+      promise: 'a token for the API gets no credentials',
+      file: routes,
+      find: "if (parsed?.kind === 'credentials') return true;",
+      replace: "if (parsed?.kind === 'credentials' || parsed?.kind === 'api') return true;",
+      also: [{ file: routes, find: "!request.token.subject.startsWith('wl_')", replace: 'false' }],
+    },
+    {
+      name: 'broker.refusals',
+      promise: 'refused exchanges are rows',
+      file: routes,
+      find: "await refusals.record({ kind: 'exchange.refused', actor, workload, code: problem.code });",
+      replace: 'void [workload, refusals];',
+    },
+    {
+      name: 'broker.limits',
+      promise: "the grant's limits apply to each hand-out",
+      file: path,
+      find: 'grant: grant.max_session_seconds,',
+      replace: 'grant: 43_200,',
+    },
+    {
+      name: 'broker.deny-only',
+      promise: "a caller's Allow never reaches STS",
+      file: 'src/grants/session-policy.ts',
+      find: "statements.some(({ Effect }) => Effect !== 'Deny')",
+      replace: 'false',
+    },
+  ]),
+  ...provenBy(BROKER, 'a token for one connection is for no other, however the other is named', [
+    {
+      name: 'broker.audience-by-reference',
+      promise: 'nor by reference',
+      file: path,
+      find: 'ask.onlyConnection !== undefined && connection.id !== ask.onlyConnection',
+      replace: 'false',
+    },
+  ]),
+  ...provenBy(MAIN_JOB, 'without a durable record there is no answer, and STS is not asked', [
+    {
+      name: 'broker.intent',
+      promise: 'the intent is durable before STS is asked',
+      file: path,
+      find: "await stream.append({ entry: { kind: 'exchange.intent', ...named(intent, token), details }, epoch: decision.epoch });",
+      replace: 'void details;',
+    },
+    {
+      name: 'broker.intent-awaited',
+      promise: 'and waited for',
+      file: path,
+      find: "await stream.append({ entry: { kind: 'exchange.intent'",
+      replace: "void stream.append({ entry: { kind: 'exchange.intent'",
+      also: [{ file: path, find: 'epoch: decision.epoch });', replace: 'epoch: decision.epoch }).catch(() => {});' }],
+    },
+    {
+      name: 'broker.outcome',
+      promise: 'the outcome is durable before the answer',
+      file: path,
+      find: "return await stream.append({ entry: { kind: 'exchange.outcome', ...named(intent, token), details }, epoch });",
+      replace: 'return void [details, epoch];',
+    },
+  ]),
+  ...provenBy(BROKER, 'what was suspended between the decision and its record gets nothing, and STS is not asked', [
+    {
+      name: 'broker.intent-epoch',
+      promise: 'no intent commits after a suspension',
+      file: path,
+      find: 'epoch: decision.epoch });',
+      replace: '});',
+    },
+  ]),
+  ...provenBy(BROKER, 'what changed while STS was asked is decided again, and dropped where it no longer stands', [
+    {
+      name: 'broker.outcome-epoch',
+      promise: 'no hand-out commits after a suspension',
+      file: path,
+      find: 'details }, epoch });',
+      replace: 'details } });',
+    },
+    {
+      name: 'broker.outcome-stands',
+      promise: 'what was decided otherwise meanwhile is dropped',
+      file: path,
+      find: 'if (!stands) throw',
+      replace: 'if (false) throw',
+    },
+  ]),
+  ...provenBy(BROKER, 'an epoch that never stands is given up after three decisions', [
+    {
+      name: 'broker.decisions',
+      promise: 'three decisions, then 503',
+      file: path,
+      find: 'const DECISIONS = 3;',
+      replace: 'const DECISIONS = 4;',
+    },
+  ]),
+  ...provenBy(BROKER, 'limits are refused before anything is minted', [
+    {
+      name: 'broker.limits-first',
+      promise: 'limits come before mint and STS',
+      file: path,
+      find: 'connection: connection.max_session_seconds,',
+      replace: 'connection: connection.max_session_seconds + 0 * Number(await mintWebIdentityToken({} as never)),',
+    },
+  ]),
+  ...provenBy(BROKER, 'one hand-out: an intent, STS, an outcome', [
+    {
+      name: 'broker.session-name',
+      promise: 'nothing that a caller sends reaches RoleSessionName',
+      file: path,
+      find: 'roleSessionName: roleSessionName(workload)',
+      replace: 'roleSessionName: `${workload.slug}-${ask.purpose}`',
+    },
+  ]),
+  ...provenBy(STREAM, 'an append decided under another epoch is left out', [
+    {
+      name: 'audit.epoch',
+      promise: 'a row decided under another epoch is left out',
+      ...{ file: stream, find: 'pending.epoch !== undefined && pending.epoch !== epoch', replace: 'false' },
+      also: [
+        { file: stream, find: 'if (epoch !== decided) return false;', replace: '' },
+        {
+          file: store,
+          find: 'standing where standing.epoch = ${epoch} ${KEY_ORDER}',
+          replace: 'standing ${KEY_ORDER}',
+        },
+        {
+          file: store,
+          find: '${rowsTable(rows)}, standing where standing.epoch = ${epoch})',
+          replace: '${rowsTable(rows)}, standing)',
+        },
+      ],
+    },
+    {
+      name: 'audit.epoch-slow',
+      promise: 'the same where appends of several epochs share a batch',
+      file: stream,
+      find: 'pending.epoch !== undefined && pending.epoch !== epoch',
+      replace: 'false',
+    },
+    {
+      name: 'audit.epoch-bumped',
+      promise: 'every change that decisions rest on bumps the epoch',
+      file: 'src/audit/act.ts',
+      find: 'await bumpEpoch(trx);',
+      replace: 'void bumpEpoch;',
+    },
+  ]),
+  ...provenBy(STREAM, 'a replay key is taken once: in one batch, across batches, across processes', [
+    {
+      name: 'audit.replay',
+      promise: 'replay is decided by one atomic insert, across replicas',
+      file: stream,
+      find: 'pending.replay && !fresh.delete(`${pending.replay.issuer}\\n${pending.replay.jti}`)',
+      replace: 'false',
+    },
+    {
+      name: 'audit.replay-issuer',
+      promise: 'replay is keyed on (issuer, jti)',
+      file: store,
+      find: 'records = keys.map((key) => ({ issuer: key.issuer,',
+      replace: "records = keys.map((key) => ({ issuer: 'x',",
+    },
+  ]),
+  ...provenBy(STREAM, 'a row that was altered, removed or moved breaks the chain', [
+    {
+      name: 'audit.chain',
+      promise: 'each row is chained to the one before it',
+      file: 'src/audit/chain.ts',
+      find: '.update(previous)',
+      replace: '',
+    },
+  ]),
+  ...provenBy(STREAM, 'a batch that fails answers nobody, and the next one goes on from what was committed', [
+    {
+      name: 'audit.failed-batch',
+      promise: 'no record, no answer',
+      file: stream,
+      find: 'for (const pending of batch) pending.reject(problem);',
+      replace: 'for (const pending of batch) pending.resolve();\n      void problem;',
+    },
+  ]),
+  ...provenBy(STREAM, 'the queue is bounded and a deadline is kept', [
+    {
+      name: 'audit.queue',
+      promise: 'no unbounded queue',
+      file: stream,
+      find: 'queue.length >= maxQueue',
+      replace: 'false',
+    },
+    {
+      name: 'audit.deadline',
+      promise: '503 within a second',
+      file: stream,
+      find: "reject(unavailable('The audit record was not durable in time.'))",
+      replace: '{}',
+    },
+  ]),
+  ...provenBy(RECORD, 'no token without its record', [
+    {
+      name: 'audit.token',
+      promise: 'every token minted is a row, durable before the caller hears',
+      file: 'src/oauth/record.ts',
+      find: 'await stream.append({ entry, epoch: client.epoch, replay: replayKey(request) });',
+      replace: 'await stream.append({ epoch: client.epoch, replay: replayKey(request) });',
+    },
+    {
+      name: 'audit.token-of-the-host',
+      promise: "the host's tokens are rows, too",
+      file: 'src/oauth/host-socket.ts',
+      find: 'await stream.append({',
+      replace: 'void ({',
+    },
+  ]),
+  ...provenBy(RECORD, 'no change without its record', [
+    {
+      name: 'audit.act',
+      promise: 'every administrative act is a row, in its own transaction',
+      file: 'src/audit/act.ts',
+      find: 'return { result, entries };',
+      replace: 'return { result, entries: entries.slice(0, 0) };',
+    },
+  ]),
+  ...provenBy(RECORD, 'refused calls of somebody known are rows', [
+    {
+      name: 'audit.refused',
+      promise: 'refused authenticated calls are rows',
+      file: 'src/app.ts',
+      find: "await deps.refusals.record({ kind: 'call.refused', actor, workload, code: problem.code });",
+      replace: 'void workload;',
+    },
+  ]),
+  ...provenBy(RECORD, 'a refusal that cannot be recorded says no more than that', [
+    {
+      name: 'audit.refused-unrecorded',
+      promise: 'not even a refusal without its record',
+      file: 'src/app.ts',
+      find: 'return sendProblem(unrecorded, request, reply);',
+      replace: 'void unrecorded;',
+    },
+  ]),
+];

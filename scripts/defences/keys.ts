@@ -1,0 +1,80 @@
+// Signing keys: the arithmetic, seasoning, retirement, views, and what is published.
+import { type Defence, provenBy } from './defence.ts';
+
+const POLICY = 'test/keys/policy.test.ts';
+const ROTATE = 'test/keys/rotate.test.ts';
+const VIEW = 'test/keys/view.test.ts';
+const PLAIN = 'test/issuers/plain-request.test.ts';
+const policy = 'src/keys/policy.ts';
+const rotate = 'src/keys/rotate.ts';
+const timeline = 'src/keys/timeline.ts';
+const view = 'src/keys/view.ts';
+
+export const keys: Defence[] = [
+  ...provenBy(POLICY, 'the two seeds are sound', [
+    { name: 'keys.seasoning-cache', promise: 'published to activation: at least A + D + e (A)', file: policy, find: 'policy.verifierCache + policy.oldestServed + policy.clockError', replace: 'policy.oldestServed + policy.clockError' },
+    { name: 'keys.seasoning-served', promise: 'published to activation: at least A + D + e (D)', file: policy, find: 'policy.verifierCache + policy.oldestServed + policy.clockError', replace: 'policy.verifierCache + policy.clockError' },
+    { name: 'keys.seasoning-error', promise: 'published to activation: at least A + D + e (e)', file: policy, find: 'policy.verifierCache + policy.oldestServed + policy.clockError', replace: 'policy.verifierCache + policy.oldestServed' },
+    { name: 'keys.retirement-signed', promise: 'successor to removal: at least R + T + S + e (R)', file: policy, find: 'policy.oldestSigned + LONGEST_LIFE[purpose] + LEEWAY + policy.clockError', replace: 'LONGEST_LIFE[purpose] + LEEWAY + policy.clockError' },
+    { name: 'keys.retirement-life', promise: 'successor to removal: at least R + T + S + e (T)', file: policy, find: 'policy.oldestSigned + LONGEST_LIFE[purpose] + LEEWAY + policy.clockError', replace: 'policy.oldestSigned + LEEWAY + policy.clockError' },
+    { name: 'keys.retirement-leeway', promise: 'successor to removal: at least R + T + S + e (S)', file: policy, find: 'policy.oldestSigned + LONGEST_LIFE[purpose] + LEEWAY + policy.clockError', replace: 'policy.oldestSigned + LONGEST_LIFE[purpose] + policy.clockError' },
+    { name: 'keys.destruction', promise: 'a private half outlives its successor by R + e + 15 min', file: policy, find: 'policy.oldestSigned + policy.clockError + DESTROY_MARGIN', replace: 'policy.clockError + DESTROY_MARGIN' },
+  ]),
+  ...provenBy(POLICY, 'a policy one unit off is refused, with the arithmetic', [
+    { name: 'keys.period', promise: 'the period is above A + D + e', file: policy, find: 'policy.period <= seasoning(policy)', replace: 'policy.period < seasoning(policy)' },
+    { name: 'keys.crowded', promise: 'at most 10 keys by the arithmetic', file: policy, find: 'if (keys > MAX_KEYS)', replace: 'if (keys > 100)' },
+    { name: 'keys.smallest-error', promise: 'e is at least a second', file: policy, find: 'policy.clockError < 1_000', replace: 'false' },
+  ]),
+  ...provenBy(POLICY, 'a lowered D or R counts only once the old value has passed', [
+    { name: 'keys.lowered-served', promise: 'a lowered D counts once the old value has passed', file: policy, find: 'now < successor.since + old.policy.oldestServed', replace: 'false' },
+    { name: 'keys.lowered-signed', promise: 'a lowered R counts once the old value has passed', file: policy, find: 'now < successor.since + old.policy.oldestSigned', replace: 'false' },
+  ]),
+  ...provenBy(ROTATE, 'every later key is seasoned A + D + e after its publication, not a millisecond before', [
+    { name: 'keys.seasoned', promise: 'no key signs before every verifier may know it', file: rotate, find: 'standby && seasonedAt(standby, policy) > now', occurrence: 0, replace: 'standby && false' },
+    { name: 'keys.born-with-ring', promise: 'only a key born with its ring is seasoned at birth', file: timeline, find: 'key.bornWithRing ? key.publishedAt : key.publishedAt + seasoning(policy)', replace: 'key.publishedAt' },
+  ]),
+  ...provenBy(ROTATE, 'a predecessor stays published R + T + S + e, and its private half R + e + 15 min', [
+    { name: 'keys.removed', promise: 'a predecessor stays until no token of it lives, and no longer', file: timeline, find: "return now < key.removedAt ? 'verify_only' : 'removed';", replace: "return now < 0 ? 'removed' : 'verify_only';" },
+    { name: 'keys.removed-late', promise: 'a predecessor is removed no earlier', file: rotate, find: 'now + retirement(policy, ring.purpose)', replace: 'now + retirement(policy, ring.purpose) - 1' },
+    { name: 'keys.destroyed', promise: 'private halves are deleted when their time has come', file: 'src/keys/store.ts', find: 'if (predecessor) await setDestroyAt(trx, predecessor.kid, predecessor.destroyedAt);', replace: 'void predecessor;' },
+  ]),
+  ...provenBy(ROTATE, 'two replicas rotating at once are harmless', [
+    { name: 'keys.rotated-once', promise: 'a due rotation happens once, however many replicas see it', file: rotate, find: 'active.kid !== activeKey(found.keys, locked.now)?.kid', replace: 'false' },
+  ]),
+  ...provenBy(ROTATE, 'a hold stops rotations, never a revocation', [
+    { name: 'keys.hold', promise: 'a hold stops rotations', file: rotate, find: 'ring.heldUntil !== undefined && ring.heldUntil > now', replace: 'false' },
+  ]),
+  ...provenBy(ROTATE, 'no more than ten keys are ever published', [
+    { name: 'keys.full', promise: 'at most 10 keys in the set', file: rotate, find: 'publishedKeys(ring.keys, now).length + 1 > MAX_KEYS', replace: 'false' },
+  ]),
+  ...provenBy(ROTATE, 'revoking: the active key, the standby, a verify-only one', [
+    { name: 'keys.revoked', promise: 'a revoked key leaves the JWKS', file: timeline, find: "if (key.revokedAt !== undefined) return 'revoked';", replace: '' },
+    { name: 'keys.outage', promise: 'a revocation that would refuse callers waits for accept_outage', file: rotate, find: 'if (!input.acceptOutage)', replace: 'if (false)' },
+    { name: 'keys.revoked-active', promise: "an active key's revocation is one transaction with its successor's activation", file: rotate, find: 'if (isActive) await activateStandby(trx, deps.rings, locked, next, actor);', replace: '' },
+    { name: 'keys.revoked-standby', promise: "a standby's revocation is one transaction with its replacement", file: rotate, find: 'if (isStandby) await deps.rings.insertKey(trx, ring, next, now, false);', replace: '' },
+  ]),
+  ...provenBy(VIEW, 'nobody signs by a view of age R or more, and D ends serving', [
+    { name: 'keys.view-signed', promise: 'nobody signs by a view of age R', file: view, find: 'clock.monotonic() - anchor.sent >= oldestSigned', replace: 'false' },
+    { name: 'keys.view-served', promise: 'nobody serves a view of age D', file: view, find: 'anchor !== undefined && clock.monotonic() - anchor.sent < policy().oldestServed', replace: 'anchor !== undefined' },
+    { name: 'keys.view-read', promise: 'nobody signs before the view was read', file: view, find: '!anchor || versions.length === 0', replace: 'false' },
+  ]),
+  ...provenBy(VIEW, 'nobody signs while clocks disagree', [
+    { name: 'keys.clock-database', promise: "nobody signs while the clock is off the database's", file: view, find: 'if (offset > clockError)', replace: 'if (offset < 0)' },
+    { name: 'keys.clock-jump', promise: 'nobody signs while wall and monotonic time disagree', file: view, find: 'if (jump > clockError)', replace: 'if (jump < 0)' },
+  ]),
+  ...provenBy(VIEW, 'an unknown issuer costs one read however many ask, and is then known', [
+    { name: 'keys.single-flight', promise: 'an unknown issuer costs one read', file: view, find: 'if (flight) return flight;', replace: '' },
+  ]),
+  ...provenBy(PLAIN, 'a view that is too old is not served', [
+    { name: 'keys.documents-served', promise: 'no document from a view of age D', file: 'src/issuers/routes.ts', find: 'view.mayServe() ? view.find(issuer ?? PLATFORM) : undefined', replace: 'view.find(issuer ?? PLATFORM)' },
+  ]),
+  ...provenBy(PLAIN, 'the internal listener has no connection issuers', [
+    { name: 'keys.internal-listener', promise: 'the internal listener has no connection issuers', file: 'src/issuers/routes.ts', find: "name === undefined || (issuer !== undefined && which === 'platform')", replace: 'name === undefined' },
+  ]),
+  ...provenBy(PLAIN, 'a key set is rendered once, until its rings change or a key leaves by time', [
+    { name: 'keys.rendered-anew', promise: 'a kept document never outlives a key that leaves', file: 'src/issuers/rendered.ts', find: 'kept.from <= now && now < kept.until', replace: 'true' },
+  ]),
+  ...provenBy('test/issuers/routes.test.ts', 'an unknown issuer is a 404 that nobody keeps; a malformed one is none at all', [
+    { name: 'keys.unknown-issuer', promise: 'an unknown issuer is a no-store 404', file: 'src/http/problems.ts', find: "reply.header('cache-control', 'no-store');", replace: '' },
+  ]),
+];
