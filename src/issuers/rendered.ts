@@ -5,8 +5,8 @@ import { discoveryDocument, entityTag, type IssuerUrls, jwksDocument } from './d
 
 export interface Rendered {
   body: string;
-  /** Of the body, in bytes. */
-  length: number;
+  /** Of the body: one byte a character. */
+  length: string;
   etag: string;
 }
 
@@ -28,7 +28,9 @@ const KEPT = 1000;
 
 function render(document: object): Rendered {
   const body = JSON.stringify(document);
-  return { body, length: Buffer.byteLength(body), etag: entityTag(body) };
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with them
+  if (!/^[\x00-\x7f]*$/.test(body)) throw new Error('a document must be ASCII');
+  return { body, length: String(body.length), etag: entityTag(body) };
 }
 
 export function createRenderedDocuments(urls: IssuerUrls): RenderedDocuments {

@@ -107,6 +107,7 @@ export interface PolicyVersion {
  */
 export function effectivePolicy(versions: readonly PolicyVersion[], now: number): KeyPolicy {
   const newest = versions.reduce((a, b) => (b.version > a.version ? b : a));
+  if (versions.length === 1) return newest.policy;
   const effective = { ...newest.policy };
   for (const old of versions) {
     const successor = versions.find((candidate) => candidate.version === old.version + 1);
