@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const MAIN_JOB = 'test/credentials/main-job.test.ts';
+const CALLERS = 'test/oauth/callers.test.ts';
 const BROKER = 'test/credentials/broker.test.ts';
 const STREAM = 'test/audit/stream.test.ts';
 const RECORD = 'test/oauth/record.test.ts';
@@ -27,14 +28,6 @@ export const broker: Defence[] = [
       ],
     },
     {
-      name: 'broker.audience-kinds',
-      promise: 'a token for the API gets no credentials',
-      file: routes,
-      find: "if (parsed?.kind === 'credentials') return true;",
-      replace: "if (parsed?.kind === 'credentials' || parsed?.kind === 'api') return true;",
-      also: [{ file: routes, find: "!request.token.subject.startsWith('wl_')", replace: 'false' }],
-    },
-    {
       name: 'broker.refusals',
       promise: 'refused exchanges are rows',
       file: routes,
@@ -54,6 +47,15 @@ export const broker: Defence[] = [
       file: 'src/grants/session-policy.ts',
       find: "statements.some(({ Effect }) => Effect !== 'Deny')",
       replace: 'false',
+    },
+  ]),
+  ...provenBy(CALLERS, 'credentials are for their own audiences: not for a token of the API, nor of another service', [
+    {
+      name: 'broker.audience-kinds',
+      promise: 'a token for the API gets no credentials',
+      file: routes,
+      find: "if (parsed?.kind === 'credentials') return true;",
+      replace: "if (parsed?.kind === 'credentials' || parsed?.kind === 'api') return true;",
     },
   ]),
   ...provenBy(BROKER, 'a token for one connection is for no other, however the other is named', [

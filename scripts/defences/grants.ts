@@ -15,8 +15,8 @@ export const grants: Defence[] = [
       name: 'grants.workload',
       promise: "every query for a caller is bound to that caller's grants",
       file: decide,
-      find: 'on g.workload = w.id and',
-      replace: 'on',
+      find: 'where workload = w.id and selector_kind',
+      replace: 'where selector_kind',
     },
     {
       name: 'grants.workload-of-tokens',
@@ -40,8 +40,8 @@ export const grants: Defence[] = [
       name: 'grants.purpose',
       promise: 'a grant is for its purpose alone',
       file: decide,
-      find: 'and g.purpose = ${purpose}',
-      replace: 'and ${purpose} <> $tag$$tag$',
+      find: 'selector_value = s.value and purpose = ${purpose}',
+      replace: 'selector_value = s.value',
     },
   ]),
   ...provenBy(DECIDE, 'a selector matches its own tenant, label and connection, and nothing that looks like them', [
@@ -49,8 +49,8 @@ export const grants: Defence[] = [
       name: 'grants.selector',
       promise: "a selector of one tenant never matches another's",
       file: decide,
-      find: 'and g.selector_value = s.value',
-      replace: '',
+      find: 'and selector_value = s.value and purpose',
+      replace: 'and purpose',
     },
     {
       name: 'grants.tenant',

@@ -111,3 +111,18 @@ t.test('credentials are for workloads: neither the host nor an administrator get
   }
   t.equal((await ask(world.workload.id)).body.code, 'connection_not_active', 'a workload comes further');
 });
+
+t.test('credentials are for their own audiences: not for a token of the API, nor of another service', async (t) => {
+  const world = await openWorld(t);
+  const { service, params } = world;
+  const { issuerUrl } = service.config;
+  const forge = await createForge(service);
+  const { id: sub } = world.workload;
+  for (const aud of [`${issuerUrl}/v1`, issuerUrl, 'https://ledger.example', `${issuerUrl}/v1/connections/acme/credentials`]) {
+    const token = await forge({ sub, client_id: sub, aud });
+    for (const name of ['acme', params['connection']]) {
+      const answer = await service.call('GET', `/v1/connections/${name}/credentials`, undefined, { token });
+      t.match(answer, { status: 401, body: { code: 'invalid_token', hint: /resource=/ } }, `${aud} at ${name}`);
+    }
+  }
+});
