@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Db } from '../db/connect.ts';
 import type { Algorithm } from './algorithms.ts';
 import type { Purpose } from './policy.ts';
-import type { ReadClock } from './store.ts';
+import { findHeldUntil, type ReadClock } from './store.ts';
 import type { KeyFacts } from './timeline.ts';
 
 export interface RingKey extends KeyFacts {
@@ -69,14 +69,7 @@ export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
     .where('id', '=', id)
     .executeTakeFirst();
   if (!row) return undefined;
-  const hold = await db
-    .selectFrom('holds')
-    .select('until')
-    .where('ring', '=', id)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return { ...row, heldUntil: hold?.until.getTime(), keys: await listRingKeys(db, id) };
+  return { ...row, heldUntil: await findHeldUntil(db, id), keys: await listRingKeys(db, id) };
 }
 
 export interface RingChanges {

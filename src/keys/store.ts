@@ -32,6 +32,18 @@ export async function insertRing(
     .execute();
 }
 
+/** Until when rotations of a ring are held, by the latest word on it; milliseconds since the epoch. */
+export async function findHeldUntil(db: Db, ring: string): Promise<number | undefined> {
+  const hold = await db
+    .selectFrom('holds')
+    .select('until')
+    .where('ring', '=', ring)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return hold?.until.getTime();
+}
+
 /** Locks the ring and marks it as changed by this transaction; every fact about it is written after this. */
 export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring, 'keys'> | undefined> {
   const row = await trx
@@ -41,14 +53,7 @@ export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring,
     .returning(['id', 'issuer', 'algorithm', 'purpose'])
     .executeTakeFirst();
   if (!row) return undefined;
-  const hold = await trx
-    .selectFrom('holds')
-    .select('until')
-    .where('ring', '=', id)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return { ...row, heldUntil: hold?.until.getTime() };
+  return { ...row, heldUntil: await findHeldUntil(trx, id) };
 }
 
 export async function insertKey(
