@@ -122,7 +122,30 @@ export const http: Defence[] = [
       promise: 'what is not there is a problem document too',
       file: server,
       find: 'server.setNotFoundHandler',
-      replace: 'void ',
+      replace: 'Array.of',
+    },
+  ]),
+  ...provenBy('test/http/deadlines.test.ts', 'who falls silent in its headers or its body is told so and let go', [
+    {
+      name: 'http.header-deadline',
+      promise: 'headers have a deadline',
+      file: server,
+      find: 'headersTimeout: 10_000',
+      replace: 'headersTimeout: 60_000',
+    },
+    {
+      name: 'http.request-deadline',
+      promise: 'requests have a deadline',
+      file: server,
+      find: 'requestTimeout: 15_000',
+      replace: 'requestTimeout: 60_000',
+    },
+    {
+      name: 'http.deadlines-kept',
+      promise: 'deadlines are looked at each second',
+      file: server,
+      find: ', connectionsCheckingInterval: 1000',
+      replace: '',
     },
   ]),
   ...provenBy(BAD, 'bytes that are not HTTP, or too many of them', [
@@ -155,6 +178,7 @@ export const http: Defence[] = [
       file: 'src/oauth/routes.ts',
       find: 'scope.removeAllContentTypeParsers();',
       replace: '',
+      also: [{ file: 'src/oauth/routes.ts', find: "typeof request.body !== 'string'", replace: 'false' }],
     },
   ]),
   ...provenBy(RESPONSES, 'an error of our own says nothing about it', [

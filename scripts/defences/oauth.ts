@@ -75,8 +75,7 @@ export const oauth: Defence[] = [
       replace: 'parseCompact(token, 40_960)',
     },
   ]),
-  ...provenBy(KEPT, 'one that is not there has a key that nobody has, as has one whose keys are all dead', [
-  ]),
+  ...provenBy(KEPT, 'one that is not there has a key that nobody has, as has one whose keys are all dead', []),
   ...provenBy(TOKEN, 'replay is decided once, however many ask at once', [
     {
       name: 'oauth.replay',

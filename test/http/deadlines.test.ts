@@ -25,7 +25,10 @@ t.test('who falls silent in its headers or its body is told so and let go', asyn
   t.teardown(() => server.close());
   const { port } = server.server.address() as { port: number };
   const start = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
-  const [headers, body] = await Promise.all([fallSilent(port, start), fallSilent(port, `${start}Content-Length: 10\r\n\r\n{`)]);
+  const [headers, body] = await Promise.all([
+    fallSilent(port, start),
+    fallSilent(port, `${start}Content-Length: 10\r\n\r\n{`),
+  ]);
   for (const [name, limit, { text, ms }] of [
     ['headers', 10_000, headers],
     ['body', 15_000, body],

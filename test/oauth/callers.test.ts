@@ -118,7 +118,12 @@ t.test('credentials are for their own audiences: not for a token of the API, nor
   const { issuerUrl } = service.config;
   const forge = await createForge(service);
   const { id: sub } = world.workload;
-  for (const aud of [`${issuerUrl}/v1`, issuerUrl, 'https://ledger.example', `${issuerUrl}/v1/connections/acme/credentials`]) {
+  for (const aud of [
+    `${issuerUrl}/v1`,
+    issuerUrl,
+    'https://ledger.example',
+    `${issuerUrl}/v1/connections/acme/credentials`,
+  ]) {
     const token = await forge({ sub, client_id: sub, aud });
     for (const name of ['acme', params['connection']]) {
       const answer = await service.call('GET', `/v1/connections/${name}/credentials`, undefined, { token });
