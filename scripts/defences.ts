@@ -1,4 +1,5 @@
 // `npm run defences [names]`: takes every defence out, one at a time, and demands that its named test fails then.
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,6 +67,18 @@ async function runTest(
   };
 }
 
+/** Syntax, and names that are not there: what fails for these proves nothing. Types and what is unused may be wrong. */
+const BROKEN_CODE = /error TS(?:1\d{3}|2304|2552|18004): .*/;
+
+function findBrokenCode(tree: string): string | undefined {
+  const tsc = join(ROOT, 'node_modules/.bin/tsc');
+  const { stdout } = spawnSync(process.execPath, [tsc, '-p', '.', '--noUnusedLocals', 'false'], {
+    cwd: tree,
+    encoding: 'utf8',
+  });
+  return BROKEN_CODE.exec(stdout)?.[0];
+}
+
 interface Proof {
   verdict: Verdict;
   why: string;
@@ -86,6 +99,8 @@ async function prove(
     return { verdict: 'BROKEN', why: everything[0] ?? 'its test does not run' };
   const putBack = takeOut(tree, defence);
   try {
+    const broken = findBrokenCode(tree);
+    if (broken) return { verdict: 'BROKEN', why: broken };
     const { failures, everything: all } = await runTest(tree, defence, databaseUrl);
     if (failures[0] !== undefined) return { verdict: 'caught', why: failures[0].slice(defence.test[0].length + 3) };
     return all[0] === undefined

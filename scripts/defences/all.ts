@@ -8,9 +8,10 @@ import { grants } from './grants.ts';
 import { http } from './http.ts';
 import { keys } from './keys.ts';
 import { oauth } from './oauth.ts';
+import { replicas } from './replicas.ts';
 import { tokens } from './tokens.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
-  ...[...http, ...keys, ...data, ...connections],
+  ...[...http, ...keys, ...data, ...connections, ...replicas],
 ];

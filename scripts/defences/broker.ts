@@ -1,5 +1,6 @@
 // The broker and its records: whose token, decided when, written before STS and before the answer.
 import { type Defence, provenBy } from './defence.ts';
+import { WITHOUT_EPOCH } from './epoch.ts';
 
 const MAIN_JOB = 'test/credentials/main-job.test.ts';
 const CALLERS = 'test/oauth/callers.test.ts';
@@ -144,24 +145,7 @@ export const broker: Defence[] = [
     },
   ]),
   ...provenBy(STREAM, 'an append decided under another epoch is left out', [
-    {
-      name: 'audit.epoch',
-      promise: 'a row decided under another epoch is left out',
-      ...{ file: stream, find: 'pending.epoch !== undefined && pending.epoch !== epoch', replace: 'false' },
-      also: [
-        { file: stream, find: 'if (epoch !== decided) return false;', replace: '' },
-        {
-          file: store,
-          find: 'standing where standing.epoch = ${epoch} ${KEY_ORDER}',
-          replace: 'standing ${KEY_ORDER}',
-        },
-        {
-          file: store,
-          find: '${rowsTable(rows)}, standing where standing.epoch = ${epoch})',
-          replace: '${rowsTable(rows)}, standing)',
-        },
-      ],
-    },
+    { name: 'audit.epoch', promise: 'a row decided under another epoch is left out', ...WITHOUT_EPOCH },
     {
       name: 'audit.epoch-slow',
       promise: 'the same where appends of several epochs share a batch',

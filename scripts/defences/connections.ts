@@ -232,13 +232,6 @@ export const connections: Defence[] = [
       replace: '',
     },
     {
-      name: 'clouds.defaults-mode',
-      promise: 'closed to the environment: defaults mode',
-      file: aws,
-      find: "defaultsMode: 'standard',",
-      replace: '',
-    },
-    {
       name: 'clouds.retries',
       promise: 'closed to the environment: attempts',
       file: aws,

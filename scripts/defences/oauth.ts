@@ -1,8 +1,8 @@
 // The token endpoint: how a client proves itself, what it may have a token for, replay, and the record before the answer.
 import { type Defence, provenBy } from './defence.ts';
+import { WITHOUT_EPOCH } from './epoch.ts';
 
 const TOKEN = 'test/oauth/token.test.ts';
-const KEPT = 'test/oauth/kept-clients.test.ts';
 const ASSERTION = 'test/oauth/assertion.test.ts';
 const assertion = 'src/oauth/assertion.ts';
 const decide = 'src/oauth/decide.ts';
@@ -75,7 +75,6 @@ export const oauth: Defence[] = [
       replace: 'parseCompact(token, 40_960)',
     },
   ]),
-  ...provenBy(KEPT, 'one that is not there has a key that nobody has, as has one whose keys are all dead', []),
   ...provenBy(TOKEN, 'replay is decided once, however many ask at once', [
     {
       name: 'oauth.replay',
@@ -195,6 +194,29 @@ export const oauth: Defence[] = [
       file: routes,
       find: 'request.headers.authorization !== undefined',
       replace: 'false',
+    },
+  ]),
+  ...provenBy(TOKEN, 'a suspended workload gets no token from the commit on, and its API token is dead', [
+    {
+      name: 'oauth.epoch',
+      promise: 'what is remembered of a workload may only ever say yes: the epoch decides',
+      ...WITHOUT_EPOCH,
+    },
+    {
+      name: 'oauth.decided-again',
+      promise: 'under another epoch a token is decided again',
+      file: record,
+      find: 'await decideToken(client, decision.audience, decision.scopes);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(ASSERTION, 'a key that was deleted proves nothing from the commit on, though its client is remembered', [
+    {
+      name: 'oauth.keys-of-today',
+      promise: 'a key that is gone proves nothing, though its client is remembered',
+      file: record,
+      find: 'JSON.stringify(fresh.jwks) === JSON.stringify(client.jwks)',
+      replace: 'true',
     },
   ]),
 ];

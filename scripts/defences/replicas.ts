@@ -1,0 +1,86 @@
+// What only several processes over one PostgreSQL can lose: locks, and what one of them remembers.
+import { type Defence, provenBy } from './defence.ts';
+import { WITHOUT_EPOCH } from './epoch.ts';
+
+const EPOCH = 'test/postgres/epoch.test.ts';
+const REPLICAS = 'test/postgres/replicas.test.ts';
+const AMBIGUOUS = 'test/postgres/ambiguous-grants.test.ts';
+const store = 'src/audit/store.ts';
+const record = 'src/oauth/record.ts';
+
+const onPostgres = (defence: Defence): Defence => ({ ...defence, engine: 'postgresql' });
+
+export const replicas: Defence[] = [
+  ...provenBy(EPOCH, 'an append alone: no row of an older decision commits after a suspension', [
+    {
+      name: 'replicas.epoch-locked',
+      promise: 'the epoch is read FOR SHARE by every append',
+      file: store,
+      find: 'from policy_epoch where id = 1 for share)',
+      replace: 'from policy_epoch where id = 1)',
+    },
+    {
+      name: 'replicas.epoch-compared',
+      promise: 'and compared with that of the decision',
+      file: store,
+      find: '${rowsTable(rows)}, standing where standing.epoch = ${epoch})',
+      replace: '${rowsTable(rows)}, standing)',
+    },
+  ]),
+  ...provenBy(
+    EPOCH,
+    'an append in a batch decided under several epochs: no row of an older decision commits after a suspension',
+    [
+      {
+        name: 'replicas.epoch-locked-slow',
+        promise: 'the same where a batch takes the longer way',
+        file: store,
+        find: '.forShare()',
+        replace: '',
+      },
+    ],
+  ),
+  ...provenBy(EPOCH, 'a suspension waits for the appends that were decided before it, and for no later ones', [
+    {
+      name: 'replicas.suspension-locks',
+      promise: 'a suspension takes its place in the queue, and its epoch is another',
+      file: store,
+      find: "epoch: eb('epoch', '+', 1)",
+      replace: "epoch: eb('epoch', '+', 0)",
+    },
+  ]),
+  ...provenBy('test/postgres/remembered.test.ts', 'suspended at one, refused at the other', [
+    {
+      name: 'replicas.epoch-of-tokens',
+      promise: 'what a replica remembers of a workload never outlives a suspension at another',
+      ...WITHOUT_EPOCH,
+    },
+  ]),
+  ...provenBy(REPLICAS, 'minted at one, traded at the other; an assertion shown to both gives one token', [
+    {
+      name: 'replicas.replay',
+      promise: 'replay is decided across replicas',
+      file: record,
+      find: 'epoch: client.epoch, replay: replayKey(request) }',
+      replace: 'epoch: client.epoch }',
+    },
+  ]),
+  ...provenBy(AMBIGUOUS, 'two label grants', [
+    {
+      name: 'replicas.ambiguous-grants',
+      promise: 'two label grants written at once leave every connection with one answer',
+      file: 'src/grants/ambiguity.ts',
+      find: 'lock table grants in share row exclusive mode',
+      replace: 'select 1',
+    },
+  ]),
+  ...provenBy(AMBIGUOUS, 'a label grant, then labels', [
+    {
+      name: 'replicas.ambiguous-labels',
+      promise: 'and labels written beside a grant, too',
+      file: 'src/grants/ambiguity.ts',
+      find: 'lock table grants in share mode',
+      replace: 'select 1',
+    },
+  ]),
+].map(onPostgres);
