@@ -127,8 +127,21 @@ t.test('a key that was deleted proves nothing from the commit on, though its cli
   const client = await registerClient(service, { slug: 'billing' });
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await service.call('POST', `/v1/workloads/${client.id}/keys`, { jwk: publicKey.export({ format: 'jwk' }) });
-  const ask = async () => postToken(service.url, tokenForm(await assertion(issuerUrl, client), `${issuerUrl}/v1/credentials`));
+  const ask = async () =>
+    postToken(service.url, tokenForm(await assertion(issuerUrl, client), `${issuerUrl}/v1/credentials`));
   t.equal((await ask()).status, 200, 'remembered');
   t.equal((await service.call('DELETE', `/v1/workloads/${client.id}/keys/${client.kid}`)).status, 204);
   t.match(await ask(), { status: 401, body: { error: 'invalid_client', access_token: undefined } });
+});
+
+t.test('a key that was added takes nothing from the one that is remembered', async (t) => {
+  const service = await startTestService(t);
+  const { issuerUrl } = service.config;
+  const client = await registerClient(service, { slug: 'billing' });
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const ask = async () =>
+    postToken(service.url, tokenForm(await assertion(issuerUrl, client), `${issuerUrl}/v1/credentials`));
+  t.equal((await ask()).status, 200);
+  await service.call('POST', `/v1/workloads/${client.id}/keys`, { jwk: publicKey.export({ format: 'jwk' }) });
+  t.equal((await ask()).status, 200, 'a rotation breaks no caller');
 });

@@ -14,7 +14,10 @@ async function setUp(t: Test): Promise<{ database: Database; stream: AuditStream
   const own = connectPostgres({ url: (await testDatabaseUrl(t)) as string });
   t.teardown(() => own.close());
   const stream = createAuditStream({ database: own, clock: systemClock, deadlineMs: 10_000 });
-  const kinds = async () => (await database.db.selectFrom('audit').select('kind').where('kind', '!=', 'stream.opened').orderBy('seq').execute()).map(({ kind }) => kind);
+  const kinds = async () =>
+    (
+      await database.db.selectFrom('audit').select('kind').where('kind', '!=', 'stream.opened').orderBy('seq').execute()
+    ).map(({ kind }) => kind);
   return { database, stream, kinds };
 }
 
@@ -36,7 +39,10 @@ async function suspend({ db }: Database): Promise<() => Promise<void>> {
 
 async function untilBlocked({ db }: Database): Promise<'blocked'> {
   for (;;) {
-    const { rows } = await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(db);
+    const { rows } =
+      await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(
+        db,
+      );
     if (rows.length > 0) return 'blocked';
     await delay(5);
   }
@@ -75,7 +81,10 @@ t.test('a suspension waits for the appends that were decided before it, and for 
   const load = Array.from({ length: 20 }, async () => {
     while (!stop) {
       const after = suspended;
-      const answer = await stream.append({ entry: { kind: 'x' }, epoch: 1 }).then(() => 'written', (error: Error) => error.name);
+      const answer = await stream.append({ entry: { kind: 'x' }, epoch: 1 }).then(
+        () => 'written',
+        (error: Error) => error.name,
+      );
       if (after && answer === 'written') t.fail('written after the commit');
     }
   });
