@@ -55,10 +55,13 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
     return { issuer: clientId, jti, expiresAt: new Date((exp + CLOCK_TOLERANCE_SECONDS) * 1000) };
   }
 
-  /** The client as it is now; undefined where its keys are others: the one that authenticated may be gone. */
-  async function readAgain(client: ClientRow): Promise<ClientRow | undefined> {
+  /** The client as it is now; undefined where the key that authenticated is no longer one of its keys. */
+  async function readAgain(client: ClientRow, kid: string | undefined): Promise<ClientRow | undefined> {
     const fresh = await clients.read(client.id);
-    return fresh && JSON.stringify(fresh.jwks) === JSON.stringify(client.jwks) ? fresh : undefined;
+    // Without a kid nobody knows which key it was: then all of them must be as they were.
+    const proofOf = ({ jwks }: ClientRow) =>
+      JSON.stringify(kid === undefined ? jwks : jwks.keys.find((key) => key['kid'] === kid));
+    return fresh && proofOf(fresh) === proofOf(client) ? fresh : undefined;
   }
 
   async function recordMinted(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<OAuthError | undefined> {
@@ -89,7 +92,7 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         if (error instanceof Replayed) return REPLAYED;
         if (!(error instanceof EpochChanged)) throw error;
         if (decided === DECISIONS) return UNAVAILABLE;
-        const fresh = await readAgain(client);
+        const fresh = await readAgain(client, request.assertion.kid);
         if (!fresh) return CHANGED;
         client = fresh;
         try {
