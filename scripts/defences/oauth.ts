@@ -215,7 +215,7 @@ export const oauth: Defence[] = [
       name: 'oauth.keys-of-today',
       promise: 'a key that is gone proves nothing, though its client is remembered',
       file: record,
-      find: 'keysOf(fresh, kid) === keysOf(client, kid)',
+      find: 'proofOf(fresh) === proofOf(client)',
       replace: 'true',
     },
   ]),
