@@ -148,7 +148,7 @@ export const http: Defence[] = [
       replace: '',
     },
   ]),
-  ...provenBy(BAD, 'bytes that are not HTTP, or too many of them', [
+  ...provenBy('test/http/bad-bytes.test.ts', 'bytes that are not HTTP, or too many of them', [
     {
       name: 'http.header-size',
       promise: 'headers of 8 kB',
@@ -164,7 +164,7 @@ export const http: Defence[] = [
       replace: '',
     },
   ]),
-  ...provenBy(BAD, 'the token endpoint', [
+  ...provenBy('test/http/bad-form.test.ts', 'the token endpoint', [
     {
       name: 'http.form-size',
       promise: 'bodies of 16 kB at the token endpoint',
