@@ -5,6 +5,7 @@ import type { Db } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
+import { parseTime } from '../http/times.ts';
 import { listAuditRows } from './read.ts';
 
 const Text = Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' }));
@@ -35,12 +36,19 @@ const AuditRow = Type.Object({
   hash: Type.String({ description: 'SHA-256 of the previous hash and the RFC 8785 JSON of the row, hex' }),
 });
 
-function assertTime(name: string, value: string | undefined): void {
-  if (value !== undefined && Number.isNaN(Date.parse(value))) {
-    throw new Problem('invalid_request', `querystring.${name} is not a time.`, {
-      hint: 'Write it as 2026-01-31T12:00:00Z.',
-    });
-  }
+/** As the database reads it, whatever zone it was given in. @throws Problem `invalid_request` */
+function toTime(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const at = parseTime(value);
+  if (at !== undefined) return new Date(at).toISOString();
+  throw new Problem('invalid_request', `querystring.${name} is not a time.`, {
+    hint: 'Write it as 2026-01-31T12:00:00Z.',
+  });
+}
+
+/** Whether this is where a row may stand: its time to the microsecond, its stream, its number. */
+function isPosition([at = '', , seq = '']: readonly string[]): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(at) && parseTime(at) !== undefined && /^\d{1,18}$/.test(seq);
 }
 
 export function registerAuditRoutes(server: FastifyInstance, { db }: { db: Db }): void {
@@ -58,15 +66,14 @@ export function registerAuditRoutes(server: FastifyInstance, { db }: { db: Db })
     },
     async (request) => {
       const { limit = 50, cursor, ...filter } = request.query as Static<typeof Query>;
-      assertTime('from', filter.from);
-      assertTime('to', filter.to);
+      const between = { from: toTime('from', filter.from), to: toTime('to', filter.to) };
       const after = decodeCursor(cursor, 3);
-      if (after && (Number.isNaN(Date.parse(after[0] as string)) || !/^\d{1,18}$/.test(after[2] as string))) {
+      if (after && !isPosition(after)) {
         throw new Problem('invalid_cursor', 'This cursor is not one that this list gave out.', {
           hint: 'Start again without a cursor.',
         });
       }
-      const rows = await listAuditRows(db, filter, after, limit + 1);
+      const rows = await listAuditRows(db, { ...filter, ...between }, after, limit + 1);
       return toPage(
         rows,
         limit,

@@ -22,9 +22,9 @@ export function decodeCursor(cursor: string | undefined, length: number): string
   if (cursor === undefined) return undefined;
   try {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    if (Array.isArray(position) && position.length === length && position.every((part) => typeof part === 'string')) {
-      return position;
-    }
+    // Ids, slugs and times: nothing else is ever a position, and a database takes no NUL.
+    const isPart = (part: unknown): part is string => typeof part === 'string' && /^[!-~]{1,128}$/.test(part);
+    if (Array.isArray(position) && position.length === length && position.every(isPart)) return position;
   } catch {
     // Falls through to the one error below.
   }
