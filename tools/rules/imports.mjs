@@ -27,6 +27,7 @@ export const LEAVES = [
   'ids.ts',
   'json.ts',
   'clock.ts',
+  'reach',
   'http/scopes.ts',
   'keys/policy.ts',
 ];

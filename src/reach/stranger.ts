@@ -1,0 +1,58 @@
+// One GET as a stranger makes it: a connection of its own, public roots alone, no redirect, no proxy, a deadline.
+import { request as requestHttp } from 'node:http';
+import { request as requestHttps, type RequestOptions } from 'node:https';
+import { rootCertificates, type TLSSocket } from 'node:tls';
+
+/** Where AWS gives up. */
+export const DEADLINE_MS = 5_000;
+const MAX_BODY = 256 * 1024;
+
+export interface Answer {
+  status: number;
+  contentType: string | undefined;
+  location: string | undefined;
+  /** Undefined where it was larger than we read. */
+  body: string | undefined;
+  /** When the certificate ends; milliseconds since the epoch. Undefined without TLS. */
+  certificateEnds: number | undefined;
+}
+
+/** @throws Error with a `code` of the system, of TLS or of the parser; `ABORT_ERR` at the deadline. */
+export type Ask = (url: URL) => Promise<Answer>;
+
+/** @param trust PEM of the roots to trust; the public ones unless given, whatever the environment adds */
+export function createAsk(trust: readonly string[] = rootCertificates): Ask {
+  return (url) =>
+    new Promise((resolve, reject) => {
+      const secure = url.protocol === 'https:';
+      const options: RequestOptions = {
+        agent: false,
+        headers: { accept: 'application/json', 'user-agent': 'countersign-reach' },
+        signal: AbortSignal.timeout(DEADLINE_MS),
+        ...(secure ? { ca: [...trust], rejectUnauthorized: true } : {}),
+      };
+      const sent = (secure ? requestHttps : requestHttp)(url, options, (answer) => {
+        const ends = secure ? (answer.socket as TLSSocket).getPeerCertificate().valid_to : undefined;
+        const chunks: Buffer[] = [];
+        let length = 0;
+        const finish = (body: string | undefined): void =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            contentType: answer.headers['content-type'],
+            location: answer.headers.location,
+            body,
+            certificateEnds: ends === undefined ? undefined : Date.parse(ends),
+          });
+        answer.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          if (length <= MAX_BODY) return void chunks.push(chunk);
+          finish(undefined);
+          sent.destroy();
+        });
+        answer.on('end', () => finish(Buffer.concat(chunks).toString('utf8')));
+        answer.on('error', reject);
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+}
