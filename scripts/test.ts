@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { findPostgresBinaries, startPostgres } from '../test/support/postgres.ts';
 import { walkModules } from './modules.ts';
 import { type Counts, runFiles } from './tap-files.ts';
+import { withoutMissing } from './test-parts.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const DATABASE_USERS = ['test/support/databases.ts', 'test/support/service.ts'].map((file) => join(ROOT, file));
@@ -81,7 +82,7 @@ async function runOnPostgres(files: string[], signal: AbortSignal): Promise<Run>
 async function main(): Promise<number> {
   const interrupt = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interrupt.abort());
-  const files = selectFiles(process.argv.slice(2));
+  const { runnable: files, sentences } = withoutMissing(ROOT, selectFiles(process.argv.slice(2)));
   const everywhere = files.filter((file) => !isOnPostgresAlone(file));
   const again = files.filter((file) => isOnPostgresAlone(file) || usesDatabase(file));
   const runs: Run[] = [];
@@ -100,10 +101,13 @@ async function main(): Promise<number> {
     else without = `, without PostgreSQL: ${NOT_FOUND}`;
   }
   const databases = runs.map((run) => run.name).join(' and ');
+  if (process.env.REQUIRE_POSTGRES === '1')
+    runs.push(...sentences.map((sentence) => failedRun('this machine', sentence)));
   if (interrupt.signal.aborted) runs.push(failedRun('every database', 'interrupted'));
   const sum = (key: 'passed' | 'failed' | 'skipped'): number => runs.reduce((total, run) => total + run.counts[key], 0);
   if (sum('passed') + sum('failed') === 0) runs.push(failedRun('every database', 'no test ran'));
   console.log(`\nRan on ${databases || 'no database'}${without || '.'}`);
+  for (const sentence of sentences) console.log(`NOT TESTED: ${sentence}`);
   if (sum('skipped') > 0) console.log(`${sum('skipped')} skipped.`);
   for (const run of runs) for (const failure of run.counts.failures) console.log(`failed on ${run.name}: ${failure}`);
   console.log(`${sum('passed')} passed, ${sum('failed')} failed`);

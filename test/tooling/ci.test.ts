@@ -1,26 +1,51 @@
 // What CI concludes: the exit code is true to the run, and the last line is always a count.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** `.ci/run` beside an npm that prints this and ends with that code. */
-function run(t: Test, output: string, code: number) {
-  const folder = t.testdir({ bin: {}, output });
-  mkdirSync(join(folder, '.ci'));
-  cpSync(join(ROOT, '.ci/run'), join(folder, '.ci/run'));
-  writeFileSync(
-    join(folder, 'bin/npm'),
-    `#!/bin/sh\necho "$@ $CI $REQUIRE_POSTGRES" > said\ncat output\nexit ${code}\n`,
-  );
-  chmodSync(join(folder, 'bin/npm'), 0o755);
-  // Given a database, it installs none.
-  const env = { PATH: `${join(folder, 'bin')}:/usr/bin:/bin`, TEST_DATABASE_URL: 'postgresql://unused' };
-  const { status, stdout } = spawnSync('bash', [join(folder, '.ci/run')], { env, encoding: 'utf8' });
-  const said = readFileSync(join(folder, 'said'), 'utf8').trim();
-  return { status, last: stdout.trimEnd().split('\n').at(-1), said };
+const PARTS = {
+  postgresql: 'usr/lib/postgresql/15/bin/initdb',
+  pgbouncer: 'usr/sbin/pgbouncer',
+  libfaketime: 'usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+};
+type Part = keyof typeof PARTS;
+const ALL = Object.keys(PARTS) as Part[];
+
+interface Machine {
+  /** What is installed; everything unless given. */
+  parts?: Part[];
+  /** The exit code of its apt-get. */
+  apt?: number;
+}
+
+/** `.ci/run` beside an npm that prints this and ends with that code, on a machine whose apt-get only says what it was asked. */
+function run(t: Test, output: string, code: number, { parts = ALL, apt = 0 }: Machine = {}) {
+  const folder = t.testdir({ bin: {}, root: {}, output });
+  const at = (name: string): string => join(folder, name);
+  mkdirSync(at('.ci'));
+  cpSync(join(ROOT, '.ci/run'), at('.ci/run'));
+  for (const part of parts) {
+    mkdirSync(dirname(at(`root/${PARTS[part]}`)), { recursive: true });
+    writeFileSync(at(`root/${PARTS[part]}`), '', { mode: 0o755 });
+  }
+  const commands = {
+    npm: `echo "$@ $CI $REQUIRE_POSTGRES" > said\ncat output\nexit ${code}`,
+    'apt-get': `echo "$@" >> asked\nexit ${apt}`,
+    sudo: 'shift; exec "$@"',
+    sed: 'echo "sed $*" >> asked',
+  };
+  for (const [name, script] of Object.entries(commands)) {
+    writeFileSync(at(`bin/${name}`), `#!/bin/sh\n${script}\n`);
+    chmodSync(at(`bin/${name}`), 0o755);
+  }
+  const env = { PATH: `${at('bin')}:/usr/bin:/bin`, PARTS_ROOT: at('root') };
+  const { status, stdout } = spawnSync('bash', [at('.ci/run')], { env, encoding: 'utf8' });
+  const read = (name: string): string[] =>
+    existsSync(at(name)) ? readFileSync(at(name), 'utf8').trim().split('\n') : [];
+  return { status, last: stdout.trimEnd().split('\n').at(-1), said: read('said')[0], asked: read('asked') };
 }
 
 const cases: [name: string, output: string, code: number, status: number, last: string][] = [
@@ -38,3 +63,33 @@ for (const [name, output, code, status, last] of cases) {
     t.match(run(t, output, code), { status, last, said: 'run check true 1' });
   });
 }
+
+const installs: [name: string, parts: Part[], asked: RegExp[]][] = [
+  ['everything is there: nothing is installed', ALL, []],
+  [
+    "nothing is there: all of it, and no cluster of Debian's",
+    [],
+    [
+      /update$/,
+      / install postgresql-common$/,
+      /^sed .*create_main_cluster/,
+      / install postgresql pgbouncer libfaketime$/,
+    ],
+  ],
+  ['only what is missing', ['postgresql', 'libfaketime'], [/update$/, / install pgbouncer$/]],
+  ['and the clock that lies', ['postgresql', 'pgbouncer'], [/update$/, / install libfaketime$/]],
+];
+
+for (const [name, parts, asked] of installs) {
+  t.test(name, async (t) => {
+    const outcome = run(t, '12 passed, 0 failed\n', 0, { parts });
+    t.match(outcome, { status: 0, asked });
+    t.equal(outcome.asked.length, asked.length);
+  });
+}
+
+t.test('what cannot be installed is a failure', async (t) => {
+  t.match(run(t, '12 passed, 0 failed\n', 0, { parts: ['postgresql'], apt: 100 }), {
+    ...{ status: 1, last: '0 passed, 1 failed', said: undefined },
+  });
+});
