@@ -20,7 +20,7 @@ import { holdsGrants } from './grants/store.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
-import { loadKek } from './keys/kek.ts';
+import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import { type RotateDeps, rotateDue } from './keys/rotate.ts';
 import { createLocalSigner, type LocalSigner } from './keys/signer.ts';
@@ -32,6 +32,7 @@ import { createDecideToken } from './oauth/decide.ts';
 import { listenOnSocket } from './oauth/host-socket.ts';
 import { createProvider } from './oauth/provider.ts';
 import { createRecord } from './oauth/record.ts';
+import { startOpening } from './opening.ts';
 import { prepareDatabase } from './prepare.ts';
 import { createReadiness } from './readiness.ts';
 import { apiAudience } from './tokens/audiences.ts';
@@ -43,11 +44,15 @@ export interface Service {
   /** Where the listeners are bound; the same twice where they are one. */
   publicPort: number;
   internalPort: number;
+  /** See `Opening`: until it resolves, documents are all that is served. */
+  opened: Promise<boolean>;
   close(): Promise<void>;
 }
 
 export interface ServiceDeps {
   database: Database;
+  /** Before anything else is asked of the database; tests give one that is migrated. */
+  migrate?: (() => Promise<void>) | undefined;
   clock: Clock;
   log: FastifyBaseLogger;
 }
@@ -83,25 +88,37 @@ function scheduleTasks(
 }
 
 /**
- * Starts on a migrated database.
+ * Starts listening: at once where there is a snapshot to serve documents from, else when the database has answered.
  * @throws StartError with a name and what to do.
  */
 export async function startService(config: Config, deps: ServiceDeps): Promise<Service> {
   const { database, clock, log } = deps;
   const { db } = database;
   const { issuerUrl, internalUrl } = config;
-  await ensurePartitions(db, new Date(clock.wall()));
-
-  const kek = await loadKek(db, { file: config.kekFile, mayCreate: config.mayCreateKek });
-  const rings = createRings({ kek, readClock });
+  const view = createRingView({ db, clock, readClock });
   // Two streams: an administrative act that waits for a row must not hold up tokens.
   const stream = createAuditStream({ database, clock });
   const acts = createAuditStream({ database, clock });
   const act = createAct(acts);
-  await prepareDatabase({ act, rings, readClock, issuerUrl, keyPolicy: config.keyPolicy });
 
-  const view = createRingView({ db, clock, readClock });
-  await view.refresh();
+  const restored = false;
+  let kek = restored ? await readKek(config.kekFile) : undefined;
+  const opening = startOpening(
+    async () => {
+      await deps.migrate?.();
+      await ensurePartitions(db, new Date(clock.wall()));
+      const found = await loadKek(db, { file: config.kekFile, mayCreate: config.mayCreateKek });
+      const rings = createRings({ kek: found, readClock });
+      await prepareDatabase({ act, rings, readClock, issuerUrl, keyPolicy: config.keyPolicy });
+      await view.refresh();
+      kek ??= found;
+    },
+    { log, patient: restored },
+  );
+  await (restored ? opening.settled : opening.opened);
+  if (!kek) throw new Error('the start was stopped');
+
+  const rings = createRings({ kek, readClock });
   const signer = createLocalSigner({ db, kek, clock });
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
@@ -162,7 +179,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       mint: (input) => mintHostToken(minting, input),
     },
     refusals,
-    readiness: createReadiness({ db, view }),
+    readiness: createReadiness({ db, view, opening }),
     authenticate: createAuthenticate({
       ...{ clients, verify, audience: apiAudience(issuerUrl) },
       lockClient: (trx, id) => (id.startsWith('wl_') ? lockWorkload(trx, id) : lockAdministrator(trx, id)),
@@ -170,7 +187,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     apiPage: config.loopback,
   };
 
-  const common = { logger: log, trustProxy: config.trustProxy };
+  const common = { logger: log, trustProxy: config.trustProxy, closedBecause: opening.reason };
   const listeners = await buildListeners(app, {
     shared: config.shared,
     public: { ...common, hosts: config.publicHosts },
@@ -181,21 +198,30 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
 
   const background = createBackground(log);
-  scheduleTasks(background, deps, {
-    refreshMs: Math.max(500, Math.min(10_000, view.policy().oldestSigned / 5)),
-    refresh: () => view.refresh(),
-    refusals,
-    rotation,
-    signer,
+  let closing = false;
+  const opened = opening.opened.then((done) => {
+    if (!done || closing) return false;
+    scheduleTasks(background, deps, {
+      refreshMs: Math.max(500, Math.min(10_000, view.policy().oldestSigned / 5)),
+      refresh: () => view.refresh(),
+      refusals,
+      rotation,
+      signer,
+    });
+    verifier.start();
+    return true;
   });
-  verifier.start();
+  opened.catch(() => {});
 
   const internalPort = (listeners.internal.server.address() as AddressInfo).port;
   const publicPort = listeners.public ? (listeners.public.server.address() as AddressInfo).port : internalPort;
   return {
     publicPort,
     internalPort,
+    opened,
     close: async () => {
+      closing = true;
+      opening.stop();
       await Promise.all([verifier.stop(), background.stop()]);
       await Promise.all([listeners.host.close(), listeners.internal.close(), listeners.public?.close()]);
       await unlinkSocket();

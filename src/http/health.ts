@@ -16,7 +16,7 @@ const Health = Type.Object({
 });
 
 export function registerHealthRoutes(server: FastifyInstance, readiness: Readiness): void {
-  const common = { config: { anyHost: true }, logLevel: 'silent' as const };
+  const common = { config: { anyHost: true, answersAlone: true }, logLevel: 'silent' as const };
 
   server.get(
     '/livez',

@@ -1,5 +1,6 @@
 // Errors as application/problem+json (RFC 9457); what is unknown says nothing to the caller.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { isDatabaseAway } from '../db/away.ts';
 import { type Code, Problem, STATUS } from '../errors.ts';
 import { JsonError } from '../json.ts';
 
@@ -32,15 +33,6 @@ const TITLES: Record<number, string> = {
   502: 'Bad Gateway',
   503: 'Service Unavailable',
 };
-
-/** PostgreSQL's and the network's ways to say that the database is away, or that a transaction should be tried again. */
-function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^(08|40|53|57P|57014|55P03|25006|ECONN|ETIMEDOUT|EPIPE|ENOENT)/.test(code))
-    return true;
-  return /timeout|terminated|Connection ended|not queryable/i.test(error.message);
-}
 
 const byStatus: Partial<Record<number, [Code, string, string]>> = {
   404: ['not_found', 'There is nothing at this path for this method.', 'See openapi.yaml for the paths.'],

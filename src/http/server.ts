@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyServerOptions,
   LogController,
 } from 'fastify';
+import { unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
@@ -19,6 +20,8 @@ export interface ServerOptions {
   logger: FastifyBaseLogger;
   /** Addresses or ranges of proxies whose X-Forwarded-* are believed; none unless given. */
   trustProxy?: string[] | undefined;
+  /** Why only routes that answer alone are served now; undefined when all are. */
+  closedBecause?: (() => string | undefined) | undefined;
 }
 
 export const BODY_LIMIT = 16 * 1024;
@@ -77,6 +80,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
     reply.header('x-content-type-options', 'nosniff');
     refuseDuplicateHeaders(request);
     refuseForeignHosts(request, options.hosts);
+    const closed = options.closedBecause?.();
+    if (closed !== undefined && !request.routeOptions.config?.answersAlone)
+      return done(unavailable(`This process serves documents alone: ${closed}.`));
     done();
   });
   server.setErrorHandler(sendProblem);
@@ -90,5 +96,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Whatever the route awaits has a deadline of its own: it goes without a timer and an AbortController a request. */
     ownDeadlines?: boolean;
+    /** Served from memory, also before the database has answered. */
+    answersAlone?: boolean;
   }
 }

@@ -72,7 +72,7 @@ export function registerIssuerRoutes(
     },
   });
 
-  const common = { logLevel: 'silent' as const };
+  const common = { logLevel: 'silent' as const, config: { answersAlone: true } };
 
   server.get(
     DISCOVERY,

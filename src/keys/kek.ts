@@ -16,6 +16,10 @@ export function createLocalKek(key: Uint8Array): Kek {
   };
 }
 
+/**
+ * The key in the file; undefined where there is none.
+ * @throws StartError `kek_malformed`, `kek_exposed`, `kek_unreadable`
+ */
 async function readKey(file: string): Promise<Buffer | undefined> {
   let text: string;
   try {
@@ -45,6 +49,24 @@ async function readKey(file: string): Promise<Buffer | undefined> {
     );
   }
   return key;
+}
+
+function noKey(file: string): StartError {
+  return new StartError(
+    'kek_missing',
+    `There is no key-encryption key at ${file}.`,
+    'Make one (openssl rand -base64 32), keep a copy offline, and point KEY_ENCRYPTION_KEY_FILE at it.',
+  );
+}
+
+/**
+ * The KEK as it is in its file, before a database can say whether it is the right one.
+ * @throws StartError as `loadKek`
+ */
+export async function readKek(file: string): Promise<Kek> {
+  const key = await readKey(file);
+  if (!key) throw noKey(file);
+  return createLocalKek(key);
 }
 
 /** Made whole or not at all; never over a file that exists. */
@@ -82,13 +104,7 @@ export async function loadKek(db: Db, options: KekOptions): Promise<Kek> {
         'Put it back from its backup, or point KEY_ENCRYPTION_KEY_FILE at it. A new one is never made over existing rows.',
       );
     }
-    if (!options.mayCreate) {
-      throw new StartError(
-        'kek_missing',
-        `There is no key-encryption key at ${options.file}.`,
-        'Make one (openssl rand -base64 32), keep a copy offline, and point KEY_ENCRYPTION_KEY_FILE at it.',
-      );
-    }
+    if (!options.mayCreate) throw noKey(options.file);
     return createLocalKek(await makeKey(options.file));
   }
   const kek = createLocalKek(key);

@@ -13,6 +13,7 @@ const ORDER = [
   ['main.ts'],
   ['service.ts'],
   ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts'],
+  ['opening.ts'],
   ['oauth', 'credentials'],
   ['grants'],
   ['connections', 'workloads', 'administrators'],

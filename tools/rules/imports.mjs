@@ -6,6 +6,7 @@ export const LAYERS = [
   ['main.ts'],
   ['service.ts'],
   ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts'],
+  ['opening.ts'],
   ['oauth', 'credentials'],
   ['grants'],
   ['connections', 'workloads', 'administrators'],
