@@ -29,6 +29,7 @@ const dependencies: AppDeps = {
   host: standIn(),
   refusals: standIn(),
   readiness: standIn(),
+  metrics: standIn(),
   authenticate: standIn(),
   apiPage: false,
 };

@@ -16,6 +16,7 @@ import { sendProblem, toProblem } from './http/problems.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
 import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
+import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
 import { WrongAudience } from './tokens/verify.ts';
@@ -33,6 +34,7 @@ export interface AppDeps {
   host: HostSocketDeps;
   refusals: Refusals;
   readiness: Readiness;
+  metrics: MetricsRoutesDeps;
   authenticate(request: FastifyRequest): Promise<Caller>;
   /** Whether the API page is served: in development, with a loopback issuer. */
   apiPage: boolean;
@@ -117,6 +119,7 @@ export async function buildListeners(
   await describe(internal, deps);
   registerIssuerRoutes(internal, deps.issuers, options.shared ? 'all' : 'platform', options.internal.hosts);
   registerHealthRoutes(internal, deps.readiness);
+  registerMetricsRoute(internal, deps.metrics);
   registerInternal(internal, deps);
 
   let strangers: FastifyInstance | undefined;

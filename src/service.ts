@@ -1,6 +1,7 @@
 // One wiring place: from a configuration to a running service, everything given what it needs.
 import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
+import packageJson from '../package.json' with { type: 'json' };
 import { lockAdministrator } from './administrators/store.ts';
 import { type AppDeps, buildListeners } from './app.ts';
 import { createAct, SYSTEM } from './audit/act.ts';
@@ -12,8 +13,10 @@ import type { Clock } from './clock.ts';
 import { createAwsSts } from './clouds/aws.ts';
 import type { Config } from './config.ts';
 import { createVerifier } from './connections/verifier.ts';
+import { countVerifications } from './connections/verification/store.ts';
 import { createBroker } from './credentials/broker.ts';
 import type { Database } from './db/connect.ts';
+import { databaseAnswers } from './db/probe.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
@@ -24,10 +27,14 @@ import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import { type RotateDeps, rotateDue } from './keys/rotate.ts';
 import { createLocalSigner, type LocalSigner } from './keys/signer.ts';
-import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
+import { deleteDuePrivateKeys, listDueRings, readClock, readRotationQueue } from './keys/store.ts';
 import { createRingView } from './keys/view.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { createCountProblem } from './metrics/problems.ts';
+import { measureSts } from './metrics/sts.ts';
 import { createAuthenticate, bearerToken } from './oauth/authenticate.ts';
 import { createClients } from './oauth/clients.ts';
+import { countAnswers } from './oauth/counted.ts';
 import { createDecideToken } from './oauth/decide.ts';
 import { listenOnSocket } from './oauth/host-socket.ts';
 import { createProvider } from './oauth/provider.ts';
@@ -95,10 +102,12 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const { database, clock, log } = deps;
   const { db } = database;
   const { issuerUrl, internalUrl } = config;
+  const metrics = createMetrics({ version: packageJson.version });
+  const { count } = metrics;
   const view = createRingView({ db, clock, readClock });
   // Two streams: an administrative act that waits for a row must not hold up tokens.
-  const stream = createAuditStream({ database, clock });
-  const acts = createAuditStream({ database, clock });
+  const stream = createAuditStream({ database, clock, count });
+  const acts = createAuditStream({ database, clock, count });
   const act = createAct(acts);
 
   const restored = false;
@@ -123,7 +132,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const verify = createVerifyWorkloadToken({ issuerUrl, view, clock });
-  const sts = createAwsSts({ endpointUrl: config.stsEndpointUrl });
+  const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock });
   const refusals = createRefusals(stream, clock);
   const clients = createClients(db, () => stream.epoch);
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
@@ -132,7 +141,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     view,
     signer,
     decideToken,
-    record: createRecord({ stream, refusals, clients, decideToken, log }),
+    record: countAnswers(createRecord({ stream, refusals, clients, decideToken, log }), count),
   });
   const rotation: RotateDeps = { db, act, rings, readClock, changed: () => view.refresh() };
   const verifier = createVerifier({
@@ -143,15 +152,27 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       }),
   });
 
+  const readiness = createReadiness({ db, view, opening });
+  metrics.watch({
+    ...{ clock, view, streams: { tokens: stream, acts } },
+    pool: () => database.pool?.(),
+    isReady: async (capability) => (await readiness(capability)) === undefined,
+    databaseAnswers: () => databaseAnswers(db),
+    readRotationQueue: () => readRotationQueue(db, view.now()),
+    countVerifications: () => countVerifications(db),
+    selfCheck: () => undefined,
+  });
+
   const app: AppDeps = {
     issuers: { urls: { issuerUrl, internalUrl }, view },
-    oauth: { issuerUrl, provider, clients, clock },
+    oauth: { issuerUrl, provider, clients, clock, count },
     credentials: {
       ...{ issuerUrl, verify, refusals, bearerToken },
       obtainCredentials: createBroker({
         issuerUrl,
         stream,
         sts,
+        count,
         mintWebIdentityToken,
         decide: (question) => decide(db, question),
       }),
@@ -179,7 +200,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       mint: (input) => mintHostToken(minting, input),
     },
     refusals,
-    readiness: createReadiness({ db, view, opening }),
+    readiness,
+    metrics,
     authenticate: createAuthenticate({
       ...{ clients, verify, audience: apiAudience(issuerUrl) },
       lockClient: (trx, id) => (id.startsWith('wl_') ? lockWorkload(trx, id) : lockAdministrator(trx, id)),
@@ -187,7 +209,10 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     apiPage: config.loopback,
   };
 
-  const common = { logger: log, trustProxy: config.trustProxy, closedBecause: opening.reason };
+  const common = {
+    ...{ logger: log, trustProxy: config.trustProxy, closedBecause: opening.reason },
+    countProblem: createCountProblem(count),
+  };
   const listeners = await buildListeners(app, {
     shared: config.shared,
     public: { ...common, hosts: config.publicHosts },

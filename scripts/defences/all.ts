@@ -9,9 +9,10 @@ import { http } from './http.ts';
 import { keys } from './keys.ts';
 import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
+import { seeing } from './seeing.ts';
 import { tokens } from './tokens.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
-  ...[...http, ...keys, ...data, ...connections, ...replicas],
+  ...[...http, ...keys, ...data, ...connections, ...replicas, ...seeing],
 ];

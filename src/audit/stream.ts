@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Database, Transaction } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
+import { type Count, UNCOUNTED } from '../metrics/count.ts';
 import { type AuditEntry, type ChainedRow, chainRow, type Head, ORIGIN } from './chain.ts';
 import {
   findHead,
@@ -40,6 +41,8 @@ export interface AuditStream {
   append(append: Append): Promise<void>;
   /** A batch of its own: `work` and the rows it returns commit together or not at all. */
   transact<T>(work: (trx: Transaction) => Promise<{ result: T; entries: AuditEntry[] }>): Promise<T>;
+  /** Appends that are not durable yet, and how long the oldest has waited, in milliseconds. */
+  waiting(): { appends: number; oldest: number };
   /** The policy epoch as the last batch saw it; 0 before the first. */
   readonly epoch: number;
   close(): Promise<void>;
@@ -53,15 +56,18 @@ export interface AuditStreamOptions {
   /** Appends waiting at most; 10 000 unless given. */
   maxQueue?: number;
   maxBatch?: number;
+  count?: Pick<Count, 'batch'>;
 }
 
 interface Pending extends Append {
+  /** On the monotonic clock. */
+  since: number;
   resolve(): void;
   reject(error: Error): void;
 }
 
 export function createAuditStream(options: AuditStreamOptions): AuditStream {
-  const { database, clock, deadlineMs = 900, maxQueue = 10_000, maxBatch = 512 } = options;
+  const { database, clock, deadlineMs = 900, maxQueue = 10_000, maxBatch = 512, count = UNCOUNTED } = options;
   let stream = createId('st');
   let month: string | undefined;
   let head: Head = ORIGIN;
@@ -69,6 +75,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   let continues: { month: string; stream: string; seq: number; hash: string } | undefined;
   let epoch = 0;
   let queue: Pending[] = [];
+  let underWay: readonly Pending[] = [];
   let tail: Promise<unknown> = Promise.resolve();
   let flushing = false;
 
@@ -157,11 +164,20 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   }
 
   async function appendBatch(batch: readonly Pending[]): Promise<void> {
+    const began = clock.monotonic();
+    underWay = batch;
+    const written = await tryBatch(batch);
+    underWay = [];
+    count.batch(batch.length, (clock.monotonic() - began) / 1000, written);
+  }
+
+  /** Settles everybody who waits. @returns whether the batch was written. */
+  async function tryBatch(batch: readonly Pending[]): Promise<boolean> {
     const refused = new Map<Pending, Error>();
     try {
       if (await appendAtOnce(batch)) {
         for (const pending of batch) pending.resolve();
-        return;
+        return true;
       }
       await commit(async (trx) => {
         refused.clear();
@@ -190,9 +206,11 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
         if (error) pending.reject(error);
         else pending.resolve();
       }
+      return true;
     } catch (error) {
       const problem = unavailable('The audit record could not be written.', error);
       for (const pending of batch) pending.reject(problem);
+      return false;
     }
   }
 
@@ -216,6 +234,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
         const timer = setTimeout(() => reject(unavailable('The audit record was not durable in time.')), deadlineMs);
         queue.push({
           ...append,
+          since: clock.monotonic(),
           resolve: () => {
             clearTimeout(timer);
             resolve();
@@ -231,6 +250,10 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       });
     },
     transact: (work) => exclusively(() => commit(work)),
+    waiting: () => {
+      const [first] = [...underWay.slice(0, 1), ...queue.slice(0, 1)];
+      return { appends: underWay.length + queue.length, oldest: first ? clock.monotonic() - first.since : 0 };
+    },
     get epoch() {
       return epoch;
     },

@@ -8,6 +8,7 @@ import type { Decision, DecisionQuestion } from '../grants/decide.ts';
 import { sessionSeconds } from '../grants/limits.ts';
 import { composeSessionPolicies } from '../grants/session-policy.ts';
 import { createId } from '../ids.ts';
+import type { Count } from '../metrics/count.ts';
 import type { Minted, MintWebIdentityToken } from '../tokens/mint.ts';
 import { stsProblem } from './problems.ts';
 import type { VerifiedToken } from '../tokens/verify.ts';
@@ -18,6 +19,7 @@ export interface BrokerDeps {
   sts: AwsSts;
   decide(question: DecisionQuestion): Promise<Decision>;
   mintWebIdentityToken: MintWebIdentityToken;
+  count: Pick<Count, 'exchange' | 'handout'>;
 }
 
 export interface Ask {
@@ -59,13 +61,25 @@ function changedTooOften(): Problem {
   return unavailable('What this decision rests on keeps changing.');
 }
 
+/** What was decided did not stand when STS had answered; that is on record. */
+class Dropped extends Error {
+  readonly refused: unknown;
+
+  constructor(refused: unknown) {
+    super();
+    this.refused = refused;
+  }
+}
+
 export type ObtainCredentials = (token: VerifiedToken, ask: Ask) => Promise<Handout>;
 
 /**
  * @throws Problem: the decision's own (not_found, grant_ambiguous, …), the limits', `sts_refused`, `sts_misconfigured`,
  * `sts_unavailable`, `sts_throttled`, or `unavailable` where a record could not be made durable.
  */
-export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityToken }: BrokerDeps): ObtainCredentials {
+export function createBroker(deps: BrokerDeps): ObtainCredentials {
+  const { issuerUrl, stream, sts, decide, mintWebIdentityToken, count } = deps;
+
   async function prepare(token: VerifiedToken, ask: Ask): Promise<Intent> {
     const decision = await decide({ workload: token.subject, connection: ask.connection, purpose: ask.purpose });
     const { connection, aws, grant } = decision;
@@ -174,7 +188,7 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
               details: { ...details, outcome: 'dropped', code },
             },
           });
-          throw refused;
+          throw new Dropped(refused);
         }
       }
     }
@@ -192,6 +206,7 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
       });
     } catch (error) {
       const failure = error instanceof StsError ? error : undefined;
+      count.exchange(failure?.side ?? 'ours');
       const details = {
         ...{
           outcome: 'refused',
@@ -204,7 +219,14 @@ export function createBroker({ issuerUrl, stream, sts, decide, mintWebIdentityTo
       await stream.append({ entry: { kind: 'exchange.outcome', ...named(intent, token), details } });
       throw failure ? stsProblem(failure, decision, issuerUrl, durationSeconds) : error;
     }
-    await recordOutcome(intent, token, ask, session);
+    count.exchange('ok');
+    try {
+      await recordOutcome(intent, token, ask, session);
+    } catch (error) {
+      count.handout(error instanceof Dropped ? 'dropped' : 'unrecorded');
+      throw error instanceof Dropped ? error.refused : error;
+    }
+    count.handout('given');
     return { exchange: intent.exchange, session, accountId: aws.account_id, roleArn: aws.role_arn };
   };
 }

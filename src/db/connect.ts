@@ -15,6 +15,8 @@ export interface Database {
   engine: 'postgresql' | 'pglite';
   /** Runs the statements of one migration file as one transaction: the caller's on PostgreSQL, its own on PGlite. */
   runScript(db: Db, script: string): Promise<void>;
+  /** Connections of this process, and queries that wait for one; undefined where there is no pool. */
+  pool?(): { total: number; idle: number; waiting: number };
   close(): Promise<void>;
 }
 
@@ -63,6 +65,7 @@ export function connectPostgres(options: PostgresOptions): Database {
     runScript: async (executor, script) => {
       await sql.raw(script).execute(executor);
     },
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     close: () => (closed ??= pool.ended ? Promise.resolve() : pool.end()),
   };
 }

@@ -75,6 +75,8 @@ export function toProblem(error: unknown): Problem {
   });
 }
 
+export type CountProblem = (problem: Problem, request: FastifyRequest) => void;
+
 export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   return {
     type: `urn:countersign:problem:${problem.code}`,
@@ -90,6 +92,7 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
+  request.server.countProblem?.(problem, request);
   if (problem.status >= 500) {
     const level = problem.code === 'internal' ? 'error' : 'warn';
     request.log[level]({ err: problem.options.cause ?? problem, code: problem.code }, 'request failed');
@@ -117,6 +120,10 @@ function awsMessage(document: ProblemDocument): string {
 }
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Told of every problem that is answered. */
+    countProblem?: CountProblem | undefined;
+  }
   interface FastifyContextConfig {
     /** Adds `Code` and `Message`, as SDKs read them from a container credentials endpoint. */
     awsErrors?: boolean;

@@ -11,7 +11,7 @@ import { unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
-import { sendProblem } from './problems.ts';
+import { type CountProblem, sendProblem } from './problems.ts';
 import { refuseBytes, refusePath } from './unreadable.ts';
 
 export interface ServerOptions {
@@ -22,6 +22,8 @@ export interface ServerOptions {
   trustProxy?: string[] | undefined;
   /** Why only routes that answer alone are served now; undefined when all are. */
   closedBecause?: (() => string | undefined) | undefined;
+  /** Told of every problem that is answered. */
+  countProblem?: CountProblem | undefined;
 }
 
 export const BODY_LIMIT = 16 * 1024;
@@ -52,6 +54,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // Node looks for requests beyond their deadlines every 30 s unless told otherwise.
     http: { maxHeaderSize: 8 * 1024, headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
   } as FastifyServerOptions) as FastifyInstance;
+
+  server.decorate('countProblem', options.countProblem);
 
   // Bodies are never coerced; query strings arrive as text, so they alone are.
   const strict = new Ajv(AJV_OPTIONS);

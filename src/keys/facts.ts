@@ -16,6 +16,8 @@ export interface Ring {
   algorithm: Algorithm;
   purpose: Purpose;
   heldUntil?: number | undefined;
+  /** Its issuer's connection was removed: the private halves are gone, and nobody rotates it. */
+  retired?: boolean | undefined;
   keys: RingKey[];
 }
 
@@ -82,8 +84,10 @@ export interface RingChanges {
 
 /** The keys that may be published at `now` or later, of the rings that `condition` selects. */
 async function listPublishable(db: Db, condition: ReturnType<typeof sql>, now: number): Promise<Ring[]> {
-  const rings = await sql<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose }>`
-    select r.id, r.issuer, r.algorithm, r.purpose from rings r where ${condition}`.execute(db);
+  const rings = await sql<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose; retired: boolean }>`
+    select r.id, r.issuer, r.algorithm, r.purpose, r.next_rotation_at = 'infinity' as retired from rings r where ${condition}`.execute(
+    db,
+  );
   if (rings.rows.length === 0) return [];
   const keys = await sql<KeyRow>`
     ${sql.raw(KEYS)} where k.ring in (select r.id from rings r where ${condition})

@@ -154,6 +154,17 @@ export async function deleteDuePrivateKeys(db: Db, now: number, limit = 100): Pr
   return rows.rows.map((row) => row.kid);
 }
 
+/** How many rotations are due, ten thousand at most, and when the earliest planned one is; milliseconds since the epoch. */
+export async function readRotationQueue(db: Db, now: number): Promise<{ due: number; earliest: number | undefined }> {
+  const rows = await sql<{ due: number; earliest: Date | null }>`
+    select (select count(*)::int from (select from rings where next_rotation_at <= ${new Date(now).toISOString()}::timestamptz limit 10000) due) as due,
+           (select next_rotation_at from rings where next_rotation_at < 'infinity' order by next_rotation_at limit 1) as earliest`.execute(
+    db,
+  );
+  const row = rows.rows[0] as { due: number; earliest: Date | null };
+  return { due: row.due, earliest: row.earliest?.getTime() };
+}
+
 /** Rings that somebody should look at now, oldest first. */
 export async function listDueRings(db: Db, now: number, limit: number): Promise<string[]> {
   const rows = await db

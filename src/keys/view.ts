@@ -23,6 +23,12 @@ export interface RingView {
   mayServe(): boolean;
   /** Why nobody may sign now; undefined when they may. */
   reasonNotToSign(): string | undefined;
+  /** The rings of every issuer that this process knows. */
+  all(): Iterable<readonly Ring[]>;
+  /** Since the sending of the query that the view rests on, milliseconds; undefined before the first. */
+  age(): number | undefined;
+  /** By how much this machine's clock is ahead of the database's, milliseconds; undefined before the first comparison. */
+  clockOffset(): number | undefined;
 }
 
 /** Reads of unknown issuers that this process makes in a second, all callers together. */
@@ -125,5 +131,8 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     },
     mayServe: () => anchor !== undefined && clock.monotonic() - anchor.sent < policy().oldestServed,
     reasonNotToSign,
+    all: () => rings.values(),
+    age: () => anchor && clock.monotonic() - anchor.sent,
+    clockOffset: () => anchor && anchor.wall - anchor.databaseTime,
   };
 }

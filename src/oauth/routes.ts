@@ -7,6 +7,7 @@ import { Problem } from '../errors.ts';
 import { toProblem } from '../http/problems.ts';
 import { type Assertion, AssertionFault, readAssertion } from './assertion.ts';
 import type { Clients } from './clients.ts';
+import { countFault, type TokenCount } from './counted.ts';
 import { attachRequest } from './request.ts';
 
 export interface OAuthRoutesDeps {
@@ -14,6 +15,7 @@ export interface OAuthRoutesDeps {
   provider: Provider;
   clients: Clients;
   clock: Clock;
+  count: TokenCount;
 }
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -115,6 +117,7 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
     scope.addContentTypeParser(FORM, { parseAs: 'string' }, (_request, body, done) => done(null, body));
     scope.setErrorHandler((error, request, reply) => {
       const refused = toFault(error);
+      countFault(deps.count, refused);
       if (refused.status >= 500) {
         request.log.error({ err: error }, 'token request failed');
         reply.header('retry-after', '1');

@@ -101,8 +101,10 @@ async function openBench(
     },
   };
   let decisions = 0;
+  const counted: string[] = [];
   const obtain = createBroker({
     ...{ issuerUrl: 'https://id.example.com', stream },
+    count: { exchange: (outcome) => void counted.push(outcome), handout: (outcome) => void counted.push(outcome) },
     decide: async () => {
       decisions += 1;
       return await decide(decisions, await readEpoch());
@@ -129,7 +131,7 @@ async function openBench(
       close: () => {},
     },
   });
-  return { ...bench, obtain, decisions: () => decisions };
+  return { ...bench, obtain, counted, decisions: () => decisions };
 }
 
 t.test('one hand-out: an intent, STS, an outcome', async (t) => {
@@ -205,6 +207,7 @@ t.test('what changed while STS was asked is decided again, and dropped where it 
         { kind: 'exchange.intent' },
         { kind: 'exchange.outcome', outcome: code ? 'dropped' : 'handed_out', ...(code ? { code } : {}) },
       ]);
+      t.same(bench.counted, ['ok', code ? 'dropped' : 'given']);
     });
   }
 });

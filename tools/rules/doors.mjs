@@ -8,6 +8,7 @@ export const DOORS = [
   { vendor: /^@(aws-sdk|smithy)\//, open: ['clouds/aws', ...BESIDE], where: 'src/clouds/aws*.ts' },
   { vendor: /^oidc-provider(\/|$)/, open: ['oauth/'], where: 'src/oauth/' },
   { vendor: /^(pg|@electric-sql\/pglite)(\/|$)/, open: ['db/'], where: 'src/db/' },
+  { vendor: /^@prometheus-io\/client(\/|$)/, open: ['metrics/'], where: 'src/metrics/' },
   { vendor: /^jose(\/|$)/, open: ['keys/', 'tokens/', 'cli/', ...BESIDE], where: 'src/keys/ and src/tokens/' },
   {
     vendor: /^kysely(\/|$)/,

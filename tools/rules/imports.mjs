@@ -5,7 +5,7 @@ import { basename, dirname, posix } from 'node:path';
 export const LAYERS = [
   ['main.ts'],
   ['service.ts'],
-  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts'],
+  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics'],
   ['opening.ts'],
   ['oauth', 'credentials'],
   ['grants'],
@@ -30,6 +30,7 @@ export const LEAVES = [
   'clock.ts',
   'reach',
   'http/scopes.ts',
+  'metrics/count.ts',
   'keys/policy.ts',
 ];
 

@@ -13,6 +13,13 @@ export async function deleteVerification(trx: Transaction, connection: string): 
   await trx.deleteFrom('verifications').where('connection', '=', connection).execute();
 }
 
+/** How many connections STS is being asked about; a hundred thousand at most. */
+export async function countVerifications(db: Db): Promise<number> {
+  const { rows } = await sql<{ pending: number }>`
+    select count(*)::int as pending from (select from verifications limit 100000) pending_ones`.execute(db);
+  return rows[0]?.pending ?? 0;
+}
+
 export async function findDatabaseTime(db: Db): Promise<Date> {
   const { rows } = await sql<{ now: Date }>`select now() as now`.execute(db);
   const row = rows[0];

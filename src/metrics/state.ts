@@ -1,0 +1,191 @@
+// Gauges of what holds now: read from memory at a scrape, and from the database at most every few seconds.
+import type { Clock } from '../clock.ts';
+import type { KeyPolicy } from '../keys/policy.ts';
+import type { Ring } from '../keys/facts.ts';
+import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
+import { Gauge, type Registry } from './vendor.ts';
+
+export const CAPABILITIES = ['documents', 'tokens', 'broker', 'admin'] as const;
+export type CapabilityName = (typeof CAPABILITIES)[number];
+
+/** What the queue of rotations says; milliseconds since the epoch. */
+export interface RotationQueue {
+  /** Rings whose rotation is due. */
+  due: number;
+  /** The earliest planned rotation, past or to come; undefined where none is planned. */
+  earliest: number | undefined;
+}
+
+export interface StateSources {
+  clock: Clock;
+  view: {
+    now(): number;
+    policy(): KeyPolicy;
+    all(): Iterable<readonly Ring[]>;
+    /** Milliseconds since the query that the view rests on was sent; undefined before the first. */
+    age(): number | undefined;
+    /** Milliseconds that this machine's clock is ahead of the database's; undefined before the first comparison. */
+    clockOffset(): number | undefined;
+  };
+  streams: Record<'tokens' | 'acts', { waiting(): { appends: number; oldest: number } }>;
+  pool(): { total: number; idle: number; waiting: number } | undefined;
+  isReady(capability: CapabilityName): Promise<boolean>;
+  databaseAnswers(): Promise<boolean>;
+  readRotationQueue(): Promise<RotationQueue>;
+  countVerifications(): Promise<number>;
+  /** The newest look at our own documents from outside; undefined until there is one. */
+  selfCheck(): { ok: boolean; certificateExpiresAt?: number | undefined } | undefined;
+}
+
+/** What the database was asked lives this long, and so do the ages of keys; milliseconds. */
+const KEPT_MS = 5000;
+/** Of all questions to the database together, at one scrape. */
+const DEADLINE_MS = 2000;
+
+/** The answer of a moment ago, one look at a time; undefined where there is none in time. */
+function keep<T>(clock: Clock, look: () => Promise<T>): () => Promise<T | undefined> {
+  let kept: { at: number; value: T | undefined } | undefined;
+  let looking: Promise<T | undefined> | undefined;
+  return async () => {
+    if (kept && clock.monotonic() - kept.at < KEPT_MS) return kept.value;
+    looking ??= look()
+      .catch(() => undefined)
+      .then((value) => {
+        kept = { at: clock.monotonic(), value };
+        return value;
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), DEADLINE_MS);
+    });
+    return await Promise.race([looking, late]).finally(() => clearTimeout(timer));
+  };
+}
+
+interface Asked {
+  up: boolean;
+  ready: Partial<Record<CapabilityName, boolean>>;
+  queue?: RotationQueue | undefined;
+  verifications?: number | undefined;
+}
+
+/** @returns a function that brings every gauge up to date; it does not throw, and takes at most a few seconds. */
+export function createStateGauges(registry: Registry, sources: StateSources): () => Promise<void> {
+  const { clock, view, streams } = sources;
+
+  function gauge(name: string, help: string): (value: number | undefined) => void {
+    const made = new Gauge({ name: `countersign_${name}`, help, registers: [registry] });
+    made.remove();
+    // What is not known is not there, rather than a number that looks like one.
+    return (value) => (value === undefined ? made.remove() : made.set(value));
+  }
+  function labelled<Label extends string>(name: string, help: string, ...labelNames: Label[]): Gauge<Label> {
+    return new Gauge({ name: `countersign_${name}`, help, labelNames, registers: [registry] });
+  }
+
+  const appends = labelled('audit_appends_waiting', 'Appends that wait to be durable, by stream.', 'stream');
+  const oldest = labelled('audit_oldest_wait_seconds', 'Age of the oldest append that waits: the audit lag.', 'stream');
+  const poolSize = labelled('database_pool_connections', 'Connections of this process to the database.', 'state');
+  const poolWaiting = gauge('database_pool_waiting', 'Queries that wait for a connection.');
+  const up = gauge('database_up', 'Whether the database answers within its deadline (1) or not (0).');
+  const ready = labelled('ready', 'Whether a capability is there (1) or away (0), as /readyz says it.', 'capability');
+
+  const viewAge = gauge('ring_view_age_seconds', 'Age of this process’s view of the signing keys.');
+  const signs = gauge('ring_view_signs_until_seconds', 'Age from which on nothing is signed with the view (R).');
+  const serves = gauge('ring_view_serves_until_seconds', 'Age from which on discovery and JWKS are not served (D).');
+  const offset = gauge('clock_offset_seconds', 'By how much this machine’s clock is ahead of the database’s.');
+  const offsetLimit = gauge('clock_offset_limit_seconds', 'Offset from which on nothing is signed (e).');
+
+  const rings = gauge('rings', 'Rings in memory, those of removed connections left out.');
+  const keyOldest = labelled('key_age_seconds_max', 'Age of the oldest key in this state.', 'state');
+  const keyCount = labelled('key_age_seconds_count', 'Keys in this state.', 'state');
+  const keyBuckets = labelled(
+    'key_age_seconds_bucket',
+    'Keys in this state that are at most this old now: a histogram of what is, not of what was.',
+    ...(['state', 'le'] as const),
+  );
+  const due = gauge('rotations_due', 'Rings whose planned rotation is due now.');
+  const overdue = gauge('rotation_overdue_seconds', 'How late the latest planned rotation is; 0 where none is late.');
+  const next = gauge('next_rotation_seconds', 'Time to the next planned rotation; 0 where one is due.');
+  const verifications = gauge('verifications_pending', 'Connections that STS is being asked about.');
+  const checked = gauge(
+    'self_check_ok',
+    'Whether our own documents can be fetched as a stranger would (1) or not (0).',
+  );
+  const certificate = gauge(
+    'issuer_certificate_expiry_timestamp_seconds',
+    'When the certificate in front of ISSUER_URL expires.',
+  );
+
+  const ages = keep(clock, () => measureKeyAges(view.all(), view.now()));
+  const asked = keep<Asked>(clock, async () => {
+    const answers = await sources.databaseAnswers();
+    const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
+    const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));
+    if (!answers) return { up: false, ready: known };
+    const [queue, pending] = await Promise.all([
+      sources.readRotationQueue().catch(() => undefined),
+      sources.countVerifications().catch(() => undefined),
+    ]);
+    return { up: true, ready: known, queue, verifications: pending };
+  });
+
+  function showAges(state: 'active' | 'standby', found: Ages): void {
+    keyOldest.set({ state }, found.oldest);
+    keyCount.set({ state }, found.count);
+    for (const [index, bound] of AGE_BOUNDS.entries())
+      keyBuckets.set({ state, le: String(bound) }, found.upTo[index] as number);
+    keyBuckets.set({ state, le: '+Inf' }, found.count);
+  }
+
+  function showKeys(found: KeyAges | undefined): void {
+    rings(found?.rings);
+    if (!found) return;
+    showAges('active', found.active);
+    showAges('standby', found.standby);
+  }
+
+  function showQueue(queue: RotationQueue | undefined): void {
+    const ahead = queue?.earliest === undefined ? undefined : (queue.earliest - view.now()) / 1000;
+    due(queue?.due);
+    overdue(queue && Math.max(0, -(ahead ?? 0)));
+    next(ahead === undefined ? undefined : Math.max(0, ahead));
+  }
+
+  const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
+
+  return async () => {
+    for (const [stream, { waiting }] of Object.entries(streams)) {
+      const now = waiting();
+      appends.set({ stream }, now.appends);
+      oldest.set({ stream }, now.oldest / 1000);
+    }
+    const pool = sources.pool();
+    if (pool) {
+      poolSize.set({ state: 'idle' }, pool.idle);
+      poolSize.set({ state: 'busy' }, pool.total - pool.idle);
+    }
+    poolWaiting(pool?.waiting);
+    viewAge(seconds(view.age()));
+    offset(seconds(view.clockOffset()));
+    if (view.age() !== undefined) {
+      const { oldestSigned, oldestServed, clockError } = view.policy();
+      signs(oldestSigned / 1000);
+      serves(oldestServed / 1000);
+      offsetLimit(clockError / 1000);
+    }
+    const found = sources.selfCheck();
+    checked(found && Number(found.ok));
+    certificate(seconds(found?.certificateExpiresAt));
+    const [keyAges, database] = await Promise.all([ages(), asked()]);
+    showKeys(keyAges);
+    up(Number(database?.up ?? false));
+    // A capability that cannot be asked about in time is not there.
+    for (const capability of CAPABILITIES) ready.set({ capability }, Number(database?.ready[capability] ?? false));
+    showQueue(database?.queue);
+    verifications(database?.verifications);
+  };
+}

@@ -1,0 +1,31 @@
+// Token requests counted, by what their callers hear.
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Count } from '../metrics/count.ts';
+import { requestOf } from './request.ts';
+
+export type TokenCount = Pick<Count, 'token' | 'refusal' | 'failure'>;
+
+/** A refusal of nobody known, or a failure, before oidc-provider saw the request. */
+export function countFault(count: TokenCount, { status, error }: { status: number; error: string }): void {
+  if (status >= 500) {
+    count.token('unavailable');
+    count.failure(status === 503 ? 'unavailable' : 'internal');
+    return;
+  }
+  count.token('stranger');
+  count.refusal('stranger', error);
+}
+
+type Record = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>;
+
+/** Around `record`, which decides what is answered. */
+export function countAnswers(record: Record, count: TokenCount): Record {
+  return async (ctx, next) => {
+    await record(ctx, next);
+    if (ctx.status === 200) return count.token('minted');
+    const { error = 'other' } = ctx.body as { error?: string };
+    if (ctx.status >= 500 || !requestOf(ctx).authenticated) return countFault(count, { status: ctx.status, error });
+    count.token('refused');
+    count.refusal('known', error);
+  };
+}

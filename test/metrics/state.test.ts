@@ -1,0 +1,132 @@
+// Gauges beside the service: a hundred thousand rings, and a database that hangs.
+import t from 'tap';
+import { systemClock } from '../../src/clock.ts';
+import type { Ring } from '../../src/keys/facts.ts';
+import { DEFAULT_POLICY } from '../../src/keys/policy.ts';
+import { measureKeyAges } from '../../src/metrics/keys.ts';
+import { createMetrics } from '../../src/metrics/metrics.ts';
+import type { StateSources } from '../../src/metrics/state.ts';
+import { readScrape } from './scrape.ts';
+
+const DAY = 86_400_000;
+const NOW = Date.parse('2026-11-26T12:00:00Z');
+
+function ring(index: number, ageDays: number, retired = false): Ring {
+  const at = NOW - ageDays * DAY;
+  const key = { publishedAt: at, bornWithRing: true, public: new Uint8Array() };
+  return {
+    ...{ id: `r${index}`, issuer: `i${index}`, algorithm: 'ES256', purpose: 'web_identity_token', retired },
+    keys: [
+      { ...key, kid: 'a', seq: 0, signsFrom: at },
+      { ...key, kid: 'b' },
+    ],
+  };
+}
+
+t.test('ages of a hundred thousand rings, in turns short enough for everybody else', async (t) => {
+  const all = Array.from({ length: 100_000 }, (_, index) => [ring(index, index % 40)]);
+  all.push([ring(100_000, 400, true)]);
+  let turns = 0;
+  let measuring = true;
+  const others = (): void => {
+    turns += 1;
+    if (measuring) setImmediate(others);
+  };
+  setImmediate(others);
+  const ages = await measureKeyAges(all, NOW);
+  measuring = false;
+  t.ok(turns >= 40, `${turns} turns of the loop for others`);
+  t.equal(ages.rings, 100_000, 'a removed connection has no ring that anybody rotates');
+  for (const state of [ages.active, ages.standby]) {
+    t.equal(state.count, 100_000);
+    t.equal(state.oldest, (39 * DAY) / 1000);
+    t.same(
+      state.upTo,
+      [2500, 2500, 2500, 5000, 20_000, 77_500, 80_000, 90_000, 100_000, 100_000, 100_000],
+      'how many are at most a minute, 5 minutes, an hour, 1, 7, 30, 31, 35, 45, 60, 90 days old',
+    );
+  }
+});
+
+const never = <T>(): Promise<T> => new Promise<T>(() => {});
+
+function sources(more: Partial<StateSources> = {}): StateSources {
+  const waiting = () => ({ appends: 3, oldest: 250 });
+  return {
+    clock: systemClock,
+    view: {
+      ...{ now: () => NOW, policy: () => DEFAULT_POLICY, all: () => [[ring(0, 3)]] },
+      ...{ age: () => 4000, clockOffset: () => -20 },
+    },
+    streams: { tokens: { waiting }, acts: { waiting } },
+    pool: () => ({ total: 10, idle: 4, waiting: 7 }),
+    isReady: async () => true,
+    databaseAnswers: async () => true,
+    readRotationQueue: async () => ({ due: 2, earliest: NOW - 7_200_000 }),
+    countVerifications: async () => 5,
+    selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
+    ...more,
+  };
+}
+
+t.test('a database that hangs holds up no scrape, and nothing is made up', { timeout: 20_000 }, async (t) => {
+  const metrics = createMetrics({ version: '1.2.3' });
+  metrics.watch(
+    sources({ databaseAnswers: never, isReady: never, readRotationQueue: never, countVerifications: never }),
+  );
+  const [first, second] = await Promise.all([metrics.render(), metrics.render()]);
+  t.equal(first, second, 'one look for all who ask at once');
+  const { value, samples } = readScrape(first);
+  t.equal(value('countersign_database_up'), 0);
+  t.equal(value('countersign_ready{capability="tokens"}'), 0);
+  t.equal(value('countersign_ring_view_age_seconds'), 4);
+  t.equal(value('countersign_audit_appends_waiting{stream="tokens"}'), 3);
+  for (const name of [
+    'countersign_verifications_pending',
+    'countersign_rotations_due',
+    'countersign_next_rotation_seconds',
+  ])
+    t.notOk(samples.has(name), name);
+});
+
+t.test('what is asked of the database is asked once in some seconds, however often it is scraped', async (t) => {
+  const metrics = createMetrics({ version: '1.2.3' });
+  let asked = 0;
+  metrics.watch(
+    sources({
+      databaseAnswers: async () => {
+        asked += 1;
+        return true;
+      },
+    }),
+  );
+  for (let scrapes = 0; scrapes < 20; scrapes += 1) await metrics.render();
+  t.equal(asked, 1);
+  const { value } = readScrape(await metrics.render());
+  t.equal(value('countersign_rotations_due'), 2);
+  t.equal(value('countersign_rotation_overdue_seconds'), 7200);
+  t.equal(value('countersign_next_rotation_seconds'), 0);
+  t.equal(value('countersign_verifications_pending'), 5);
+  t.equal(value('countersign_database_pool_connections{state="busy"}'), 6);
+  t.equal(value('countersign_database_pool_waiting'), 7);
+  t.equal(value('countersign_self_check_ok'), 0);
+  t.equal(value('countersign_issuer_certificate_expiry_timestamp_seconds'), (NOW + DAY) / 1000);
+  t.equal(value('countersign_clock_offset_seconds'), -0.02);
+});
+
+t.test('a code that nobody foresaw is no label, and two services count apart', async (t) => {
+  const [one, other] = [createMetrics({ version: '1.2.3' }), createMetrics({ version: '1.2.3' })];
+  const before = readScrape(await one.render());
+  for (const code of ['eyJhbGciOiJFUzI1NiJ9.e30.x', 'cn_abc', 'toString', '__proto__']) {
+    one.count.refusal('stranger', code);
+    one.count.refusal('known', code);
+    one.count.failure(code);
+  }
+  const { value, samples, text } = readScrape(await one.render());
+  t.equal(value('countersign_strangers_refused_total{code="other"}'), 4);
+  t.equal(value('countersign_refusals_total{code="other"}'), 4);
+  t.equal(value('countersign_failures_total{code="other"}'), 4);
+  t.equal(samples.size, before.samples.size);
+  t.notMatch(text, /eyJ|cn_abc|toString|__proto__/);
+  t.equal(readScrape(await other.render()).value('countersign_failures_total{code="other"}'), 0);
+});
