@@ -4,6 +4,7 @@ import { callers } from './callers.ts';
 import { connections } from './connections.ts';
 import { data } from './data.ts';
 import type { Defence } from './defence.ts';
+import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { http } from './http.ts';
 import { keys } from './keys.ts';
@@ -14,5 +15,5 @@ import { tokens } from './tokens.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
-  ...[...http, ...keys, ...data, ...connections, ...replicas, ...seeing],
+  ...[...http, ...keys, ...data, ...connections, ...replicas, ...seeing, ...fuzz],
 ];

@@ -94,6 +94,7 @@ function sendFault(reply: FastifyReply, error: TokenRequestFault): FastifyReply 
 function toFault(error: unknown): TokenRequestFault {
   if (error instanceof TokenRequestFault) return error;
   const problem = toProblem(error);
+  if (problem.status === 415) return new TokenRequestFault(415, 'invalid_request', `The content type must be ${FORM}.`);
   const name =
     problem.status >= 500 ? (problem.status === 503 ? 'temporarily_unavailable' : 'server_error') : 'invalid_request';
   return new TokenRequestFault(problem.status, name, [problem.message, problem.options.hint].filter(Boolean).join(' '));
@@ -138,7 +139,7 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
         },
       },
       async (request, reply) => {
-        if (typeof request.body !== 'string') throw new Problem('unsupported_media_type', `Send ${FORM}.`);
+        if (typeof request.body !== 'string') throw new Problem('unsupported_media_type', 'There is no body.');
         const { form, assertion } = readRequest(request, deps);
         const { kid } = assertion;
         // What is remembered may only say yes: a key that it lacks may have been added elsewhere a moment ago.

@@ -48,7 +48,7 @@ t.test('npm scripts that are named exist, and files given to npm test', async (t
   let found = 0;
   for (const page of PAGES) {
     for (const command of listCommands(readPage(page))) {
-      const [, script, rest = ''] = /\bnpm (?:run (?:-s )?)?(start|test|[a-z]+)\b(.*)/.exec(command) ?? [];
+      const [, script, rest = ''] = /\bnpm (?:run (?:-s )?)?(start|test|[a-z]+(?::[a-z]+)?)\b(.*)/.exec(command) ?? [];
       if (script === undefined || /npm (ci|install|sbom)/.test(command)) continue;
       found += 1;
       t.ok(script in scripts, `${page}: ${command}`);
