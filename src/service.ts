@@ -14,6 +14,7 @@ import { createAwsSts } from './clouds/aws.ts';
 import type { Config } from './config.ts';
 import { createVerifier } from './connections/verifier.ts';
 import { countVerifications } from './connections/verification/store.ts';
+import { createProvesItself } from './clients/proof.ts';
 import { createBroker } from './credentials/broker.ts';
 import type { Database } from './db/connect.ts';
 import { databaseAnswers } from './db/probe.ts';
@@ -165,7 +166,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const app: AppDeps = {
     issuers: { urls: { issuerUrl, internalUrl }, view },
-    oauth: { issuerUrl, provider, clients, clock, count },
+    oauth: { issuerUrl, provider, clients, provesItself: await createProvesItself(), clock, count },
     credentials: {
       ...{ issuerUrl, verify, refusals, bearerToken },
       obtainCredentials: createBroker({

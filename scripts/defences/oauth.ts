@@ -8,6 +8,8 @@ const assertion = 'src/oauth/assertion.ts';
 const decide = 'src/oauth/decide.ts';
 const record = 'src/oauth/record.ts';
 const routes = 'src/oauth/routes.ts';
+const proof = 'src/clients/proof.ts';
+const PROOF = 'test/clients/proof.test.ts';
 
 export const oauth: Defence[] = [
   ...provenBy(TOKEN, 'an assertion is refused for each of its faults, and the fault is named', [
@@ -96,8 +98,8 @@ export const oauth: Defence[] = [
       name: 'oauth.refusals-recorded',
       promise: 'refused authenticated calls are rows',
       file: record,
-      find: 'else if (request.authenticated)',
-      replace: 'else if (false)',
+      find: 'else { await recordRefused(ctx, request); }',
+      replace: 'else { }',
     },
   ]),
   ...provenBy(TOKEN, 'what may not be minted', [
@@ -174,19 +176,67 @@ export const oauth: Defence[] = [
       name: 'oauth.alg',
       promise: 'an assertion is signed with one of two algorithms',
       file: assertion,
-      find: "!ASSERTION_ALGORITHMS.some((algorithm) => algorithm === header['alg'])",
-      replace: 'false',
+      find: "ALGORITHMS.find((one) => one === header['alg'])",
+      replace: "(header['alg'] as Algorithm)",
+      also: [{ file: assertion, find: 'if (!algorithm) throw', replace: 'if (false) throw' }],
     },
   ]),
   ...provenBy(ASSERTION, 'an unknown client costs one verification, as a wrong key does', [
     {
       name: 'oauth.decoy',
       promise: 'unknown workload and wrong key look the same',
-      file: 'src/oauth/kept-clients.ts',
-      find: 'return Object.create(decoy, { clientId: { value: id, enumerable: true } }) as Client;',
-      replace: 'return undefined;',
+      file: proof,
+      find: 'await verifies(token, decoys[algorithm], algorithm);',
+      replace: '',
     },
   ]),
+  ...provenBy(TOKEN, 'an unknown workload and a wrong key look the same', [
+    {
+      name: 'oauth.signature',
+      promise: "an assertion is signed by the client's own key",
+      file: routes,
+      find: '!(await provesItself(client, signed, clock.wall()))',
+      replace: 'false',
+    },
+  ]),
+  ...provenBy(PROOF, 'ES256: a key of its own, named or not, until its very last millisecond', [
+    {
+      name: 'oauth.key-expiry',
+      promise: 'an expired key proves nothing',
+      file: proof,
+      find: 'unexpiredKeys(fromStoredJwks(client.jwks), now)',
+      replace: 'fromStoredJwks(client.jwks)',
+    },
+    {
+      name: 'oauth.named-key',
+      promise: 'the key that an assertion names is the one that signed',
+      file: proof,
+      find: '(kid === undefined || key.kid === kid)',
+      replace: 'true',
+    },
+  ]),
+  ...provenBy(PROOF, 'a row that gives a key the name of another changes nothing for that other', [
+    {
+      name: 'oauth.opened-keys',
+      promise: 'a remembered public key is the one of this row, not of that name',
+      file: proof,
+      find: 'opened.get(name)',
+      replace: 'opened.values().next().value',
+    },
+  ]),
+  ...provenBy(
+    'test/oauth/proved-clients.test.ts',
+    'a request that has proved nothing gets nothing, and a proved one is nobody else',
+    [
+      {
+        name: 'oauth.proved-alone',
+        promise: 'oidc-provider knows the client that proved itself, and no other',
+        file: 'src/oauth/proved-clients.ts',
+        find: 'currentRequest().client.id === id',
+        replace: 'id',
+      },
+    ],
+  ),
   ...provenBy(ASSERTION, 'a client that authenticates in two ways is told to use one', [
     {
       name: 'oauth.one-method',

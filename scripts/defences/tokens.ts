@@ -82,8 +82,8 @@ export const tokens: Defence[] = [
       name: 'tokens.signature',
       promise: 'the signature is verified',
       file: verify,
-      find: "await compactVerify(token, key, { algorithms: ['ES256'] });",
-      replace: '',
+      find: "!(await verifies(token, key, 'ES256'))",
+      replace: 'false',
     },
     {
       name: 'tokens.algorithm',

@@ -1,4 +1,4 @@
-// What oidc-provider would store: nothing. Clients come from the request (kept-clients.ts), replays are refused with the
+// What oidc-provider would store: nothing. Clients come from the request (proved-clients.ts), replays are refused with the
 // audit row (src/audit/stream.ts), and JWT access tokens are kept by nobody.
 import type { Adapter } from 'oidc-provider';
 

@@ -1,13 +1,15 @@
 // Client assertions (RFC 7523) by a key of the client's own: what is checked before the signature, and named.
 import type { Clock } from '../clock.ts';
+import type { Algorithm } from '../keys/algorithms.ts';
 import { MalformedToken, parseCompact } from '../tokens/compact.ts';
 
-export const ASSERTION_ALGORITHMS = ['ES256', 'RS256'] as const;
+const ALGORITHMS: readonly Algorithm[] = ['ES256', 'RS256'];
 export const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_LIFE_SECONDS = 300;
 
 export interface Assertion {
   clientId: string;
+  algorithm: Algorithm;
   kid: string | undefined;
   jti: string;
   /** Seconds since the epoch. */
@@ -33,8 +35,8 @@ export function readAssertion(token: string, issuerUrl: string, clock: Clock): A
   }
   const { header, payload } = compact;
   const { iss, sub, aud, exp, iat, nbf, jti } = payload;
-  if (!ASSERTION_ALGORITHMS.some((algorithm) => algorithm === header['alg']))
-    throw new AssertionFault(`the client assertion's alg must be one of ${ASSERTION_ALGORITHMS.join(', ')}`);
+  const algorithm = ALGORITHMS.find((one) => one === header['alg']);
+  if (!algorithm) throw new AssertionFault(`the client assertion's alg must be one of ${ALGORITHMS.join(', ')}`);
   const typ = header['typ'];
   if (typ !== undefined && typ !== 'JWT' && typ !== 'client-authentication+jwt')
     throw new AssertionFault("the client assertion's typ must be JWT or client-authentication+jwt");
@@ -63,5 +65,5 @@ export function readAssertion(token: string, issuerUrl: string, clock: Clock): A
     if ((value as number) > now + CLOCK_TOLERANCE_SECONDS)
       throw new AssertionFault(`the client assertion's ${name} is in the future; compare the clocks`);
   }
-  return { clientId: sub, kid, jti, exp: exp as number };
+  return { clientId: sub, algorithm, kid, jti, exp: exp as number };
 }

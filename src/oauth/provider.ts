@@ -1,4 +1,4 @@
-// oidc-provider, configured down to one endpoint: client_credentials with private_key_jwt, RFC 9068 tokens.
+// oidc-provider, configured down to one endpoint: client_credentials for clients that have proved themselves, RFC 9068 tokens.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import Provider, { errors, ExternalSigningKey, type KoaContextWithOIDC } from 'oidc-provider';
 import { PLATFORM } from '../issuers/documents.ts';
@@ -7,9 +7,8 @@ import type { Signer } from '../keys/signer.ts';
 import { activeKey } from '../keys/timeline.ts';
 import type { RingView } from '../keys/view.ts';
 import { EmptyAdapter } from './adapter.ts';
-import { ASSERTION_ALGORITHMS, CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
-import { keepClients } from './kept-clients.ts';
+import { letProvedClientsIn } from './proved-clients.ts';
 import { readKid } from './kid.ts';
 import { currentRequest, requestOf } from './request.ts';
 
@@ -66,18 +65,15 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
     adapter: EmptyAdapter,
     jwks: { keys: [new RingSigningKey(view, signer)] },
     routes: { token: '/oauth2/token' },
-    clientAuthMethods: ['private_key_jwt'],
-    enabledJWA: { clientAuthSigningAlgValues: [...ASSERTION_ALGORITHMS], idTokenSigningAlgValues: ['ES256'] },
+    // Whoever comes here has proved who it is (routes.ts).
+    clientAuthMethods: ['none'],
+    enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     clientBasedCORS: () => false,
     scopes: [],
     responseTypes: [],
-    clockTolerance: CLOCK_TOLERANCE_SECONDS,
     ttl: { ClientCredentials: TOKEN_LIFE_SECONDS },
     cookies: { keys: ['no cookie is ever set'] },
-    assertJwtClientAuthClaimsAndHeader: async (ctx: KoaContextWithOIDC) => {
-      requestOf(ctx).authenticated = true;
-    },
     features: {
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       clientCredentials: { enabled: true },
@@ -91,7 +87,6 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
         },
         getResourceServerInfo: async (ctx: KoaContextWithOIDC, resource: string) => {
           const request = requestOf(ctx);
-          if (!request.client) throw new errors.InvalidTarget();
           if (request.decision) throw new errors.InvalidTarget('only one resource is supported');
           try {
             request.decision = await decideToken(request.client, resource, request.requestedScopes);
@@ -114,7 +109,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
       },
     },
   } as ConstructorParameters<typeof Provider>[1]);
-  keepClients(provider, currentRequest);
+  letProvedClientsIn(provider, currentRequest);
   provider.use((ctx, next) => record(ctx as KoaContextWithOIDC, next as () => Promise<void>));
   provider.on('server_error', (ctx, error) => {
     requestOf(ctx as KoaContextWithOIDC).failure = error;

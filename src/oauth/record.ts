@@ -67,7 +67,7 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
   async function recordMinted(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<OAuthError | undefined> {
     const token = ctx.oidc.entities.ClientCredentials as unknown as { jti: string; exp?: number; expiration: number };
     const { access_token: value } = ctx.body as { access_token: string };
-    let client = request.client as ClientRow;
+    let { client } = request;
     const decision = request.decision as NonNullable<TokenRequest['decision']>;
     const entry = {
       kind: 'token.minted',
@@ -107,7 +107,7 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
 
   async function recordRefused(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<void> {
     const { error } = ctx.body as { error?: string };
-    const workload = request.client?.kind === 'workload' ? request.client.id : undefined;
+    const workload = request.client.kind === 'workload' ? request.client.id : undefined;
     await refusals.record(
       { kind: 'token.refused', actor: request.assertion.clientId, workload, code: error ?? 'unknown' },
       replayKey(request),
@@ -128,7 +128,7 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         const failure = request.failure;
         if (!(failure instanceof Problem)) log.error({ err: failure, request_id: request.id }, 'token request failed');
         answer(ctx, UNAVAILABLE);
-      } else if (request.authenticated) {
+      } else {
         await recordRefused(ctx, request);
       }
     } catch (error) {

@@ -8,11 +8,8 @@ import type { TokenDecision } from './decide.ts';
 export interface TokenRequest {
   id: string;
   assertion: Assertion;
-  client: ClientRow | undefined;
-  /** Wall time, milliseconds since the epoch. */
-  now: number;
-  /** The assertion's signature verified. */
-  authenticated: boolean;
+  /** It has proved who it is. */
+  client: ClientRow;
   requestedScopes: string[] | undefined;
   decision?: TokenDecision;
   /** What failed underneath, where oidc-provider would only say server_error. */

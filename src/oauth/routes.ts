@@ -1,8 +1,9 @@
-// POST /oauth2/token: the strict check of the request, then oidc-provider on the raw one.
+// POST /oauth2/token: the strict check of the request and of who sends it, then oidc-provider on what is left to decide.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type Provider from 'oidc-provider';
 import type { Clock } from '../clock.ts';
+import type { ProvesItself } from '../clients/proof.ts';
 import { Problem } from '../errors.ts';
 import { toProblem } from '../http/problems.ts';
 import { type Assertion, AssertionFault, readAssertion } from './assertion.ts';
@@ -14,6 +15,7 @@ export interface OAuthRoutesDeps {
   issuerUrl: string;
   provider: Provider;
   clients: Clients;
+  provesItself: ProvesItself;
   clock: Clock;
   count: TokenCount;
 }
@@ -110,7 +112,7 @@ const TokenResponse = Type.Object({
 const OAuthErrorResponse = Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) });
 
 export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDeps): void {
-  const { provider, clients, clock } = deps;
+  const { provider, clients, provesItself, clock } = deps;
   const callback = provider.callback();
 
   void server.register(async (scope) => {
@@ -141,18 +143,23 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
       async (request, reply) => {
         if (typeof request.body !== 'string') throw new Problem('unsupported_media_type', 'There is no body.');
         const { form, assertion } = readRequest(request, deps);
-        const { kid } = assertion;
+        const { algorithm, kid } = assertion;
         // What is remembered may only say yes: a key that it lacks may have been added elsewhere a moment ago.
         const client = await clients.find(
           assertion.clientId,
           (row) => row.state === 'active' && kid !== undefined && row.jwks.keys.some((key) => key['kid'] === kid),
         );
+        const signed = { token: form.get('client_assertion') as string, algorithm, kid };
+        if (!(await provesItself(client, signed, clock.wall())) || !client)
+          throw new TokenRequestFault(401, 'invalid_client', 'client authentication failed');
+        const scope = form.get('scope');
         attachRequest(request.raw, {
-          ...{ id: request.id, assertion, client, now: clock.wall(), authenticated: false },
-          requestedScopes: form.get('scope')?.split(' ').filter(Boolean),
+          ...{ id: request.id, assertion, client, requestedScopes: scope?.split(' ').filter(Boolean) },
         });
-        // oidc-provider reads the body off the request, which has been read: it is given once more.
-        const body = Buffer.from(request.body);
+        // oidc-provider reads the body off the request, which has been read: it gets what it still has to decide on.
+        const { id: client_id } = client;
+        const decidable = { grant_type: 'client_credentials', client_id, resource: form.get('resource') as string };
+        const body = Buffer.from(new URLSearchParams(scope ? { ...decidable, scope } : decidable).toString());
         Object.defineProperty(request.raw, 'readable', { value: true });
         Object.assign(request.raw, { iterator: () => [body] });
         request.raw.headers['content-length'] = String(body.length);
