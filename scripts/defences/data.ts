@@ -237,8 +237,8 @@ export const data: Defence[] = [
       name: 'data.assertion-canary',
       promise: 'replay is keyed on jti, never on the string',
       file: 'src/oauth/routes.ts',
-      find: 'const { kid } = assertion;',
-      replace: "const { kid } = assertion;\n        assertion.jti = form.get('client_assertion') as string;",
+      find: 'const { algorithm, kid } = assertion;',
+      replace: "const { algorithm, kid } = assertion;\n        assertion.jti = form.get('client_assertion') as string;",
     },
     {
       name: 'data.log-canary',

@@ -41,15 +41,15 @@ t.test('a request that has proved nothing gets nothing, and a proved one is nobo
       method: 'POST',
       body,
     });
-    return { status: answer.status, body: (await answer.json()) as { error?: string } };
+    return { status: answer.status, body: await answer.text() };
   };
-  t.match(await ask(ID), { status: 500, body: { error: 'server_error' } }, 'past the route');
+  t.equal((await ask(ID)).status, 500, 'past the route');
   attach = (request) =>
     attachRequest(request, {
       ...{ id: 'rq_x', requestedScopes: undefined, client: { id: ID, kind: 'workload' } as ClientRow },
       assertion: { clientId: ID, algorithm: 'ES256', kid: undefined, jti: 'a-jti-of-mine', exp: 0 },
     });
-  t.match(await ask(OTHER), { status: 401, body: { error: 'invalid_client' } }, "another's name");
+  t.match(await ask(OTHER), { status: 401, body: /invalid_client/ }, "another's name");
   t.equal(decided, 0, 'nothing was decided for either');
   await ask(ID);
   t.equal(decided, 1, 'and the one that proved itself is let in');
