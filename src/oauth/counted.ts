@@ -1,7 +1,6 @@
 // Token requests counted, by what their callers hear.
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Count } from '../metrics/count.ts';
-import { requestOf } from './request.ts';
 
 export type TokenCount = Pick<Count, 'token' | 'refusal' | 'failure'>;
 
@@ -24,7 +23,7 @@ export function countAnswers(record: Record, count: TokenCount): Record {
     await record(ctx, next);
     if (ctx.status === 200) return count.token('minted');
     const { error = 'other' } = ctx.body as { error?: string };
-    if (ctx.status >= 500 || !requestOf(ctx).authenticated) return countFault(count, { status: ctx.status, error });
+    if (ctx.status >= 500) return countFault(count, { status: ctx.status, error });
     count.token('refused');
     count.refusal('known', error);
   };
