@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import { DATABASE_VARIABLES, type DatabaseConfig, readDatabase } from './db/environment.ts';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
 
 const Url = (description: string) =>
@@ -37,12 +38,7 @@ export const Environment = Type.Object({
       description: 'addresses or CIDR ranges of proxies to believe, separated by commas',
     }),
   ),
-  DATABASE_URL: Type.Optional(
-    Type.String({
-      pattern: '^postgres(ql)?://',
-      description: 'a PostgreSQL 15 or later; an embedded database unless given',
-    }),
-  ),
+  ...DATABASE_VARIABLES,
   DATA_DIR: Type.Optional(
     Type.String({ minLength: 1, description: 'where this process keeps files; .data unless given' }),
   ),
@@ -91,7 +87,7 @@ export const Environment = Type.Object({
 });
 
 /** Those that hold secrets and may come by `<NAME>_FILE` instead. */
-export const SECRETS = ['DATABASE_URL'] as const;
+export const SECRETS = ['DATABASE_URL', 'MIGRATE_DATABASE_URL'] as const;
 
 export interface Config {
   issuerUrl: string;
@@ -105,7 +101,8 @@ export interface Config {
   publicHosts: ReadonlySet<string>;
   internalHosts: ReadonlySet<string>;
   trustProxy: string[] | undefined;
-  databaseUrl: string | undefined;
+  /** PostgreSQL, or undefined for the embedded database. */
+  database: DatabaseConfig | undefined;
   dataDir: string;
   kekFile: string;
   mayCreateKek: boolean;
@@ -264,6 +261,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     problems.push(
       `SOCKET_PATH: ${socket} is longer than ${MAX_SOCKET_PATH} bytes, the limit of Unix sockets; give a shorter one.`,
     );
+  const database = readDatabase(values, problems);
   const keyPolicy = readPolicy(values, loopback, problems);
   if (!loopback && values.KEY_ENCRYPTION_KEY_FILE === undefined)
     problems.push(
@@ -280,7 +278,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     publicHosts: shared ? both : publicHosts,
     internalHosts: shared ? both : internalHosts,
     trustProxy: values.TRUST_PROXY?.split(','),
-    databaseUrl: values.DATABASE_URL,
+    database,
     dataDir: resolve(values.DATA_DIR ?? '.data'),
     kekFile: resolve(values.KEY_ENCRYPTION_KEY_FILE ?? join(values.KEYS_DIR ?? 'keys', 'development.key')),
     mayCreateKek: loopback && values.DATABASE_URL === undefined,

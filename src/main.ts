@@ -6,6 +6,7 @@ import { systemClock } from './clock.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { connectPostgres, type Database, openEmbedded } from './db/connect.ts';
 import { migrate } from './db/migrate.ts';
+import { migrateAsOwner, preparePostgres } from './db/open.ts';
 import { StartError } from './errors.ts';
 import { type Service, startService } from './service.ts';
 
@@ -35,9 +36,9 @@ export function createLog(level: string): Logger {
 
 /** Of the configuration, not connected yet; PGlite opens here or not at all. */
 async function createDatabase(config: Config, log: Logger): Promise<Database> {
-  if (config.databaseUrl !== undefined)
+  if (config.database)
     return connectPostgres({
-      url: config.databaseUrl,
+      address: config.database.service,
       onError: (error) => log.warn({ err: error }, 'an idle database connection was lost'),
     });
   log.warn(
@@ -49,7 +50,9 @@ async function createDatabase(config: Config, log: Logger): Promise<Database> {
 
 /** Applies migrations and exits; @returns the names applied. */
 export async function migrateOnly(env: NodeJS.ProcessEnv): Promise<string[]> {
-  const database = await createDatabase(readConfig(env), createLog('silent'));
+  const config = readConfig(env);
+  if (config.database) return await migrateAsOwner(config.database);
+  const database = await createDatabase(config, createLog('silent'));
   try {
     return await migrate(database);
   } finally {
@@ -67,8 +70,12 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     await database.close();
   };
   const migrateFirst = async (): Promise<void> => {
-    const applied = await migrate(database);
+    const { applied, tooMuch, pooled } = config.database
+      ? await preparePostgres(database, config.database)
+      : { applied: await migrate(database) };
     if (applied.length > 0) log.info({ applied }, 'migrated');
+    if (tooMuch) log.warn({ hint: tooMuch.hint }, tooMuch.detail);
+    if (pooled) log.info('a pooler stands before the database: deadlines of queries there are those of the role');
   };
   const service = await startService(config, { database, migrate: migrateFirst, clock: systemClock, log }).catch(
     async (error: unknown) => {

@@ -121,7 +121,9 @@ t.test('every problem, by name', async (t) => {
 t.test('a secret from a file', async (t) => {
   const file = join(tempDir(t), 'url');
   writeFileSync(file, 'postgres://user:secret@db/x\n');
-  t.equal(readConfig({ ...production, DATABASE_URL_FILE: file }).databaseUrl, 'postgres://user:secret@db/x');
+  t.match(readConfig({ ...production, DATABASE_URL_FILE: file }).database?.service, {
+    ...{ host: 'db', port: 5432, user: 'user', password: 'secret', database: 'x' },
+  });
 });
 
 t.test("the socket's path follows from DATA_DIR, there or not", async (t) => {

@@ -3,6 +3,7 @@ import { broker } from './broker.ts';
 import { callers } from './callers.ts';
 import { connections } from './connections.ts';
 import { data } from './data.ts';
+import { database } from './database.ts';
 import type { Defence } from './defence.ts';
 import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
@@ -15,5 +16,5 @@ import { tokens } from './tokens.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
-  ...[...http, ...keys, ...data, ...connections, ...replicas, ...seeing, ...fuzz],
+  ...[...http, ...keys, ...data, ...database, ...connections, ...replicas, ...seeing, ...fuzz],
 ];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect, PostgresDialect, sql, type Transaction as KyselyTransaction } from 'kysely';
 import pg from 'pg';
+import { type PostgresAddress, readAddress, readPassword, readRoots } from './environment.ts';
 import { lockDirectory } from './lock.ts';
 import type { Tables } from './types.ts';
 
@@ -15,6 +16,8 @@ export interface Database {
   engine: 'postgresql' | 'pglite';
   /** Runs the statements of one migration file as one transaction: the caller's on PostgreSQL, its own on PGlite. */
   runScript(db: Db, script: string): Promise<void>;
+  /** From the next connection on the server is not asked for its deadlines: a pooler refuses that. */
+  omitStartupDeadlines?(): void;
   /** Connections of this process, and queries that wait for one; undefined where there is no pool. */
   pool?(): { total: number; idle: number; waiting: number };
   close(): Promise<void>;
@@ -26,7 +29,9 @@ const DATE = 1082;
 const NUMERIC = 1700;
 
 export interface PostgresOptions {
-  url: string;
+  /** Where and as whom; or a URL, as `DATABASE_URL` alone would be read. */
+  address?: PostgresAddress;
+  url?: string;
   /** Connections of this process at most; 10 unless given. */
   poolSize?: number;
   applicationName?: string;
@@ -35,21 +40,61 @@ export interface PostgresOptions {
   onError?: (error: Error) => void;
 }
 
+/** Nothing is left to the driver's own reading of a URL or of PGSSLMODE. */
+function driverOptions({ tls, passwordFile, password, ...address }: PostgresAddress): pg.PoolConfig {
+  const caFile = tls?.caFile;
+  let roots = caFile === undefined ? undefined : readRoots(caFile);
+  const readLatestRoots = (): string | undefined => {
+    try {
+      if (caFile !== undefined) roots = readRoots(caFile);
+    } catch {
+      // While it is being replaced, those read last stand.
+    }
+    return roots;
+  };
+  const ssl =
+    tls === undefined
+      ? false
+      : {
+          rejectUnauthorized: true,
+          // Read by the driver for each connection that it opens.
+          get ca() {
+            return readLatestRoots();
+          },
+        };
+  const { host, port, user, database } = address;
+  return {
+    ...{ host, port, ssl },
+    ...(user === undefined ? {} : { user }),
+    ...(database === undefined ? {} : { database }),
+    ...(passwordFile !== undefined
+      ? { password: async () => readPassword(passwordFile) }
+      : password === undefined
+        ? {}
+        : { password }),
+  };
+}
+
 /** PostgreSQL 15 or later. Connects lazily; every query has a deadline on both sides of the wire. */
 export function connectPostgres(options: PostgresOptions): Database {
   const timeout = options.queryTimeoutMs ?? 5000;
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   types.setTypeParser(DATE, String);
+  /** Asked for in the startup packet. */
+  const deadlines = {
+    statement_timeout: timeout,
+    lock_timeout: timeout,
+    idle_in_transaction_session_timeout: timeout * 2,
+  };
+  const address = options.address ?? readAddress('DATABASE_URL', options.url ?? '');
   const pool = new pg.Pool({
-    connectionString: options.url,
+    ...driverOptions(address),
     max: options.poolSize ?? 10,
     application_name: options.applicationName ?? 'countersign',
     connectionTimeoutMillis: Math.min(timeout, 2000),
     query_timeout: timeout + 500,
-    statement_timeout: timeout,
-    lock_timeout: timeout,
-    idle_in_transaction_session_timeout: timeout * 2,
+    ...deadlines,
     keepAlive: true,
     types,
   });
@@ -64,6 +109,9 @@ export function connectPostgres(options: PostgresOptions): Database {
     engine: 'postgresql',
     runScript: async (executor, script) => {
       await sql.raw(script).execute(executor);
+    },
+    omitStartupDeadlines: () => {
+      for (const name of Object.keys(deadlines)) delete pool.options[name as keyof typeof deadlines];
     },
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     close: () => (closed ??= pool.ended ? Promise.resolve() : pool.end()),

@@ -17,14 +17,34 @@ async function namesApplied(database: Database): Promise<string[]> {
   return applied.rows.map((row) => row.name);
 }
 
+async function listFiles(): Promise<string[]> {
+  return (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort();
+}
+
 async function listMigrations(database: Database): Promise<Record<string, Migration>> {
   const migrations: Record<string, Migration> = {};
   for (const name of await namesApplied(database)) migrations[name] = { up: async () => {} };
-  for (const file of (await readdir(DIRECTORY)).filter((name) => name.endsWith('.sql')).sort()) {
+  for (const file of await listFiles()) {
     const script = await readFile(join(DIRECTORY, file), 'utf8');
     migrations[file.slice(0, -4)] = { up: async (db) => database.runScript(db, script) };
   }
   return migrations;
+}
+
+/** What this commit has and the database does not, in order. */
+export async function listMissing(database: Database): Promise<string[]> {
+  const applied = new Set(await namesApplied(database));
+  return (await listFiles()).map((file) => file.slice(0, -4)).filter((name) => !applied.has(name));
+}
+
+/** Where the owner may not make roles, somebody may have made the service's since: its grants follow at the next run. */
+async function grantToService(database: Database): Promise<void> {
+  const { rows } = await sql<{ due: boolean }>`
+    select to_regrole('countersign_service') is not null
+      and not has_table_privilege('countersign_service', to_regclass('audit'), 'insert')
+      and pg_has_role(c.relowner, 'usage') as due
+    from pg_class c where c.oid = to_regclass('service_privileges')`.execute(database.db);
+  if (rows[0]?.due) await sql`select apply_service_privileges()`.execute(database.db);
 }
 
 /**
@@ -38,8 +58,11 @@ export async function migrate(database: Database): Promise<string[]> {
     provider: { getMigrations: async () => migrations },
     // PGlite's script brings a transaction of its own: `exec` inside Kysely's would wait for itself.
     disableTransactions: database.engine === 'pglite',
+    // Two commits may each bring one, and land in the other order.
+    allowUnorderedMigrations: true,
   });
   const { error, results } = await migrator.migrateToLatest();
   if (error) throw error instanceof Error ? error : new Error('a migration failed', { cause: error });
+  await grantToService(database);
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }

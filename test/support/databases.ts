@@ -8,6 +8,7 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import { connectPostgres, type Database, openEmbedded } from '../../src/db/connect.ts';
 import { migrate } from '../../src/db/migrate.ts';
+import { SERVICE_ROLE } from '../../src/db/role.ts';
 
 /** Of this run, by `COUNTERSIGN_TEST_ENGINE`; PGlite unless said otherwise. */
 export const engine: Database['engine'] =
@@ -52,6 +53,10 @@ async function asAdmin<Result>(work: (client: pg.Client) => Promise<Result>): Pr
   }
 }
 
+/** A login in the service's group, and in nothing else: what an operator makes for the service. */
+const SERVICE_LOGIN = 'countersign_test_login';
+const servicePassword = (): string => createHash('sha256').update(`service of ${readAdminUrl()}`).digest('hex');
+
 /** Once per cluster, whichever test process comes first; the others wait for it. */
 async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<void> {
   await client.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);
@@ -70,6 +75,9 @@ async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<
     }
     await client.query(`alter database ${name} is_template true`);
   }
+  const login = await client.query('select 1 from pg_roles where rolname = $1', [SERVICE_LOGIN]);
+  if (login.rowCount === 0)
+    await client.query(`create role ${SERVICE_LOGIN} login password '${servicePassword()}' in role ${SERVICE_ROLE}`);
   await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
 }
 
@@ -138,4 +146,23 @@ export async function testDatabaseUrl(t: Test): Promise<string | undefined> {
   const url = urls.get(t) ?? createPostgresDatabase(t);
   urls.set(t, url);
   return url;
+}
+
+/** The same database as the service's own role, where the engine has roles; dropped and closed with `t`. */
+export async function openAsService(t: Test, owner: Database): Promise<Database> {
+  const url = await testServiceUrl(t);
+  if (url === undefined) return owner;
+  const database = connectPostgres({ url, applicationName: 'countersign-test-service' });
+  t.teardown(() => database.close());
+  return database;
+}
+
+/** As `testDatabaseUrl`, of the service's own role. */
+export async function testServiceUrl(t: Test): Promise<string | undefined> {
+  const url = await testDatabaseUrl(t);
+  if (url === undefined) return undefined;
+  const own = new URL(url);
+  own.username = SERVICE_LOGIN;
+  own.password = servicePassword();
+  return own.href;
 }

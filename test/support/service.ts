@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../../src/clock.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/connect.ts';
 import { startService } from '../../src/service.ts';
-import { openTestDatabase } from './databases.ts';
+import { openAsService, openTestDatabase } from './databases.ts';
 
 export interface Answer {
   status: number;
@@ -107,6 +107,8 @@ export interface TestServiceOptions {
 export async function startTestService(t: Test, options: TestServiceOptions = {}): Promise<TestService> {
   const dir = tempDir(t);
   const database = options.database ?? (await openTestDatabase(t));
+  // It runs as its own role, as in production; tests look into the database, and change it, as the owner.
+  const own = options.database ?? (await openAsService(t, database));
   const port = await freePort();
   const config = readConfig({
     ...{
@@ -122,7 +124,7 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
   // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
   const service = await startService(
     { ...config, mayCreateKek: true },
-    { database, clock: options.clock ?? systemClock, log },
+    { database: own, clock: options.clock ?? systemClock, log },
   );
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= service.close());

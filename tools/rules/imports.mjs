@@ -31,6 +31,7 @@ export const LEAVES = [
   'reach',
   'http/scopes.ts',
   'metrics/count.ts',
+  'db/environment.ts',
   'keys/policy.ts',
 ];
 

@@ -1,0 +1,79 @@
+// A PostgreSQL made ready for the service, in one attempt: who migrates, as whom the service runs, what it refuses.
+import { StartError } from '../errors.ts';
+import { connectPostgres, type Database } from './connect.ts';
+import type { DatabaseConfig } from './environment.ts';
+import { listMissing, migrate } from './migrate.ts';
+import { assertEnough, findTooMuch, readRole, type TooMuch } from './role.ts';
+import {
+  assertDeadlines,
+  assertDurable,
+  readServerSettings,
+  refusesStartupParameter,
+  type ServerSettings,
+} from './server.ts';
+
+export interface Prepared {
+  /** Migrations applied now. */
+  applied: string[];
+  /** What the role may do beyond its part, where that is no reason to refuse. */
+  tooMuch: TooMuch | undefined;
+  /** Whether what is in between refused to pass on the deadlines, so that they are the role's own. */
+  pooled: boolean;
+}
+
+/** The first question; a second time without the startup parameters that a pooler refused. */
+async function greet(database: Database): Promise<{ settings: ServerSettings; pooled: boolean }> {
+  try {
+    return { settings: await readServerSettings(database.db), pooled: false };
+  } catch (error) {
+    if (!refusesStartupParameter(error)) throw error;
+    database.omitStartupDeadlines?.();
+    return { settings: await readServerSettings(database.db), pooled: true };
+  }
+}
+
+/** Applies what is missing as the owner; @returns the names applied now. */
+export async function migrateAsOwner({ service, owner }: DatabaseConfig): Promise<string[]> {
+  const database = connectPostgres({ address: owner ?? service, poolSize: 1 });
+  try {
+    await greet(database);
+    return await migrate(database);
+  } catch (error) {
+    if ((error as { code?: string }).code !== '42501') throw error;
+    throw new StartError(
+      'migration_not_allowed',
+      `A migration was refused by the database: ${(error as Error).message}.`,
+      'Migrations need the owner of the tables: name it in MIGRATE_DATABASE_URL.',
+    );
+  } finally {
+    await database.close();
+  }
+}
+
+async function assertMigrated(database: Database): Promise<void> {
+  const missing = await listMissing(database);
+  if (missing.length === 0) return;
+  throw new StartError(
+    'migration_missing',
+    `The database lacks ${missing.join(', ')}, and MIGRATE=check applies nothing.`,
+    'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables, then start again; or start with MIGRATE=auto.',
+  );
+}
+
+/**
+ * One attempt, on the pool that the service will use.
+ * @throws StartError by name with what to do; the driver's own error where the server is not reached.
+ */
+export async function preparePostgres(database: Database, config: DatabaseConfig): Promise<Prepared> {
+  const { settings, pooled } = await greet(database);
+  assertDurable(settings);
+  assertDeadlines(settings);
+  const applied = config.migrate === 'auto' ? await migrateAsOwner(config) : [];
+  const role = await readRole(database.db);
+  assertEnough(role);
+  if (config.migrate === 'check') await assertMigrated(database);
+  const tooMuch = findTooMuch(role);
+  if (tooMuch && (config.migrate === 'check' || config.owner))
+    throw new StartError('database_role_too_much', tooMuch.detail, tooMuch.hint);
+  return { applied, tooMuch, pooled };
+}
