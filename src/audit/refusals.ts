@@ -29,7 +29,7 @@ interface Counted {
 }
 
 export function createRefusals(stream: AuditStream, clock: Clock): Refusals {
-  let counts = new Map<string, Counted>();
+  const counts = new Map<string, Counted>();
 
   const minuteOf = (): number => Math.floor(clock.wall() / 60_000);
 
@@ -54,11 +54,12 @@ export function createRefusals(stream: AuditStream, clock: Clock): Refusals {
     },
     flush: async (all = false) => {
       const now = minuteOf();
-      const over = [...counts.values()].filter((counted) => all || counted.minute < now);
-      counts = new Map([...counts].filter(([, counted]) => !over.includes(counted)));
-      for (const { refusal, minute, count } of over) {
-        if (count === 0) continue;
-        await stream.append({ entry: toEntry(refusal, { count, minute: new Date(minute * 60_000).toISOString() }) });
+      for (const [key, { refusal, minute, count }] of counts) {
+        if (!all && minute >= now) continue;
+        if (count > 0)
+          await stream.append({ entry: toEntry(refusal, { count, minute: new Date(minute * 60_000).toISOString() }) });
+        // Forgotten when it is durable: what could not be written is written by the next flush.
+        counts.delete(key);
       }
     },
   };

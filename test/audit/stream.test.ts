@@ -5,7 +5,7 @@ import { createAct, SYSTEM } from '../../src/audit/act.ts';
 import { hashRow } from '../../src/audit/chain.ts';
 import { createRefusals } from '../../src/audit/refusals.ts';
 import { bumpEpoch, deleteReplayKeys, ensurePartitions } from '../../src/audit/store.ts';
-import { createAuditStream, EpochChanged, Replayed } from '../../src/audit/stream.ts';
+import { type Append, type AuditStream, createAuditStream, EpochChanged, Replayed } from '../../src/audit/stream.ts';
 import type { Database } from '../../src/db/connect.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { steppedClock } from '../support/keys.ts';
@@ -285,4 +285,26 @@ t.test('refusals: the first of a kind in a minute is a row at once, the rest one
   const replay = { issuer: 'wl_x', jti: 'j', expiresAt: new Date(clock.wall()) };
   await refusals.record(refusal, replay);
   await t.rejects(refusals.record(refusal, replay), { name: 'Replayed' });
+});
+
+t.test('refusals that could not be written are written by the next flush, and only once', async (t) => {
+  let now = Date.UTC(2026, 10, 20);
+  const clock = { wall: () => now, monotonic: () => now };
+  const written: number[] = [];
+  let away = false;
+  const append = async ({ entry }: Append): Promise<void> => {
+    if (away) throw new Error('the database is away');
+    written.push(Number(entry?.details?.['count']));
+  };
+  const refusals = createRefusals({ append } as AuditStream, clock);
+  const refusal = { kind: 'call.refused', actor: 'wl_x' };
+  for (const code of ['a', 'b']) for (let count = 0; count < 3; count += 1) await refusals.record({ ...refusal, code });
+  now += 60_000;
+  away = true;
+  await t.rejects(refusals.flush());
+  await t.rejects(refusals.flush());
+  away = false;
+  await refusals.flush();
+  await refusals.flush();
+  t.same(written, [1, 1, 2, 2]);
 });
