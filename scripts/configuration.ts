@@ -8,23 +8,28 @@ import {
   retirement,
   seasoning,
 } from '../src/keys/policy.ts';
+import { GROUPS, type VariableName, VARIABLES } from '../src/variables.ts';
 import { settleGenerated } from './generated.ts';
 
 const FILE = 'docs/configuration.md';
+const SEEDS = 'Key policy';
 
-interface Variable {
-  description: string;
-}
+const variables = Object.entries(Environment.properties) as unknown as [VariableName, { description: string }][];
 
-const required = new Set(Environment.required as string[]);
-const variables = Object.entries(Environment.properties) as unknown as [string, Variable][];
+const cell = (text = ''): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
-function listVariables(wanted: (name: string) => boolean): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+function listVariables(group: (typeof GROUPS)[number]): string {
   const rows = variables
-    .filter(([name]) => wanted(name))
-    .map(([name, { description }]) => `| \`${name}\` | ${required.has(name) ? 'yes' : ''} | ${cell(description)} |`);
-  return ['| variable | required | what it is |', '| --- | --- | --- |', ...rows].join('\n');
+    .filter(([name]) => VARIABLES[name].group === group)
+    .map(([name, { description }]) => {
+      const { required, default: fallback, example } = VARIABLES[name];
+      return `| \`${name}\` | ${cell(required)} | ${cell(fallback)} | \`${example}\` | ${cell(description)} |`;
+    });
+  return [
+    '| variable | required when | default | example | what it is |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
 }
 
 /** What the service says to an environment: asked of the code itself, so that this page cannot say otherwise. */
@@ -82,9 +87,14 @@ function writePage(): string {
 # Configuration
 
 The service reads its configuration from the environment, once, at the start. It reports every problem at once, by
-variable, and does not start with any. An empty variable counts as not set.
+variable, and does not start with any. An empty variable counts as not set. \`countersign config check\` shows the
+effective configuration, where each value comes from, and every problem, and starts nothing.
 
-${listVariables((name) => !name.startsWith('KEY_POLICY_'))}
+${GROUPS.filter((group) => group !== SEEDS)
+  .map((group) => `## ${group}\n\n${listVariables(group)}`)
+  .join('\n\n')}
+
+## Secrets from files
 
 ${SECRETS.map((name) => `\`${name}\` may come from a file: set \`${name}_FILE\` to its path instead.`).join('\n')}
 
@@ -109,7 +119,7 @@ and the key-encryption key is made by itself where there is no \`DATABASE_URL\`.
 They are read when a database has no key policy yet; its row holds from then on. [The security team's page](security-team.md)
 says what the letters mean.
 
-${listVariables((name) => name.startsWith('KEY_POLICY_'))}
+${listVariables(SEEDS)}
 
 |  | A | D | R | e | period | seasoning A + D + e | removal R + T + S + e, workload tokens | the same, web identity tokens | destruction R + e + 15 min |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |

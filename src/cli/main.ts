@@ -4,6 +4,8 @@ import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAdministratorCommands } from './administrator.ts';
 import { addAuditCommand } from './audit.ts';
+import { addCompletionCommand } from './completion.ts';
+import { addConfigCommands } from './config.ts';
 import { addConnectionCommands } from './connection.ts';
 import { addCredentialsCommand } from './credentials.ts';
 import { EXIT, EXIT_CODES, type ExitCode, type Failure, toFailure } from './failure.ts';
@@ -43,6 +45,7 @@ export function createProgram(outside: Outside): Command {
 
   program.commandsGroup('The service:');
   addServiceCommands(program, outside);
+  addConfigCommands(program, outside);
   addSandboxCommand(program, outside);
 
   program.commandsGroup('Who you are:');
@@ -59,6 +62,9 @@ export function createProgram(outside: Outside): Command {
   addAdministratorCommands(program, outside);
   addKeyCommands(program, outside);
   addAuditCommand(program, outside);
+
+  program.commandsGroup('Your shell:');
+  addCompletionCommand(program, outside);
   return program;
 }
 

@@ -24,6 +24,7 @@ export const LEAVES = [
   'clouds',
   'schemas',
   'config.ts',
+  'variables.ts',
   'errors.ts',
   'ids.ts',
   'json.ts',
