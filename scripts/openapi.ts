@@ -37,7 +37,9 @@ const dependencies: AppDeps = {
 /** The document of both listeners: as one, they carry every route. */
 export async function buildDocument(): Promise<Document> {
   const options = { hosts: new Set<string>(), logger: pino({ level: 'silent' }) };
-  const { internal } = await buildListeners(dependencies, { shared: true, public: options, internal: options });
+  const { internal } = await buildListeners(dependencies, {
+    ...{ shared: true, public: options, internal: options, host: options },
+  });
   await internal.ready();
   const document = structuredClone(internal.swagger()) as unknown as Document;
   await internal.close();

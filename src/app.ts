@@ -113,7 +113,7 @@ async function describe(server: FastifyInstance, deps: AppDeps): Promise<void> {
 /** Builds the listeners; none of them listens yet. */
 export async function buildListeners(
   deps: AppDeps,
-  options: { shared: boolean; public: ServerOptions; internal: ServerOptions },
+  options: { shared: boolean; public: ServerOptions; internal: ServerOptions; host: ServerOptions },
 ): Promise<Listeners> {
   const internal = createServer(options.internal);
   await describe(internal, deps);
@@ -129,7 +129,7 @@ export async function buildListeners(
     registerHealthRoutes(strangers, deps.readiness);
   }
 
-  const host = createServer(options.internal);
+  const host = createServer(options.host);
   registerHostRoutes(host, deps.host);
   for (const server of [internal, strangers, host]) if (server) closeAsTheyIdle(server);
   return { public: strangers, internal, host };

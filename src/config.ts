@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { DATABASE_VARIABLES, type DatabaseConfig, readDatabase } from './db/environment.ts';
+import { type Bounds, BoundVariables, readBounds } from './http/bounds.ts';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
 
 const Url = (description: string) =>
@@ -32,12 +33,7 @@ export const Environment = Type.Object({
       description: 'further Host values to serve, separated by commas',
     }),
   ),
-  TRUST_PROXY: Type.Optional(
-    Type.String({
-      pattern: '^[0-9A-Fa-f.:/]+(,[0-9A-Fa-f.:/]+)*$',
-      description: 'addresses or CIDR ranges of proxies to believe, separated by commas',
-    }),
-  ),
+  ...BoundVariables,
   ...DATABASE_VARIABLES,
   DATA_DIR: Type.Optional(
     Type.String({ minLength: 1, description: 'where this process keeps files; .data unless given' }),
@@ -89,7 +85,7 @@ export const Environment = Type.Object({
 /** Those that hold secrets and may come by `<NAME>_FILE` instead. */
 export const SECRETS = ['DATABASE_URL', 'MIGRATE_DATABASE_URL'] as const;
 
-export interface Config {
+export interface Config extends Bounds {
   issuerUrl: string;
   internalUrl: string;
   loopback: boolean;
@@ -100,7 +96,6 @@ export interface Config {
   shared: boolean;
   publicHosts: ReadonlySet<string>;
   internalHosts: ReadonlySet<string>;
-  trustProxy: string[] | undefined;
   /** PostgreSQL, or undefined for the embedded database. */
   database: DatabaseConfig | undefined;
   dataDir: string;
@@ -267,8 +262,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     problems.push(
       'KEY_ENCRYPTION_KEY_FILE is missing: a development key is for a loopback ISSUER_URL only. Make one with: openssl rand -base64 32',
     );
-  if (problems.length > 0 || !issuer || !internal) throw new ConfigError(problems);
   const shared = loopback && internalPort === port;
+  const bounds = readBounds(values, { shared, internalUrl: internal }, problems);
+  if (problems.length > 0 || !issuer || !internal) throw new ConfigError(problems);
   const publicHosts = hostsOf(issuer, values.ALLOWED_HOSTS);
   const internalHosts = hostsOf(internal, values.ALLOWED_HOSTS);
   const both = new Set([...publicHosts, ...internalHosts]);
@@ -277,7 +273,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     host: values.HOST ?? '127.0.0.1',
     publicHosts: shared ? both : publicHosts,
     internalHosts: shared ? both : internalHosts,
-    trustProxy: values.TRUST_PROXY?.split(','),
+    ...bounds,
     database,
     dataDir: resolve(values.DATA_DIR ?? '.data'),
     kekFile: resolve(values.KEY_ENCRYPTION_KEY_FILE ?? join(values.KEYS_DIR ?? 'keys', 'development.key')),

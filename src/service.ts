@@ -22,6 +22,7 @@ import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
+import { createListenerOptions } from './http/listeners.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
 import { loadKek, readKek } from './keys/kek.ts';
@@ -210,20 +211,16 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     apiPage: config.loopback,
   };
 
-  const common = {
-    ...{ logger: log, trustProxy: config.trustProxy, closedBecause: opening.reason },
-    countProblem: createCountProblem(count),
-  };
-  const listeners = await buildListeners(app, {
-    shared: config.shared,
-    public: { ...common, hosts: config.publicHosts },
-    internal: { ...common, hosts: config.internalHosts },
+  const options = createListenerOptions(config, {
+    ...{ clock, log, closedBecause: opening.reason, countProblem: createCountProblem(count) },
   });
+  const listeners = await buildListeners(app, options);
   await listeners.internal.listen({ host: config.host, port: config.internalPort });
   await listeners.public?.listen({ host: config.host, port: config.port });
   const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
 
   const background = createBackground(log);
+  background.every('look at the listeners', 5_000, options.look);
   let closing = false;
   const opened = opening.opened.then((done) => {
     if (!done || closing) return false;

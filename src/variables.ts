@@ -4,7 +4,7 @@ import type { Config, Environment } from './config.ts';
 
 export type VariableName = keyof Static<typeof Environment>;
 
-export const GROUPS = ['Addresses', 'Database', 'Files and keys', 'AWS', 'Logs', 'Key policy'] as const;
+export const GROUPS = ['Addresses', 'Listeners', 'Database', 'Files and keys', 'AWS', 'Logs', 'Key policy'] as const;
 
 export interface Variable {
   group: (typeof GROUPS)[number];
@@ -44,7 +44,21 @@ export const VARIABLES: Record<VariableName, Variable> = {
     effective: ({ internalPort }) => String(internalPort),
   },
   ALLOWED_HOSTS: { group: 'Addresses', example: 'id.internal.example.com:8443' },
-  TRUST_PROXY: { group: 'Addresses', default: 'nobody is believed', example: '10.0.0.0/8' },
+  TRUST_PROXY: { group: 'Listeners', default: 'nobody is believed', example: '10.0.3.0/24' },
+  INTERNAL_TLS_CERT_FILE: {
+    group: 'Listeners',
+    required: '`INTERNAL_TLS_KEY_FILE` is set',
+    default: 'plain http',
+    example: '/etc/countersign/tls/tls.crt',
+  },
+  INTERNAL_TLS_KEY_FILE: {
+    group: 'Listeners',
+    required: '`INTERNAL_TLS_CERT_FILE` is set',
+    example: '/etc/countersign/tls/tls.key',
+  },
+  PUBLIC_MAX_CONNECTIONS: { group: 'Listeners', default: '4096', example: '16384' },
+  INTERNAL_MAX_CONNECTIONS: { group: 'Listeners', default: '4096', example: '16384' },
+  MAX_CONNECTIONS_PER_ADDRESS: { group: 'Listeners', default: '1024', example: '4096' },
   DATABASE_URL: {
     group: 'Database',
     default: 'an embedded database, for evaluation',

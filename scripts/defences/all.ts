@@ -9,6 +9,7 @@ import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { http } from './http.ts';
 import { keys } from './keys.ts';
+import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
 import { seeing } from './seeing.ts';
@@ -16,5 +17,5 @@ import { tokens } from './tokens.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
-  ...[...http, ...keys, ...data, ...database, ...connections, ...replicas, ...seeing, ...fuzz],
+  ...[...http, ...listeners, ...keys, ...data, ...database, ...connections, ...replicas, ...seeing, ...fuzz],
 ];

@@ -6,6 +6,7 @@ const RESPONSES = 'test/http/responses.test.ts';
 const ISSUERS = 'test/issuers/routes.test.ts';
 const PLAIN = 'test/issuers/plain-request.test.ts';
 const server = 'src/http/server.ts';
+const node = 'src/http/node-server.ts';
 const json = 'src/json.ts';
 const problems = 'src/http/problems.ts';
 const plain = 'src/issuers/plain-request.ts';
@@ -129,22 +130,22 @@ export const http: Defence[] = [
     {
       name: 'http.header-deadline',
       promise: 'headers have a deadline',
-      file: server,
-      find: 'headersTimeout: 10_000',
-      replace: 'headersTimeout: 60_000',
+      file: node,
+      find: 'headersMs: 10_000',
+      replace: 'headersMs: 60_000',
     },
     {
       name: 'http.request-deadline',
       promise: 'requests have a deadline',
-      file: server,
-      find: 'requestTimeout: 15_000',
-      replace: 'requestTimeout: 60_000',
+      file: node,
+      find: 'requestMs: 15_000',
+      replace: 'requestMs: 60_000',
     },
     {
       name: 'http.deadlines-kept',
       promise: 'deadlines are looked at each second',
-      file: server,
-      find: ', connectionsCheckingInterval: 1000',
+      file: node,
+      find: 'connectionsCheckingInterval: deadlines.lookMs,',
       replace: '',
     },
   ]),
@@ -152,7 +153,7 @@ export const http: Defence[] = [
     {
       name: 'http.header-size',
       promise: 'headers of 8 kB',
-      file: server,
+      file: node,
       find: 'maxHeaderSize: 8 * 1024',
       replace: 'maxHeaderSize: 80 * 1024',
     },

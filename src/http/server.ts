@@ -1,4 +1,5 @@
 // A Fastify instance as strict as every listener needs it: hosts, headers, JSON, validation, errors as problems.
+import type { RequestListener } from 'node:http';
 import type {} from '@fastify/swagger';
 import { Ajv } from 'ajv';
 import Fastify, {
@@ -11,10 +12,11 @@ import { unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
+import { createNodeServer, type NodeServerOptions } from './node-server.ts';
 import { type CountProblem, sendProblem } from './problems.ts';
 import { refuseBytes, refusePath } from './unreadable.ts';
 
-export interface ServerOptions {
+export interface ServerOptions extends NodeServerOptions {
   /** Host header values served here, lower case, with the port where it is not the scheme's own. */
   hosts: ReadonlySet<string>;
   logger: FastifyBaseLogger;
@@ -43,7 +45,6 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const server = Fastify({
     loggerInstance: options.logger,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 15_000,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -51,8 +52,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     trustProxy: options.trustProxy ?? false,
     frameworkErrors: refusePath,
     clientErrorHandler: refuseBytes,
-    // Node looks for requests beyond their deadlines every 30 s unless told otherwise.
-    http: { maxHeaderSize: 8 * 1024, headersTimeout: 10_000, connectionsCheckingInterval: 1000 },
+    serverFactory: (listener: RequestListener) => createNodeServer(listener, options),
   } as FastifyServerOptions) as FastifyInstance;
 
   server.decorate('countProblem', options.countProblem);

@@ -32,7 +32,8 @@ function toProblem(code: string | undefined): Problem {
 
 /** Node could not parse what came: there is no request to answer, only a socket. */
 export function refuseBytes(error: Error & { code?: string }, socket: Socket): void {
-  if (socket.writable && error.code !== 'ECONNRESET') {
+  // Where TLS was not agreed on there is nobody who could read it.
+  if (socket.writable && error.code !== 'ECONNRESET' && !/^ERR_(SSL|TLS)_/.test(error.code ?? '')) {
     const problem = toProblem(error.code);
     const body = JSON.stringify(problemDocument(problem, createId('rq')));
     const head = [

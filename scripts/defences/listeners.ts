@@ -1,0 +1,113 @@
+// Listeners: TLS and its renewal, proxies that are believed, connections and those who hold them.
+import { type Defence, provenBy } from './defence.ts';
+
+const TLS = 'test/http/tls.test.ts';
+const CONNECTIONS = 'test/http/connections.test.ts';
+const tls = 'src/http/tls.ts';
+const connections = 'src/http/connections.ts';
+const node = 'src/http/node-server.ts';
+
+export const listeners: Defence[] = [
+  ...provenBy(TLS, 'a start with TLS that cannot work is refused by name', [
+    {
+      name: 'tls.pair',
+      promise: 'a key that is not the certificate’s stops the start',
+      file: tls,
+      find: 'if (!certificate.checkPrivateKey(parseKey(key, keyFile)))',
+      replace: 'if (!parseKey(key, keyFile))',
+    },
+    {
+      name: 'tls.both-or-neither',
+      promise: 'half of a pair is not passed over in favour of plain http',
+      file: 'src/http/bounds.ts',
+      find: 'if (certFile === undefined || keyFile === undefined) {',
+      replace: 'if (certFile === undefined || keyFile === undefined) { return undefined;',
+    },
+  ]),
+  ...provenBy(TLS, 'TLS 1.2 at least, whatever Node was told, and after a renewal too', [
+    {
+      name: 'tls.minimum',
+      promise: 'TLS 1.2 or later, whatever Node was told',
+      file: tls,
+      find: "MIN_TLS = 'TLSv1.2'",
+      replace: "MIN_TLS = 'TLSv1'",
+    },
+    {
+      name: 'tls.minimum-renewed',
+      promise: 'TLS 1.2 or later after a renewal',
+      file: tls,
+      find: 'server.setSecureContext(options())',
+      replace: 'server.setSecureContext(pair)',
+    },
+  ]),
+  ...provenBy(TLS, 'what does not fit together leaves the old pair in use, and is named once', [
+    {
+      name: 'tls.renewed-pair',
+      promise: 'a renewed pair is used only where it fits together',
+      file: tls,
+      find: 'certificate = checkPair(found, files);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(TLS, 'who does not agree on TLS is let go', [
+    {
+      name: 'tls.handshake-deadline',
+      promise: 'a handshake has a deadline',
+      file: node,
+      find: 'handshakeTimeout: deadlines.handshakeMs',
+      replace: 'handshakeTimeout: 120_000',
+    },
+  ]),
+  ...provenBy(CONNECTIONS, 'one address has so many connections, and what it lets go of it may have again', [
+    {
+      name: 'listeners.connections-of-address',
+      promise: 'one address does not take every connection',
+      file: connections,
+      find: 'if (count >= perAddress) {',
+      replace: 'if (count < 0) {',
+    },
+  ]),
+  ...provenBy(CONNECTIONS, 'a listener has so many connections, those of a proxy are not counted as one address', [
+    {
+      name: 'listeners.connections',
+      promise: 'a listener has a bound of connections',
+      file: connections,
+      find: 'server.maxConnections = bounds.total;',
+      replace: '',
+    },
+  ]),
+  ...provenBy(CONNECTIONS, 'who does not read its answers is cut, with little of them in memory', [
+    {
+      name: 'listeners.slow-reader',
+      promise: 'a slow reader is cut, and holds no memory without bound',
+      file: connections,
+      find: '} else if (ms >= answerMs) {',
+      replace: '} else if (ms < 0) {',
+    },
+  ]),
+  ...provenBy(CONNECTIONS, 'who says nothing at all, sends a byte now and then, or stays without a request is let go', [
+    {
+      name: 'listeners.idle-deadline',
+      promise: 'an idle connection has a deadline',
+      file: node,
+      find: 'keepAliveTimeout: deadlines.idleMs,',
+      replace: 'keepAliveTimeout: 600_000,',
+    },
+  ]),
+  ...provenBy(CONNECTIONS, 'ranges of proxies, and what is one caller', [
+    {
+      name: 'listeners.proxies-named',
+      promise: 'proxies are believed by address, not everybody',
+      file: 'src/http/addresses.ts',
+      find: 'if (Number(length) === 0)',
+      replace: 'if (Number(length) < 0)',
+    },
+    {
+      name: 'listeners.ipv6-caller',
+      promise: 'who has an IPv6 network is one caller, not 2^64',
+      file: 'src/http/addresses.ts',
+      find: '.slice(0, 4)',
+      replace: '.slice(0, 8)',
+    },
+  ]),
+];
