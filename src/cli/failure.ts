@@ -1,11 +1,11 @@
 // Why a command ends other than well: a code, a sentence, what to do, and the exit code that scripts go by.
 import { StartError } from '../errors.ts';
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, notFound: 4 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, notFound: 4, warned: 5 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_CODES =
-  'Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cannot reach the service, 4 not found.';
+  'Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cannot reach the service, 4 not found, 5 warnings alone (doctor).';
 
 interface FailureOptions {
   exit?: ExitCode;

@@ -15,6 +15,8 @@ export interface Answer {
   status: number;
   contentType: string;
   requestId: string | undefined;
+  /** The Date header. */
+  date: string | undefined;
   text: string;
 }
 
@@ -51,6 +53,7 @@ export async function send({ method, url, headers = {}, body, deadline = DEADLIN
       status: response.status,
       contentType: response.headers.get('content-type') ?? '',
       requestId: response.headers.get('x-request-id') ?? undefined,
+      date: response.headers.get('date') ?? undefined,
       text: await response.text(),
     };
   } catch (error) {
@@ -86,6 +89,7 @@ export function sendToSocket(
           status: response.statusCode ?? 0,
           contentType: header('content-type') ?? '',
           requestId: header('x-request-id'),
+          date: header('date'),
           text,
         });
       });

@@ -9,6 +9,7 @@ import { addConfigCommands } from './config.ts';
 import { addConnectionCommands } from './connection.ts';
 import { addCredentialsCommand } from './credentials.ts';
 import { EXIT, EXIT_CODES, type ExitCode, type Failure, toFailure } from './failure.ts';
+import { addDoctorCommand } from './doctor/command.ts';
 import { addGrantCommands } from './grant.ts';
 import { addKeyCommands } from './key.ts';
 import { type Outside, processOutside } from './outside.ts';
@@ -62,6 +63,7 @@ export function createProgram(outside: Outside): Command {
   addAdministratorCommands(program, outside);
   addKeyCommands(program, outside);
   addAuditCommand(program, outside);
+  addDoctorCommand(program, outside);
 
   program.commandsGroup('Your shell:');
   addCompletionCommand(program, outside);

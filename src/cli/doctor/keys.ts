@@ -1,0 +1,99 @@
+// Signing keys and their policy, as the API shows them.
+import { type KeyPolicy, unsoundLines } from '../../keys/policy.ts';
+import type { Api } from '../api.ts';
+import { type Check, type Finding, ok } from './findings.ts';
+
+interface Ring {
+  issuer: string;
+  issuer_url: string;
+  held_until?: string;
+  next_rotation_at?: string;
+  keys: { kid: string; state: string; signs_from?: string }[];
+}
+
+/** A rotation is looked for every few seconds: this late, something is wrong. */
+const OVERDUE_MS = 15 * 60_000;
+const MOST_RINGS = 200;
+const A_DAY = 86_400;
+
+const LOOPBACK = /^http:\/\/(localhost|\[::1\]|127\.)/;
+
+/** The platform's rings and the first of the others: enough to see a service that rotates nothing. */
+export async function listSomeRings(api: Api): Promise<Ring[]> {
+  const platform = (await api.get('/v1/keys/platform')) as { items: Ring[] };
+  const { items } = (await api.get('/v1/keys', { limit: MOST_RINGS })) as { items: Ring[] };
+  return [...platform.items, ...items.filter(({ issuer }) => issuer !== 'platform')];
+}
+
+export const activeKids = ({ keys }: Ring): string[] =>
+  keys.filter(({ state }) => state === 'active').map(({ kid }) => kid);
+
+function judgeRing({ issuer, issuer_url: subject, held_until: held, next_rotation_at: next, keys }: Ring, now: number) {
+  const findings: Finding[] = [];
+  const has = (state: string): boolean => keys.some((key) => key.state === state);
+  if (!has('active'))
+    findings.push({
+      ...{ code: 'key_active_missing', severity: 'failure', subject, detail: 'No key of this issuer signs.' },
+      hint: `See \`countersign key show ${issuer}\`, then \`countersign key rotate ${issuer} --now\`.`,
+    });
+  if (!has('standby'))
+    findings.push({
+      ...{ code: 'key_standby_missing', severity: 'failure', subject, detail: 'This issuer has no standby key.' },
+      hint: 'Nothing can be rotated until there is one. Look for errors about rotation in the log of the service.',
+    });
+  if (held !== undefined)
+    findings.push({
+      ...{ code: 'key_rotation_held', severity: 'warning', subject, detail: `Rotation is on hold until ${held}.` },
+      hint: 'Let it go when its reason has passed: the audit log has who set it, and why.',
+    });
+  else if (next !== undefined && Date.parse(next) < now - OVERDUE_MS)
+    findings.push({
+      ...{ code: 'key_rotation_overdue', severity: 'failure', subject, detail: `A rotation was due at ${next}.` },
+      hint: 'Look for `rotate due rings` in the log of the service, and whether the database lets it write.',
+    });
+  return findings;
+}
+
+export function checkRings(rings: () => Promise<Ring[]>, now: () => number): Check {
+  return {
+    code: 'keys',
+    look: async () => {
+      const seen = await rings();
+      const findings = seen.flatMap((ring) => judgeRing(ring, now()));
+      return findings.length > 0 ? findings : [ok('keys', `Rings looked at: ${seen.length}; each rotates in time.`)];
+    },
+  };
+}
+
+export function checkPolicy(api: Api, issuer: string | undefined): Check {
+  return {
+    code: 'key_policy',
+    look: async () => {
+      const shown = (await api.get('/v1/key-policy')) as Record<string, number>;
+      const ms = (name: string): number => (shown[name] ?? Number.NaN) * 1000;
+      const policy: KeyPolicy = {
+        verifierCache: ms('verifier_cache_seconds'),
+        oldestServed: ms('oldest_served_seconds'),
+        oldestSigned: ms('oldest_signed_seconds'),
+        clockError: ms('clock_error_seconds'),
+        period: ms('period_seconds'),
+      };
+      const findings: Finding[] = unsoundLines(policy).map((line) => ({
+        ...{
+          code: 'key_policy_unsound',
+          severity: 'failure' as const,
+          detail: `The key policy breaks its arithmetic: ${line}.`,
+        },
+        hint: 'Give it a policy that holds: docs/security-team.md has the arithmetic.',
+      }));
+      const brief = (shown.verifier_cache_seconds ?? 0) < A_DAY;
+      if (brief && issuer !== undefined && !LOOPBACK.test(issuer))
+        findings.push({
+          ...{ code: 'key_policy_brief', severity: 'warning' as const },
+          detail: `The policy trusts verifiers to fetch the JWKS again within ${shown.verifier_cache_seconds} s. AWS documents no figure.`,
+          hint: 'Set verifier_cache_seconds to 86400 or more, or a rotation may refuse callers.',
+        });
+      return findings.length > 0 ? findings : [ok('key_policy', 'The key policy holds its arithmetic.')];
+    },
+  };
+}
