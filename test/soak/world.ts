@@ -1,0 +1,107 @@
+// Replicas over one PostgreSQL behind one issuer URL, an account that lets them in, and who will use them.
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Test } from 'tap';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { createStack, startTestSandbox } from '../support/connect-account.ts';
+import { writeKek } from '../support/process.ts';
+import { askSocket, call, type TestClient } from '../support/service.ts';
+import { createReplica, type Replica } from './replica.ts';
+
+export interface SoakWorld {
+  issuerUrl: string;
+  replicas: Replica[];
+  sandbox: Sandbox;
+  connection: { id: string; issuer: string };
+  /** Always active; the second is suspended and resumed. */
+  steady: TestClient;
+  victim: TestClient;
+  hostToken(): Promise<string>;
+}
+
+/** Stands at ISSUER_URL: whatever can be asked twice is asked of another replica when one is gone. */
+async function startIssuerProxy(t: Test, replicas: Replica[]): Promise<string> {
+  let turn = 0;
+  const forward = (incoming: IncomingMessage, outgoing: ServerResponse, attempts: number): void => {
+    const ready = replicas.filter((replica) => replica.ready);
+    const target = (ready.length > 0 ? ready : replicas)[turn++ % (ready.length || replicas.length)] as Replica;
+    const { method = 'GET', headers, url = '/' } = incoming;
+    const forwarded = request(target.url + url, { method, headers, timeout: 4000 }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+      answer.on('error', () => outgoing.destroy());
+    });
+    forwarded.on('timeout', () => forwarded.destroy());
+    forwarded.on('error', () => {
+      if (outgoing.headersSent) outgoing.destroy();
+      else if (attempts > 1) forward(incoming, outgoing, attempts - 1);
+      else outgoing.writeHead(502).end();
+    });
+    forwarded.end();
+  };
+  const server = createServer((incoming, outgoing) => forward(incoming, outgoing, 4)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+export async function openSoakWorld(
+  t: Test,
+  options: { databaseUrl: string; replicas: number; stsUrl?: (sandboxUrl: string) => Promise<string> },
+): Promise<SoakWorld> {
+  const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
+  const replicas: Replica[] = [];
+  const issuerUrl = await startIssuerProxy(t, replicas);
+  const env = {
+    ISSUER_URL: issuerUrl,
+    KEY_ENCRYPTION_KEY_FILE: writeKek(t),
+    DATABASE_URL: options.databaseUrl,
+    STS_ENDPOINT_URL: (await options.stsUrl?.(sandbox.url)) ?? sandbox.url,
+    LOG_LEVEL: 'info',
+  };
+  for (let index = 0; index < options.replicas; index += 1) replicas.push(await createReplica(t, env));
+  for (const replica of replicas) replica.start();
+  await Promise.all(replicas.map((replica) => replica.untilReady(60_000)));
+  const [first] = replicas as [Replica];
+  let token = '';
+  let mintedAt = -Infinity;
+  const hostToken = async (): Promise<string> => {
+    if (performance.now() - mintedAt > 600_000) {
+      const ready = replicas.find((replica) => replica.ready) ?? first;
+      token = (await askSocket(ready.socketPath, { as: 'soak', reason: 'soak' })).body.access_token as string;
+      mintedAt = performance.now();
+    }
+    return token;
+  };
+  const api = async (method: string, path: string, body?: unknown) => {
+    const answer = await call(first.url, method, path, body, { authorization: `Bearer ${await hostToken()}` });
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  };
+  const account = '111122223333';
+  const made = await api('POST', '/v1/connections', {
+    name: 'A customer',
+    aws: { account_id: account, permission_set: 'read-only' },
+  });
+  await createStack(sandbox, account, 'countersign', await api('GET', `/v1/connections/${made.id}/template`));
+  await api('POST', `/v1/connections/${made.id}/verify`);
+  const { state } = await api('GET', `/v1/connections/${made.id}?wait=active&timeout_seconds=30`);
+  if (state !== 'active') throw new Error(`not active: ${state}`);
+  const register = async (slug: string): Promise<TestClient> => {
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const workload = await api('POST', '/v1/workloads', { slug, keys: [publicKey.export({ format: 'jwk' })] });
+    await api('POST', '/v1/grants', { workload: workload.id, selector: { connection: made.id } });
+    return { id: workload.id, slug, kid: workload.keys[0].kid, privateKey };
+  };
+  const connection = { id: made.id as string, issuer: made.issuer.id as string };
+  return {
+    ...{ issuerUrl, replicas, sandbox, connection, hostToken },
+    steady: await register('steady'),
+    victim: await register('victim'),
+  };
+}
