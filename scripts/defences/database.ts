@@ -4,6 +4,7 @@ import { type Defence, provenBy } from './defence.ts';
 const ENVIRONMENT = 'test/db/environment.test.ts';
 const CONNECT = 'test/postgres/connect.test.ts';
 const OPEN = 'test/postgres/open.test.ts';
+const POOLER = 'test/postgres/pooler.test.ts';
 const environment = 'src/db/environment.ts';
 const connect = 'src/db/connect.ts';
 const open = 'src/db/open.ts';
@@ -119,6 +120,22 @@ export const database: Defence[] = [
         file: server,
         find: "if (synchronousCommit === 'off')",
         replace: 'if (false)',
+      },
+    ]),
+    ...provenBy(POOLER, 'startup parameters that a pooler refuses or drops', [
+      {
+        name: 'database.deadlines',
+        promise: 'no query without a deadline at the server, also behind a pooler that drops what is asked for',
+        file: open,
+        find: 'assertDeadlines(settings);',
+        replace: '',
+      },
+      {
+        name: 'database.pooler',
+        promise: 'a pooler that refuses startup parameters is no obstacle',
+        file: open,
+        find: 'database.omitStartupDeadlines?.();',
+        replace: '',
       },
     ]),
   ].map(onPostgres),

@@ -1,6 +1,7 @@
 // Taking a defence out of the text of its files, and putting it back.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { walkModules } from '../modules.ts';
 import type { Defence } from './defence.ts';
 
 /** The text however a formatter breaks its lines. */
@@ -28,7 +29,9 @@ export function findFault(root: string, defence: Defence): string | undefined {
   const [path, name] = defence.test;
   // Tests in a loop are named by what they loop over: `refused: header jku`.
   const written = [name, name.split(': ').at(-1), name.split(' ').at(-1)] as string[];
-  if (!written.some((text) => readFileSync(join(root, path), 'utf8').includes(text)))
+  // The cases may stand in a module beside the test.
+  const beside = [...walkModules([join(root, path)]).files].filter((file) => file.startsWith(join(root, 'test/')));
+  if (!written.some((text) => beside.some((file) => readFileSync(file, 'utf8').includes(text))))
     return `${path} has no test "${name}"`;
   return undefined;
 }

@@ -56,7 +56,7 @@ export const replicas: Defence[] = [
       ...WITHOUT_EPOCH,
     },
   ]),
-  ...provenBy(REPLICAS, 'minted at one, traded at the other; an assertion shown to both gives one token', [
+  ...provenBy(REPLICAS, 'minted at one, traded at the other; an assertion shown to all gives one token', [
     {
       name: 'replicas.replay',
       promise: 'replay is decided across replicas',

@@ -55,6 +55,7 @@ async function asAdmin<Result>(work: (client: pg.Client) => Promise<Result>): Pr
 
 /** A login in the service's group, and in nothing else: what an operator makes for the service. */
 const SERVICE_LOGIN = 'countersign_test_login';
+const ROLE_DEADLINES = { statement_timeout: '5s', lock_timeout: '5s', idle_in_transaction_session_timeout: '10s' };
 const servicePassword = (): string => createHash('sha256').update(`service of ${readAdminUrl()}`).digest('hex');
 
 /** Once per cluster, whichever test process comes first; the others wait for it. */
@@ -78,6 +79,9 @@ async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<
   const login = await client.query('select 1 from pg_roles where rolname = $1', [SERVICE_LOGIN]);
   if (login.rowCount === 0)
     await client.query(`create role ${SERVICE_LOGIN} login password '${servicePassword()}' in role ${SERVICE_ROLE}`);
+  // For those that come through a pooler, as docs/operators.md has it.
+  for (const [name, value] of Object.entries(ROLE_DEADLINES))
+    await client.query(`alter role ${SERVICE_LOGIN} set ${name} = '${value}'`);
   await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
 }
 
