@@ -1,14 +1,15 @@
 // One wiring place: from a configuration to a running service, everything given what it needs.
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
 import { lockAdministrator } from './administrators/store.ts';
 import { type AppDeps, buildListeners } from './app.ts';
 import { createAct, SYSTEM } from './audit/act.ts';
 import { createRefusals } from './audit/refusals.ts';
-import { deleteReplayKeys, ensurePartitions } from './audit/store.ts';
+import { ensurePartitions } from './audit/store.ts';
 import { createAuditStream } from './audit/stream.ts';
-import { type Background, createBackground } from './background.ts';
+import { createBackground } from './background.ts';
 import type { Clock } from './clock.ts';
 import { createAwsSts } from './clouds/aws.ts';
 import type { Config } from './config.ts';
@@ -23,13 +24,12 @@ import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { createListenerOptions } from './http/listeners.ts';
-import { deleteIdempotencyKeys } from './http/store.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
 import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
-import { type RotateDeps, rotateDue } from './keys/rotate.ts';
-import { createLocalSigner, type LocalSigner } from './keys/signer.ts';
-import { deleteDuePrivateKeys, listDueRings, readClock, readRotationQueue } from './keys/store.ts';
+import type { RotateDeps } from './keys/rotate.ts';
+import { createLocalSigner } from './keys/signer.ts';
+import { readClock, readRotationQueue } from './keys/store.ts';
 import { createRingView } from './keys/view.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createCountProblem } from './metrics/problems.ts';
@@ -44,6 +44,8 @@ import { createRecord } from './oauth/record.ts';
 import { startOpening } from './opening.ts';
 import { prepareDatabase } from './prepare.ts';
 import { createReadiness } from './readiness.ts';
+import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
+import { scheduleTasks } from './tasks.ts';
 import { apiAudience } from './tokens/audiences.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
@@ -66,36 +68,6 @@ export interface ServiceDeps {
   log: FastifyBaseLogger;
 }
 
-/** Lines that the service draws by itself; the intervals are in milliseconds. */
-function scheduleTasks(
-  background: Background,
-  deps: ServiceDeps,
-  tasks: {
-    refreshMs: number;
-    refresh(): Promise<void>;
-    refusals: { flush(): Promise<void> };
-    rotation: RotateDeps;
-    signer: LocalSigner;
-  },
-): void {
-  const { db } = deps.database;
-  background.every('refresh the view of the signing keys', tasks.refreshMs, tasks.refresh);
-  background.every('rotate due rings', Math.min(5_000, tasks.refreshMs * 2), async () => {
-    for (const ring of await listDueRings(db, await readClock(db), 20))
-      await rotateDue(tasks.rotation, ring, { ...SYSTEM, reason: 'planned' });
-  });
-  background.every('delete private keys', 60_000, async () => {
-    tasks.signer.forget();
-    await deleteDuePrivateKeys(db, await readClock(db));
-  });
-  background.every('write counts of refusals', 10_000, () => tasks.refusals.flush());
-  background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(deps.clock.wall() - 60_000)));
-  background.every('delete idempotency keys', 600_000, () =>
-    deleteIdempotencyKeys(db, new Date(deps.clock.wall() - 24 * 3_600_000)),
-  );
-  background.every('make audit partitions', 3_600_000, () => ensurePartitions(db, new Date(deps.clock.wall())));
-}
-
 /**
  * Starts listening: at once where there is a snapshot to serve documents from, else when the database has answered.
  * @throws StartError with a name and what to do.
@@ -112,8 +84,11 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const acts = createAuditStream({ database, clock, count });
   const act = createAct(acts);
 
-  const restored = false;
-  let kek = restored ? await readKek(config.kekFile) : undefined;
+  // The embedded database is in the process: it is there, or nothing is.
+  const snapshots =
+    database.engine === 'pglite' ? undefined : { dir: join(config.dataDir, 'snapshot'), view, issuerUrl, clock };
+  let kek = snapshots && (await restoreSnapshot({ ...snapshots, log, readKek: () => readKek(config.kekFile) }));
+  const restored = kek !== undefined;
   const opening = startOpening(
     async () => {
       await deps.migrate?.();
@@ -221,12 +196,20 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const background = createBackground(log);
   background.every('look at the listeners', 5_000, options.look);
+  const writeSnapshot = snapshots && createSnapshotWriter({ ...snapshots, kek });
   let closing = false;
+  if (restored && opening.reason() !== undefined)
+    log.warn(
+      { reason: opening.reason() },
+      'serving documents from the snapshot; everything else waits for the database',
+    );
   const opened = opening.opened.then((done) => {
     if (!done || closing) return false;
-    scheduleTasks(background, deps, {
+    scheduleTasks(background, {
+      ...{ db, clock },
       refreshMs: Math.max(500, Math.min(10_000, view.policy().oldestSigned / 5)),
       refresh: () => view.refresh(),
+      writeSnapshot,
       refusals,
       rotation,
       signer,

@@ -5,6 +5,7 @@ import { connections } from './connections.ts';
 import { data } from './data.ts';
 import { database } from './database.ts';
 import type { Defence } from './defence.ts';
+import { documents } from './documents.ts';
 import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { http } from './http.ts';
@@ -17,5 +18,16 @@ import { tokens } from './tokens.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
-  ...[...http, ...listeners, ...keys, ...data, ...database, ...connections, ...replicas, ...seeing, ...fuzz],
+  ...[
+    ...http,
+    ...listeners,
+    ...keys,
+    ...data,
+    ...database,
+    ...connections,
+    ...documents,
+    ...replicas,
+    ...seeing,
+    ...fuzz,
+  ],
 ];

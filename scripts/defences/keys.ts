@@ -201,8 +201,8 @@ export const keys: Defence[] = [
       name: 'keys.view-served',
       promise: 'nobody serves a view of age D',
       file: view,
-      find: 'anchor !== undefined && clock.monotonic() - anchor.sent < policy().oldestServed',
-      replace: 'anchor !== undefined',
+      find: '(anchor ?? restored) !== undefined && servedAge() < policy().oldestServed',
+      replace: '(anchor ?? restored) !== undefined',
     },
     {
       name: 'keys.view-read',

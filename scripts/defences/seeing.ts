@@ -35,7 +35,7 @@ export const seeing: Defence[] = [
       find: 'if (++looked % STEP === 0) await nextTurn();',
       replace: '',
       also: [
-        { file: 'src/metrics/keys.ts', find: 'const STEP = 2000;', replace: '' },
+        { file: 'src/metrics/keys.ts', find: 'const STEP = 250;', replace: '' },
         { file: 'src/metrics/keys.ts', find: 'let looked = 0;', replace: '' },
       ],
     },

@@ -47,8 +47,7 @@ function toKey(row: KeyRow): RingKey {
     kid: row.kid,
     publishedAt: row.published_at.getTime(),
     bornWithRing: row.born_with_ring,
-    // A copy: a slice would keep the whole network buffer alive in the view.
-    public: Uint8Array.from(row.public),
+    public: row.public,
     seq: row.seq ?? undefined,
     signsFrom: row.signs_from?.getTime(),
     removedAt: row.predecessor_removed_at?.getTime(),
@@ -75,32 +74,48 @@ export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
 }
 
 export interface RingChanges {
-  rings: Ring[];
   /** Transactions from this one on may not have been visible: the next read starts here. */
   horizon: string;
   /** The database's clock when it answered. */
   now: number;
 }
 
-/** The keys that may be published at `now` or later, of the rings that `condition` selects. */
-async function listPublishable(db: Db, condition: ReturnType<typeof sql>, now: number): Promise<Ring[]> {
-  const rings = await sql<{ id: string; issuer: string; algorithm: Algorithm; purpose: Purpose; retired: boolean }>`
-    select r.id, r.issuer, r.algorithm, r.purpose, r.next_rotation_at = 'infinity' as retired from rings r where ${condition}`.execute(
-    db,
-  );
-  if (rings.rows.length === 0) return [];
+const RING = `r.id, r.issuer, r.algorithm, r.purpose, r.next_rotation_at = 'infinity' as retired`;
+
+interface RingRow {
+  id: string;
+  issuer: string;
+  algorithm: Algorithm;
+  purpose: Purpose;
+  retired: boolean;
+}
+
+/** The rings with the keys that may be published at `now` or later. */
+async function addPublishableKeys(db: Db, rows: readonly RingRow[], now: number): Promise<Ring[]> {
+  if (rows.length === 0) return [];
   const keys = await sql<KeyRow>`
-    ${sql.raw(KEYS)} where k.ring in (select r.id from rings r where ${condition})
+    ${sql.raw(KEYS)} where k.ring = any(${rows.map((row) => row.id)}::text[])
       and r.at is null and (s.predecessor_removed_at is null or s.predecessor_removed_at > ${new Date(now).toISOString()}::timestamptz)`.execute(
     db,
   );
-  const byId = new Map<string, Ring>(rings.rows.map((row) => [row.id, { ...row, keys: [] }]));
+  const byId = new Map<string, Ring>(rows.map((row) => [row.id, { ...row, keys: [] }]));
   for (const row of keys.rows) byId.get(row.ring)?.keys.push(toKey(row));
   return [...byId.values()];
 }
 
-/** What changed since a horizon ('0' for everything), in one snapshot. */
-export async function listChangedRings(db: Db, horizon: string, clock: ReadClock): Promise<RingChanges> {
+/** Rings in one page of a read: as many as cost a few milliseconds to take in. */
+const PAGE = 2000;
+
+/**
+ * What changed since a horizon ('0' for everything), in one snapshot, page by page: nobody holds a million rows at once,
+ * and no statement lasts as long as all of them.
+ */
+export async function readChangedRings(
+  db: Db,
+  horizon: string,
+  clock: ReadClock,
+  take: (ring: Ring) => void,
+): Promise<RingChanges> {
   return await db
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -109,14 +124,21 @@ export async function listChangedRings(db: Db, horizon: string, clock: ReadClock
       const snapshot = await sql<{
         horizon: string;
       }>`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(trx);
-      const rings = await listPublishable(trx, sql`r.changed_xid >= ${horizon}::xid8`, now);
-      return { rings, horizon: (snapshot.rows[0] as { horizon: string }).horizon, now };
+      await sql`declare changed no scroll cursor for
+        select ${sql.raw(RING)} from rings r where r.changed_xid >= ${sql.lit(horizon)}::xid8`.execute(trx);
+      for (;;) {
+        const page = await sql<RingRow>`fetch ${sql.lit(PAGE)} from changed`.execute(trx);
+        for (const ring of await addPublishableKeys(trx, page.rows, now)) take(ring);
+        if (page.rows.length < PAGE) break;
+      }
+      return { horizon: (snapshot.rows[0] as { horizon: string }).horizon, now };
     });
 }
 
 /** The rings of one issuer, for an id that this process has not met. */
 export async function listIssuerRings(db: Db, issuer: string, now: number): Promise<Ring[]> {
-  return await listPublishable(db, sql`r.issuer = ${issuer}`, now);
+  const rings = await sql<RingRow>`select ${sql.raw(RING)} from rings r where r.issuer = ${issuer}`.execute(db);
+  return await addPublishableKeys(db, rings.rows, now);
 }
 
 /** A page of rings by id. */

@@ -4,7 +4,8 @@ import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { effectivePolicy, type KeyPolicy, type PolicyVersion } from './policy.ts';
 import { listPolicyVersions } from './policies.ts';
-import { listChangedRings, listIssuerRings, type Ring } from './facts.ts';
+import { listIssuerRings, readChangedRings, type Ring } from './facts.ts';
+import { createRingMemory, type RingMemory } from './memory.ts';
 import { type ReadClock } from './store.ts';
 
 export interface RingView {
@@ -21,6 +22,10 @@ export interface RingView {
   assertMaySign(): void;
   /** Whether the view is younger than D: older ones are not served. */
   mayServe(): boolean;
+  /** What a later start may serve; undefined before the first refresh. */
+  snapshot(): ViewSnapshot | undefined;
+  /** Serves a snapshot until the first refresh, and signs nothing by it. */
+  restore(snapshot: Omit<ViewSnapshot, 'changes'>): void;
   /** Why nobody may sign now; undefined when they may. */
   reasonNotToSign(): string | undefined;
   /** The rings of every issuer that this process knows. */
@@ -31,14 +36,25 @@ export interface RingView {
   clockOffset(): number | undefined;
 }
 
+export interface ViewSnapshot {
+  /** The database's clock when everything in it was true; milliseconds since the epoch. */
+  takenAt: number;
+  versions: readonly PolicyVersion[];
+  rings: RingMemory;
+  /** Counts what changed in `rings` since this process started. */
+  changes: number;
+}
+
 /** Reads of unknown issuers that this process makes in a second, all callers together. */
 const UNKNOWN_READS_PER_SECOND = 20;
 
 interface Anchor {
   /** Monotonic time when the query was sent: the view is at least as new as that. */
   sent: number;
-  /** The database's clock when it answered. */
+  /** The database's clock when it had answered. */
   databaseTime: number;
+  /** The database's clock in that query's snapshot. */
+  takenAt: number;
   /** Wall and monotonic time halfway through that round trip, and half the trip: the error of the comparison. */
   wall: number;
   monotonic: number;
@@ -46,30 +62,31 @@ interface Anchor {
 }
 
 export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock; readClock: ReadClock }): RingView {
-  const rings = new Map<string, Ring[]>();
+  let rings = createRingMemory();
   let versions: PolicyVersion[] = [];
   let horizon = '0';
   let anchor: Anchor | undefined;
+  let restored: { takenAt: number; wall: number; monotonic: number } | undefined;
+  let changed = 0;
   const loading = new Map<string, Promise<readonly Ring[] | undefined>>();
   let reads = { second: -1, count: 0 };
   let refreshing: Promise<void> | undefined;
 
-  function put(ring: Ring): void {
-    const others = rings.get(ring.issuer)?.filter((other) => other.id !== ring.id) ?? [];
-    rings.set(ring.issuer, [...others, ring]);
-  }
-
   async function refresh(): Promise<void> {
     const sent = clock.monotonic();
-    const changes = await listChangedRings(db, horizon, readClock);
+    // Everything anew goes into a memory of its own: until it is whole, what was known is served.
+    const target = horizon === '0' ? createRingMemory() : rings;
+    const changes = await readChangedRings(db, horizon, readClock, (ring) => {
+      changed += 1;
+      target.put(ring);
+    });
     // A database restored from a backup counts transactions anew: what we know may be from its future.
     if (BigInt(changes.horizon) < BigInt(horizon)) {
       horizon = '0';
-      rings.clear();
       return refresh();
     }
     const policies = await listPolicyVersions(db);
-    for (const ring of changes.rings) put(ring);
+    rings = target;
     horizon = changes.horizon;
     versions = policies;
     // One short round trip of its own: the shorter it is, the more the comparison of clocks is worth.
@@ -77,11 +94,27 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     const wallAsked = clock.wall();
     const databaseTime = await readClock(db);
     const halfTrip = (clock.monotonic() - asked) / 2;
-    anchor = { sent, databaseTime, wall: wallAsked + halfTrip, monotonic: asked + halfTrip, halfTrip };
+    anchor = {
+      sent,
+      databaseTime,
+      takenAt: changes.now,
+      wall: wallAsked + halfTrip,
+      monotonic: asked + halfTrip,
+      halfTrip,
+    };
   }
 
   const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.monotonic) : clock.wall());
   const policy = (): KeyPolicy => effectivePolicy(versions, now());
+
+  /** How old what we serve is, at most. */
+  function servedAge(): number {
+    if (anchor) return clock.monotonic() - anchor.sent;
+    if (!restored || clock.wall() < restored.takenAt) return Number.POSITIVE_INFINITY;
+    // Without a database to compare clocks with: by whichever of the two says more.
+    const passed = clock.monotonic() - restored.monotonic;
+    return Math.max(clock.wall(), restored.wall + passed) - restored.takenAt;
+  }
 
   function reasonNotToSign(): string | undefined {
     if (!anchor || versions.length === 0) return 'the signing keys have not been read yet';
@@ -95,10 +128,10 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
   }
 
   return {
-    find: (issuer) => rings.get(issuer),
+    find: (issuer) => rings.find(issuer),
 
     load: (issuer) => {
-      const known = rings.get(issuer);
+      const known = rings.find(issuer);
       if (known) return Promise.resolve(known);
       const flight = loading.get(issuer);
       if (flight) return flight;
@@ -108,8 +141,9 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
         return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
       const read = listIssuerRings(db, issuer, now())
         .then((found) => {
-          found.forEach(put);
-          return rings.get(issuer);
+          found.forEach(rings.put);
+          changed += found.length;
+          return rings.find(issuer);
         })
         .finally(() => loading.delete(issuer));
       loading.set(issuer, read);
@@ -129,9 +163,15 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
       const reason = reasonNotToSign();
       if (reason) throw unavailable(`Nothing is signed now: ${reason}.`);
     },
-    mayServe: () => anchor !== undefined && clock.monotonic() - anchor.sent < policy().oldestServed,
+    mayServe: () => (anchor ?? restored) !== undefined && servedAge() < policy().oldestServed,
+    snapshot: () => anchor && { takenAt: anchor.takenAt, versions, rings, changes: changed },
+    restore: (snapshot) => {
+      restored = { takenAt: snapshot.takenAt, wall: clock.wall(), monotonic: clock.monotonic() };
+      ({ rings } = snapshot);
+      versions = [...snapshot.versions];
+    },
     reasonNotToSign,
-    all: () => rings.values(),
+    all: () => rings.all(),
     age: () => anchor && clock.monotonic() - anchor.sent,
     clockOffset: () => anchor && anchor.wall - anchor.databaseTime,
   };

@@ -25,7 +25,7 @@ export interface KeyAges {
 }
 
 /** Rings that are looked at in one turn of the event loop: about a millisecond. */
-const STEP = 2000;
+const STEP = 250;
 
 function createAges(): Ages & { add(seconds: number): void } {
   const found = [...AGE_BOUNDS, Number.POSITIVE_INFINITY].map(() => 0);

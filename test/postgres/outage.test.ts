@@ -19,15 +19,15 @@ t.test('away at the start, hung, gone and back', async (t) => {
   t.teardown(() => cluster.remove());
   await cluster.kill();
   const proxy = await startProxy(t);
-  const starting = startProcess(t, {
+  const env = {
     ISSUER_URL: proxy.url,
     DATABASE_URL: cluster.url,
     KEY_ENCRYPTION_KEY_FILE: writeKek(t),
     KEY_POLICY_OLDEST_SERVED_SECONDS: '60',
-  });
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  };
+  const service = await startProcess(t, env, 'the database does not answer yet');
   await cluster.start();
-  const service = await starting;
+  t.ok(await until(() => service.output().includes('"msg":"ready"')));
   proxy.targets = [service.url];
   t.match(service.output(), /the database does not answer yet; trying again/, 'said so while it waited');
   const { password } = new URL(cluster.url);

@@ -22,8 +22,12 @@ export interface ServiceProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Started and ready, or an error with what it printed; killed at the end of the test. */
-export async function startProcess(t: Test, env: Record<string, string>): Promise<ServiceProcess> {
+/** Started and ready (or at another line of its log), or an error with what it printed; killed at the end of the test. */
+export async function startProcess(
+  t: Test,
+  env: Record<string, string>,
+  line = '"msg":"ready"',
+): Promise<ServiceProcess> {
   const dir = tempDir(t);
   const port = env['PORT'] ?? (await freePort());
   const socketPath = env['SOCKET_PATH'] ?? join(dir, 'run/s.sock');
@@ -50,8 +54,7 @@ export async function startProcess(t: Test, env: Record<string, string>): Promis
     await ended;
   });
   const ready = async (): Promise<void> => {
-    while (child.exitCode === null && !output.includes('"msg":"ready"'))
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    while (child.exitCode === null && !output.includes(line)) await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const code = await Promise.race([ready(), ended.then((status) => ({ status }))]);
   if (code) throw new Error(`the service ended with ${code.status}:\n${output}`);

@@ -5,8 +5,8 @@ import { basename, dirname, posix } from 'node:path';
 export const LAYERS = [
   ['main.ts'],
   ['service.ts'],
-  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics'],
-  ['opening.ts'],
+  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'tasks.ts', 'metrics'],
+  ['opening.ts', 'snapshot.ts'],
   ['oauth', 'credentials'],
   ['grants'],
   ['connections', 'workloads', 'administrators'],

@@ -1,0 +1,41 @@
+// What the service does by itself once the database has answered, and how often; intervals in milliseconds.
+import { SYSTEM } from './audit/act.ts';
+import { deleteReplayKeys, ensurePartitions } from './audit/store.ts';
+import type { Background } from './background.ts';
+import type { Clock } from './clock.ts';
+import type { Db } from './db/connect.ts';
+import { deleteIdempotencyKeys } from './http/store.ts';
+import { type RotateDeps, rotateDue } from './keys/rotate.ts';
+import type { LocalSigner } from './keys/signer.ts';
+import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
+
+export interface TaskDeps {
+  db: Db;
+  clock: Clock;
+  refreshMs: number;
+  refresh(): Promise<void>;
+  writeSnapshot: (() => Promise<void>) | undefined;
+  refusals: { flush(): Promise<void> };
+  rotation: RotateDeps;
+  signer: LocalSigner;
+}
+
+export function scheduleTasks(background: Background, deps: TaskDeps): void {
+  const { db, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, signer } = deps;
+  background.every('refresh the view of the signing keys', refreshMs, refresh);
+  if (writeSnapshot) background.every('write the snapshot of public keys', Math.min(1_000, refreshMs), writeSnapshot);
+  background.every('rotate due rings', Math.min(5_000, refreshMs * 2), async () => {
+    for (const ring of await listDueRings(db, await readClock(db), 20))
+      await rotateDue(rotation, ring, { ...SYSTEM, reason: 'planned' });
+  });
+  background.every('delete private keys', 60_000, async () => {
+    signer.forget();
+    await deleteDuePrivateKeys(db, await readClock(db));
+  });
+  background.every('write counts of refusals', 10_000, () => refusals.flush());
+  background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(clock.wall() - 60_000)));
+  background.every('delete idempotency keys', 600_000, () =>
+    deleteIdempotencyKeys(db, new Date(clock.wall() - 24 * 3_600_000)),
+  );
+  background.every('make audit partitions', 3_600_000, () => ensurePartitions(db, new Date(clock.wall())));
+}
