@@ -12,7 +12,8 @@ const OPENING = '// A seed.\n';
 const ORDER = [
   ['main.ts'],
   ['service.ts'],
-  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'tasks.ts'],
+  ['tasks.ts'],
+  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts'],
   ['opening.ts', 'snapshot.ts'],
   ['oauth', 'credentials'],
   ['grants'],

@@ -5,7 +5,8 @@ import { basename, dirname, posix } from 'node:path';
 export const LAYERS = [
   ['main.ts'],
   ['service.ts'],
-  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'tasks.ts', 'metrics'],
+  ['tasks.ts'],
+  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics'],
   ['opening.ts', 'snapshot.ts'],
   ['oauth', 'credentials'],
   ['grants'],
