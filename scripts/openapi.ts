@@ -28,6 +28,7 @@ const dependencies: AppDeps = {
   keys: standIn(),
   host: standIn(),
   refusals: standIn(),
+  limits: standIn(),
   readiness: standIn(),
   metrics: standIn(),
   authenticate: standIn(),

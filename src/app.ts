@@ -13,13 +13,14 @@ import type { Caller } from './http/caller.ts';
 import { closeAsTheyIdle } from './http/closing.ts';
 import { registerHealthRoutes, type Readiness } from './http/health.ts';
 import { sendProblem, toProblem } from './http/problems.ts';
+import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
 import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
 import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
-import { WrongAudience } from './tokens/verify.ts';
+import { bearerOf, isStranger } from './tokens/counted.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
 
 export interface AppDeps {
@@ -33,6 +34,7 @@ export interface AppDeps {
   keys: KeyRoutesDeps;
   host: HostSocketDeps;
   refusals: Refusals;
+  limits: Limits;
   readiness: Readiness;
   metrics: MetricsRoutesDeps;
   authenticate(request: FastifyRequest): Promise<Caller>;
@@ -52,6 +54,7 @@ export interface Listeners {
 function registerApi(server: FastifyInstance, deps: AppDeps): void {
   void server.register(async (api) => {
     api.decorateRequest('caller');
+    limitStrangers(api, deps.limits, isStranger);
     api.addHook('onRequest', async (request, reply) => {
       reply.header('cache-control', 'no-store');
       request.caller = await deps.authenticate(request);
@@ -59,7 +62,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     // A refused call of somebody known is on record before its caller hears.
     api.setErrorHandler(async (error, request, reply) => {
       const problem = toProblem(error);
-      const actor = error instanceof WrongAudience ? error.bearer : request.caller?.id;
+      const actor = bearerOf(error) ?? request.caller?.id;
       if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
       const workload = actor.startsWith('wl_') ? actor : undefined;
       try {

@@ -20,7 +20,7 @@ export const STATUS = {
   request_timeout: 408,
   unsupported_media_type: 415,
   misdirected_request: 421,
-  too_many_requests: 429,
+  rate_limited: 429,
   internal: 500,
   unavailable: 503,
   // registries

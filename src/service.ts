@@ -24,6 +24,7 @@ import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { createListenerOptions } from './http/listeners.ts';
+import { createLimits } from './http/rates.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
 import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
@@ -48,6 +49,7 @@ import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
 import { scheduleTasks } from './tasks.ts';
 import { apiAudience } from './tokens/audiences.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
+import { countBearers } from './tokens/counted.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
 import { lockWorkload } from './workloads/store.ts';
 
@@ -108,7 +110,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const signer = createLocalSigner({ db, kek, clock });
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
-  const verify = createVerifyWorkloadToken({ issuerUrl, view, clock });
+  const limits = createLimits(config.rates, clock);
+  const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view, clock }), limits);
   const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock });
   const refusals = createRefusals(stream, clock);
   const clients = createClients(db, () => stream.epoch);
@@ -142,9 +145,12 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const app: AppDeps = {
     issuers: { urls: { issuerUrl, internalUrl }, view },
-    oauth: { issuerUrl, provider, clients, provesItself: await createProvesItself(), clock, count },
+    oauth: {
+      ...{ issuerUrl, provider, clients, clock, count, refusals, limits },
+      provesItself: await createProvesItself(),
+    },
     credentials: {
-      ...{ issuerUrl, verify, refusals, bearerToken },
+      ...{ issuerUrl, verify, refusals, limits, bearerToken },
       obtainCredentials: createBroker({
         issuerUrl,
         stream,
@@ -176,7 +182,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       ...{ issuerUrl, internalUrl, stream },
       mint: (input) => mintHostToken(minting, input),
     },
-    refusals,
+    ...{ refusals, limits },
     readiness,
     metrics,
     authenticate: createAuthenticate({

@@ -59,6 +59,8 @@ export const VARIABLES: Record<VariableName, Variable> = {
   PUBLIC_MAX_CONNECTIONS: { group: 'Listeners', default: '4096', example: '16384' },
   INTERNAL_MAX_CONNECTIONS: { group: 'Listeners', default: '4096', example: '16384' },
   MAX_CONNECTIONS_PER_ADDRESS: { group: 'Listeners', default: '1024', example: '4096' },
+  RATE_LIMIT_PER_CLIENT: { group: 'Listeners', default: '1000', example: '5000' },
+  RATE_LIMIT_FAILURES_PER_ADDRESS: { group: 'Listeners', default: '200', example: '1000' },
   DATABASE_URL: {
     group: 'Database',
     default: 'an embedded database, for evaluation',

@@ -3,6 +3,8 @@ import { type Defence, provenBy } from './defence.ts';
 
 const TLS = 'test/http/tls.test.ts';
 const CONNECTIONS = 'test/http/connections.test.ts';
+const RATES = 'test/http/rates.test.ts';
+const counted = 'src/tokens/counted.ts';
 const tls = 'src/http/tls.ts';
 const connections = 'src/http/connections.ts';
 const node = 'src/http/node-server.ts';
@@ -108,6 +110,74 @@ export const listeners: Defence[] = [
       file: 'src/http/addresses.ts',
       find: '.slice(0, 4)',
       replace: '.slice(0, 8)',
+    },
+  ]),
+  ...provenBy(RATES, 'a client that asks too often is told so, on record, and nobody else is', [
+    {
+      name: 'rates.tokens-of-client',
+      promise: 'one client has so many tokens a second',
+      file: 'src/oauth/routes.ts',
+      find: 'deps.limits.count(client.id);',
+      replace: '',
+    },
+    {
+      name: 'rates.calls-of-client',
+      promise: 'and so many calls',
+      file: counted,
+      find: 'limits.count(verified.subject);',
+      replace: '',
+    },
+    {
+      name: 'rates.misplaced-tokens',
+      promise: 'a token shown where it is not for counts as well',
+      file: counted,
+      find: 'if (error instanceof WrongAudience) limits.count(error.bearer);',
+      replace: '',
+    },
+    {
+      name: 'rates.refusals-recorded',
+      promise: 'a client that is refused for its rate is on record',
+      file: 'src/oauth/routes.ts',
+      find: 'const error = await recordBusy(thrown, deps);',
+      replace: 'const error: unknown = thrown;',
+    },
+  ]),
+  ...provenBy(
+    RATES,
+    'an address that fails too often is refused before anything is verified, and no other address is',
+    [
+      {
+        name: 'rates.failures-of-address',
+        promise: 'a flood of bad assertions does not take the processor',
+        file: 'src/http/rates.ts',
+        find: 'limits.admit(request.ip);',
+        replace: '',
+      },
+      {
+        name: 'rates.spoofed-header',
+        promise: 'X-Forwarded-For is believed of proxies alone',
+        file: 'src/http/server.ts',
+        find: 'trustProxy: options.trustProxy ?? false,',
+        replace: 'trustProxy: options.trustProxy ?? true,',
+      },
+    ],
+  ),
+  ...provenBy(RATES, 'behind a proxy that is believed, callers are told apart by what it says of them', [
+    {
+      name: 'rates.spoofed-proxy',
+      promise: 'and of those alone that are named',
+      file: 'src/http/server.ts',
+      find: 'trustProxy: options.trustProxy ?? false,',
+      replace: 'trustProxy: options.trustProxy !== undefined,',
+    },
+  ]),
+  ...provenBy(RATES, 'so many are remembered, the least recently seen are not', [
+    {
+      name: 'rates.memory',
+      promise: 'rates remember no more than so many',
+      file: 'src/http/rates.ts',
+      find: 'new LRUCache<string, number>({ max: remembered })',
+      replace: 'new Map<string, number>()',
     },
   ]),
 ];

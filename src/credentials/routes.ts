@@ -4,8 +4,10 @@ import type { Static } from 'typebox';
 import type { Refusals } from '../audit/refusals.ts';
 import { Problem } from '../errors.ts';
 import { sendProblem, toProblem } from '../http/problems.ts';
+import { type Limits, limitStrangers } from '../http/rates.ts';
 import { connectionAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
-import { type VerifiedToken, type VerifyWorkloadToken, WrongAudience } from '../tokens/verify.ts';
+import { bearerOf, isStranger } from '../tokens/counted.ts';
+import type { VerifiedToken, VerifyWorkloadToken } from '../tokens/verify.ts';
 import type { Ask, Handout, ObtainCredentials } from './broker.ts';
 import { Body, Credentials, Params, Query } from './schema.ts';
 
@@ -21,6 +23,7 @@ export interface CredentialsRoutesDeps {
   verify: VerifyWorkloadToken;
   obtainCredentials: ObtainCredentials;
   refusals: Refusals;
+  limits: Limits;
   bearerToken(request: FastifyRequest): string;
 }
 
@@ -43,7 +46,7 @@ function toAnswer({ session, accountId, roleArn }: Handout): Static<typeof Crede
 }
 
 export function registerCredentialsRoutes(server: FastifyInstance, deps: CredentialsRoutesDeps): void {
-  const { issuerUrl, verify, obtainCredentials, refusals, bearerToken } = deps;
+  const { issuerUrl, verify, obtainCredentials, refusals, limits, bearerToken } = deps;
 
   /** Either for every connection granted, or for this one; a path that is an id is compared before anything is read. */
   function acceptsFor(connection: string): (audience: string) => boolean {
@@ -67,6 +70,7 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
   }
 
   void server.register(async (scope) => {
+    limitStrangers(scope, limits, isStranger);
     scope.addHook('onRequest', async (request, reply) => {
       reply.header('cache-control', 'no-store');
       const { connection = '' } = request.params as { connection?: string };
@@ -83,7 +87,7 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
 
     scope.setErrorHandler(async (error, request, reply) => {
       const problem = toProblem(error);
-      const actor = error instanceof WrongAudience ? error.bearer : request.token?.subject;
+      const actor = bearerOf(error) ?? request.token?.subject;
       // What STS refused has an outcome on record already.
       const recorded = problem.code.startsWith('sts_');
       if (actor === undefined || recorded || problem.status >= 500) return sendProblem(error, request, reply);

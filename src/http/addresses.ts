@@ -27,8 +27,9 @@ export function createRanges(ranges: readonly string[]): (address: string) => bo
 
 /** IPv4 as it is, mapped or not; of IPv6 the first 64 bits, for whoever has one address of a network has all of them. */
 export function callerOf(address: string): string {
+  if (!address.includes(':')) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
+  if (mapped !== undefined) return mapped;
   const [head = '', tail] = address.split('%')[0]?.split('::') ?? [];
   const groups = head === '' ? [] : head.split(':');
   const after = tail ? tail.split(':') : [];

@@ -29,16 +29,33 @@ export const BoundVariables = {
       'connections of one address (IPv6: of one /64) to one listener at once; proxies of TRUST_PROXY are not counted; 1024 unless given',
     ),
   ),
+  RATE_LIMIT_PER_CLIENT: Type.Optional(
+    Count(
+      'requests a second of one workload or administrator to one replica, tokens and API together; four seconds of them may come at once; 1000 unless given',
+    ),
+  ),
+  RATE_LIMIT_FAILURES_PER_ADDRESS: Type.Optional(
+    Count(
+      'requests a second of one address (IPv6: of one /64) to one replica that fail to prove who sends them; beyond, the address is refused before anything is verified; 200 unless given',
+    ),
+  ),
 };
 
 /** The variables as they came, checked against the schema. */
 export type BoundValues = Partial<Static<ReturnType<typeof Type.Object<typeof BoundVariables>>>>;
+
+/** A second, and to one replica. */
+export interface RateBounds {
+  perClient: number;
+  failuresPerAddress: number;
+}
 
 export interface Bounds {
   trustProxy: string[] | undefined;
   /** Undefined where the internal listener speaks plain http. */
   internalTls: TlsFiles | undefined;
   connections: { public: number; internal: number; perAddress: number };
+  rates: RateBounds;
 }
 
 function readTls(
@@ -85,6 +102,10 @@ export function readBounds(
       public: Number(values.PUBLIC_MAX_CONNECTIONS ?? 4096),
       internal: Number(values.INTERNAL_MAX_CONNECTIONS ?? 4096),
       perAddress: Number(values.MAX_CONNECTIONS_PER_ADDRESS ?? 1024),
+    },
+    rates: {
+      perClient: Number(values.RATE_LIMIT_PER_CLIENT ?? 1000),
+      failuresPerAddress: Number(values.RATE_LIMIT_FAILURES_PER_ADDRESS ?? 200),
     },
   };
 }

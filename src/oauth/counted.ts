@@ -4,15 +4,19 @@ import type { Count } from '../metrics/count.ts';
 
 export type TokenCount = Pick<Count, 'token' | 'refusal' | 'failure'>;
 
-/** A refusal of nobody known, or a failure, before oidc-provider saw the request. */
-export function countFault(count: TokenCount, { status, error }: { status: number; error: string }): void {
+/** A refusal, of nobody known unless said otherwise, or a failure, before oidc-provider saw the request. */
+export function countFault(
+  count: TokenCount,
+  { status, error }: { status: number; error: string },
+  known = false,
+): void {
   if (status >= 500) {
     count.token('unavailable');
     count.failure(status === 503 ? 'unavailable' : 'internal');
     return;
   }
-  count.token('stranger');
-  count.refusal('stranger', error);
+  count.token(known ? 'refused' : 'stranger');
+  count.refusal(known ? 'known' : 'stranger', error);
 }
 
 type Record = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>;

@@ -2,10 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type Provider from 'oidc-provider';
+import type { Refusals } from '../audit/refusals.ts';
 import type { Clock } from '../clock.ts';
 import type { ProvesItself } from '../clients/proof.ts';
 import { Problem } from '../errors.ts';
 import { toProblem } from '../http/problems.ts';
+import { type Limits, limitStrangers, RateLimited } from '../http/rates.ts';
 import { type Assertion, AssertionFault, readAssertion } from './assertion.ts';
 import type { Clients } from './clients.ts';
 import { countFault, type TokenCount } from './counted.ts';
@@ -18,6 +20,8 @@ export interface OAuthRoutesDeps {
   provesItself: ProvesItself;
   clock: Clock;
   count: TokenCount;
+  refusals: Pick<Refusals, 'record'>;
+  limits: Limits;
 }
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -96,10 +100,22 @@ function sendFault(reply: FastifyReply, error: TokenRequestFault): FastifyReply 
 function toFault(error: unknown): TokenRequestFault {
   if (error instanceof TokenRequestFault) return error;
   const problem = toProblem(error);
+  if (problem.code === 'rate_limited')
+    return new TokenRequestFault(429, 'rate_limited', `${problem.message} ${problem.options.hint}`);
   if (problem.status === 415) return new TokenRequestFault(415, 'invalid_request', `The content type must be ${FORM}.`);
   const name =
     problem.status >= 500 ? (problem.status === 503 ? 'temporarily_unavailable' : 'server_error') : 'invalid_request';
   return new TokenRequestFault(problem.status, name, [problem.message, problem.options.hint].filter(Boolean).join(' '));
+}
+
+/** A client that asks too often is known: its refusal is on record before it hears, or it hears that nothing could be. */
+async function recordBusy(error: unknown, { refusals }: OAuthRoutesDeps): Promise<unknown> {
+  if (!(error instanceof RateLimited) || error.bearer === undefined) return error;
+  const workload = error.bearer.startsWith('wl_') ? error.bearer : undefined;
+  return await refusals
+    .record({ kind: 'token.refused', actor: error.bearer, workload, code: error.code })
+    .then(() => error)
+    .catch((unrecorded: unknown) => unrecorded);
 }
 
 const TokenResponse = Type.Object({
@@ -118,9 +134,13 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
   void server.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(FORM, { parseAs: 'string' }, (_request, body, done) => done(null, body));
-    scope.setErrorHandler((error, request, reply) => {
+    // Whom oidc-provider sees has proved who it is; until then it is a stranger's request.
+    limitStrangers(scope, deps.limits, (error) => toFault(error).status < 500);
+    scope.setErrorHandler(async (thrown, request, reply) => {
+      const error = await recordBusy(thrown, deps);
       const refused = toFault(error);
-      countFault(deps.count, refused);
+      countFault(deps.count, refused, error instanceof RateLimited && error.bearer !== undefined);
+      if (error instanceof RateLimited) reply.header('retry-after', String(error.options.retryAfter));
       if (refused.status >= 500) {
         request.log.error({ err: error }, 'token request failed');
         reply.header('retry-after', '1');
@@ -152,6 +172,7 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
         const signed = { token: form.get('client_assertion') as string, algorithm, kid };
         if (!(await provesItself(client, signed, clock.wall())) || !client)
           throw new TokenRequestFault(401, 'invalid_client', 'client authentication failed');
+        deps.limits.count(client.id);
         const scope = form.get('scope');
         attachRequest(request.raw, {
           ...{ id: request.id, assertion, client, requestedScopes: scope?.split(' ').filter(Boolean) },
