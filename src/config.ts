@@ -8,6 +8,7 @@ import { Value } from 'typebox/value';
 import { DATABASE_VARIABLES, type DatabaseConfig, readDatabase } from './db/environment.ts';
 import { type Bounds, BoundVariables, readBounds } from './http/bounds.ts';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
+import { readTraceSettings, TRACE_VARIABLES, type TraceSettings } from './tracing/settings.ts';
 
 const Url = (description: string) =>
   Type.String({ maxLength: 255, pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+/?$', description });
@@ -67,6 +68,7 @@ export const Environment = Type.Object({
       description: 'fatal, error, warn, info, debug, trace or silent; info unless given',
     }),
   ),
+  ...TRACE_VARIABLES,
   KEY_POLICY_VERIFIER_CACHE_SECONDS: Type.Optional(
     Seconds('A of the key policy, a seed; 86400 (5 with a loopback issuer)'),
   ),
@@ -83,7 +85,7 @@ export const Environment = Type.Object({
 });
 
 /** Those that hold secrets and may come by `<NAME>_FILE` instead. */
-export const SECRETS = ['DATABASE_URL', 'MIGRATE_DATABASE_URL'] as const;
+export const SECRETS = ['DATABASE_URL', 'MIGRATE_DATABASE_URL', 'OTEL_EXPORTER_OTLP_HEADERS'] as const;
 
 export interface Config extends Bounds {
   issuerUrl: string;
@@ -105,6 +107,8 @@ export interface Config extends Bounds {
   stsEndpointUrl: string | undefined;
   socketPath: string;
   logLevel: string;
+  /** Where spans are sent; undefined where nothing is traced. */
+  traces: TraceSettings | undefined;
   keyPolicy: KeyPolicy;
 }
 
@@ -258,6 +262,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     );
   const database = readDatabase(values, problems);
   const keyPolicy = readPolicy(values, loopback, problems);
+  const traces = readTraceSettings(values, isLoopback, problems);
   if (!loopback && values.KEY_ENCRYPTION_KEY_FILE === undefined)
     problems.push(
       'KEY_ENCRYPTION_KEY_FILE is missing: a development key is for a loopback ISSUER_URL only. Make one with: openssl rand -base64 32',
@@ -269,7 +274,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const internalHosts = hostsOf(internal, values.ALLOWED_HOSTS);
   const both = new Set([...publicHosts, ...internalHosts]);
   return {
-    ...{ issuerUrl: origin(issuer), internalUrl: origin(internal), loopback, shared, port, internalPort, keyPolicy },
+    ...{ issuerUrl: origin(issuer), internalUrl: origin(internal), loopback, shared, port, internalPort },
+    ...{ keyPolicy, traces },
     host: values.HOST ?? '127.0.0.1',
     publicHosts: shared ? both : publicHosts,
     internalHosts: shared ? both : internalHosts,

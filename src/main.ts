@@ -9,6 +9,7 @@ import { migrate } from './db/migrate.ts';
 import { migrateAsOwner, preparePostgres } from './db/open.ts';
 import { StartError } from './errors.ts';
 import { type Service, startService } from './service.ts';
+import { currentTrace } from './trace.ts';
 
 const REDACTED = [
   'authorization',
@@ -31,6 +32,10 @@ export function createLog(level: string): Logger {
       censor: '[redacted]',
     },
     serializers: { err: pino.stdSerializers.err },
+    mixin: () => {
+      const trace = currentTrace();
+      return trace ? { trace_id: trace.traceId } : {};
+    },
   });
 }
 

@@ -51,6 +51,7 @@ import { apiAudience } from './tokens/audiences.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
+import { startTraces } from './tracing/start.ts';
 import { lockWorkload } from './workloads/store.ts';
 
 export interface Service {
@@ -80,10 +81,12 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const { issuerUrl, internalUrl } = config;
   const metrics = createMetrics({ version: packageJson.version });
   const { count } = metrics;
+  const traces = await startTraces(config, { count, log });
+  const tracer = traces?.tracer;
   const view = createRingView({ db, clock, readClock });
   // Two streams: an administrative act that waits for a row must not hold up tokens.
-  const stream = createAuditStream({ database, clock, count });
-  const acts = createAuditStream({ database, clock, count });
+  const stream = createAuditStream({ database, clock, count, tracer });
+  const acts = createAuditStream({ database, clock, count, tracer });
   const act = createAct(acts);
 
   // The embedded database is in the process: it is there, or nothing is.
@@ -112,7 +115,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, clock);
   const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view, clock }), limits);
-  const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock });
+  const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock, tracer });
   const refusals = createRefusals(stream, clock);
   const clients = createClients(db, () => stream.epoch);
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
@@ -193,7 +196,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   };
 
   const options = createListenerOptions(config, {
-    ...{ clock, log, closedBecause: opening.reason, countProblem: createCountProblem(count) },
+    ...{ clock, log, closedBecause: opening.reason, tracer, countProblem: createCountProblem(count) },
   });
   const listeners = await buildListeners(app, options);
   await listeners.internal.listen({ host: config.host, port: config.internalPort });
@@ -242,6 +245,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
       await Promise.all([stream.close(), acts.close()]);
       sts.close();
+      await traces?.close();
     },
   };
 }

@@ -4,7 +4,16 @@ import type { Config, Environment } from './config.ts';
 
 export type VariableName = keyof Static<typeof Environment>;
 
-export const GROUPS = ['Addresses', 'Listeners', 'Database', 'Files and keys', 'AWS', 'Logs', 'Key policy'] as const;
+export const GROUPS = [
+  'Addresses',
+  'Listeners',
+  'Database',
+  'Files and keys',
+  'AWS',
+  'Logs',
+  'Traces',
+  'Key policy',
+] as const;
 
 export interface Variable {
   group: (typeof GROUPS)[number];
@@ -107,6 +116,9 @@ export const VARIABLES: Record<VariableName, Variable> = {
   },
   STS_ENDPOINT_URL: { group: 'AWS', default: 'AWS STS', example: 'http://127.0.0.1:4566' },
   LOG_LEVEL: { group: 'Logs', default: 'info', example: 'warn' },
+  OTEL_EXPORTER_OTLP_ENDPOINT: { group: 'Traces', default: 'nothing is traced', example: 'https://otel.example.com' },
+  OTEL_EXPORTER_OTLP_HEADERS: { group: 'Traces', example: 'x-api-key=…' },
+  OTEL_TRACES_SAMPLER_ARG: { group: 'Traces', default: '1', example: '0.1' },
   KEY_POLICY_VERIFIER_CACHE_SECONDS: {
     group: 'Key policy',
     default: '86400, with a loopback issuer 5',

@@ -3,6 +3,9 @@ import { type Defence, provenBy } from './defence.ts';
 
 const METRICS = 'test/metrics/metrics.test.ts';
 const STATE = 'test/metrics/state.test.ts';
+const CONTEXT = 'test/tracing/context.test.ts';
+const EXPORT = 'test/tracing/export.test.ts';
+const trace = 'src/trace.ts';
 
 export const seeing: Defence[] = [
   ...provenBy(
@@ -63,6 +66,69 @@ export const seeing: Defence[] = [
       file: 'src/metrics/state.ts',
       find: 'const KEPT_MS = 5000;',
       replace: 'const KEPT_MS = 0;',
+    },
+  ]),
+  ...provenBy(CONTEXT, 'what is not is nothing', [
+    {
+      name: 'seeing.trace-zeros',
+      promise: 'a trace or parent id of zeros is none',
+      file: trace,
+      find: ' || /^0+$/.test(traceId) || /^0+$/.test(spanId)',
+      replace: '',
+    },
+    {
+      name: 'seeing.trace-version',
+      promise: 'version ff is none, and version 00 has four parts',
+      file: trace,
+      find: "(version === '00' || header[VERSION_00] !== '-')",
+      replace: 'false',
+    },
+    {
+      name: 'seeing.trace-form',
+      promise: 'traceparent is lower case, to the letter',
+      file: trace,
+      find: '-([0-9a-f]{2})$/;',
+      replace: '-([0-9a-f]{2})$/i;',
+    },
+  ]),
+  ...provenBy(EXPORT, 'spans of an exchange stand below the caller’s, and AWS is told nothing of them', [
+    {
+      name: 'seeing.spans-without-queries',
+      promise: 'spans hold no path as it came, and no query',
+      file: 'src/http/traced.ts',
+      find: "'http.route': request.routeOptions.url,",
+      replace: "'http.route': request.url,",
+    },
+  ]),
+  ...provenBy(EXPORT, 'spans wait in a queue that is bounded; what is beyond is lost, and counted', [
+    {
+      name: 'seeing.spans-bounded',
+      promise: 'no unbounded queue, of spans neither',
+      file: 'src/tracing/export.ts',
+      find: 'export const LONGEST_QUEUE = 2048;',
+      replace: 'export const LONGEST_QUEUE = 1_000_000;',
+    },
+  ]),
+  ...provenBy(
+    'test/tracing/unset.test.ts',
+    'without an endpoint no module of OpenTelemetry is loaded, and the caller’s trace is answered all the same',
+    [
+      {
+        name: 'seeing.no-weight',
+        promise: 'without an endpoint OpenTelemetry has no weight',
+        file: 'src/tracing/start.ts',
+        find: "if (!traces) return undefined; const { startTraceExport } = await import('./export.ts');",
+        replace: "const { startTraceExport } = await import('./export.ts'); if (!traces) return undefined;",
+      },
+    ],
+  ),
+  ...provenBy('test/http/request-id.test.ts', 'every answer carries x-request-id, each its own', [
+    {
+      name: 'seeing.request-ids',
+      promise: 'request ids in every answer, of documents too',
+      file: 'src/issuers/plain-request.ts',
+      find: "'x-request-id', createId('rq'),",
+      replace: '',
     },
   ]),
 ];

@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { type Count, UNCOUNTED } from '../metrics/count.ts';
+import { currentTrace, runInTrace, type TraceContext, type Tracer } from '../trace.ts';
 import { type AuditEntry, type ChainedRow, chainRow, type Head, ORIGIN } from './chain.ts';
 import {
   findHead,
@@ -57,17 +58,20 @@ export interface AuditStreamOptions {
   maxQueue?: number;
   maxBatch?: number;
   count?: Pick<Count, 'batch'>;
+  tracer?: Tracer | undefined;
 }
 
 interface Pending extends Append {
   /** On the monotonic clock. */
   since: number;
+  /** Of the request that waits, where spans are exported. */
+  trace: TraceContext | undefined;
   resolve(): void;
   reject(error: Error): void;
 }
 
 export function createAuditStream(options: AuditStreamOptions): AuditStream {
-  const { database, clock, deadlineMs = 900, maxQueue = 10_000, maxBatch = 512, count = UNCOUNTED } = options;
+  const { database, clock, deadlineMs = 900, maxQueue = 10_000, maxBatch = 512, count = UNCOUNTED, tracer } = options;
   let stream = createId('st');
   let month: string | undefined;
   let head: Head = ORIGIN;
@@ -166,8 +170,13 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   async function appendBatch(batch: readonly Pending[]): Promise<void> {
     const began = clock.monotonic();
     underWay = batch;
+    const links = tracer && batch.flatMap((pending) => pending.trace ?? []);
+    // One batch is the work of many requests: it stands by itself, and names them.
+    const span =
+      tracer && runInTrace(undefined, () => tracer.start('audit batch', { kind: 'internal', links: links ?? [] }));
     const written = await tryBatch(batch);
     underWay = [];
+    span?.end({ 'countersign.rows': batch.length }, !written);
     count.batch(batch.length, (clock.monotonic() - began) / 1000, written);
   }
 
@@ -235,6 +244,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
         queue.push({
           ...append,
           since: clock.monotonic(),
+          trace: tracer && currentTrace(),
           resolve: () => {
             clearTimeout(timer);
             resolve();

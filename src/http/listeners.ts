@@ -49,7 +49,7 @@ export function createListenerOptions(
     clock,
     log,
     ...seams
-  }: Pick<ServerOptions, 'closedBecause' | 'countProblem'> & { clock: Clock; log: FastifyBaseLogger },
+  }: Pick<ServerOptions, 'closedBecause' | 'countProblem' | 'tracer'> & { clock: Clock; log: FastifyBaseLogger },
 ): ListenerOptions {
   const { trustProxy, connections, internalTls } = config;
   const isProxy = createRanges(trustProxy ?? []);

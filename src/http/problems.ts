@@ -92,6 +92,7 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error);
+  request.problemCode = problem.code;
   request.server.countProblem?.(problem, request);
   if (problem.status >= 500) {
     const level = problem.code === 'internal' ? 'error' : 'warn';

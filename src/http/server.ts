@@ -14,6 +14,8 @@ import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
 import { createNodeServer, type NodeServerOptions } from './node-server.ts';
 import { type CountProblem, sendProblem } from './problems.ts';
+import type { Tracer } from '../trace.ts';
+import { traceRequests } from './traced.ts';
 import { refuseBytes, refusePath } from './unreadable.ts';
 
 export interface ServerOptions extends NodeServerOptions {
@@ -24,6 +26,8 @@ export interface ServerOptions extends NodeServerOptions {
   trustProxy?: string[] | undefined;
   /** Why only routes that answer alone are served now; undefined when all are. */
   closedBecause?: (() => string | undefined) | undefined;
+  /** Where the spans of requests go, if anywhere. */
+  tracer?: Tracer | undefined;
   /** Told of every problem that is answered. */
   countProblem?: CountProblem | undefined;
 }
@@ -79,6 +83,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // A route of the API that takes no query takes none: what is not known is refused, not passed over.
     if (route.url.startsWith('/v1/') && route.schema) route.schema.querystring ??= NO_QUERY;
   });
+  traceRequests(server, options.tracer);
   server.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');

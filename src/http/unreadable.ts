@@ -15,7 +15,11 @@ export function refusePath(_error: unknown, request: FastifyRequest, reply: Fast
       hint: 'See openapi.yaml for the paths.',
     },
   );
-  void sendProblem(problem, request, reply.header('x-content-type-options', 'nosniff'));
+  void sendProblem(
+    problem,
+    request,
+    reply.header('x-content-type-options', 'nosniff').header('x-request-id', request.id),
+  );
 }
 
 function toProblem(code: string | undefined): Problem {
@@ -35,10 +39,15 @@ export function refuseBytes(error: Error & { code?: string }, socket: Socket): v
   // Where TLS was not agreed on there is nobody who could read it.
   if (socket.writable && error.code !== 'ECONNRESET' && !/^ERR_(SSL|TLS)_/.test(error.code ?? '')) {
     const problem = toProblem(error.code);
-    const body = JSON.stringify(problemDocument(problem, createId('rq')));
+    const id = createId('rq');
+    const body = JSON.stringify(problemDocument(problem, id));
     const head = [
       `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
-      ...['Content-Type: application/problem+json', `Content-Length: ${Buffer.byteLength(body)}`],
+      ...[
+        `X-Request-Id: ${id}`,
+        'Content-Type: application/problem+json',
+        `Content-Length: ${Buffer.byteLength(body)}`,
+      ],
       ...['Cache-Control: no-store', 'X-Content-Type-Options: nosniff', 'Connection: close'],
     ];
     socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);

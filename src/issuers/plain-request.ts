@@ -1,6 +1,7 @@
 // The plain request for a document, answered before the framework looks at it; whatever is not plain takes the long way.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
+import { createId } from '../ids.ts';
 import { findDuplicateHeader } from '../http/headers.ts';
 import type { Rendered } from './rendered.ts';
 
@@ -33,6 +34,8 @@ export function answerPlainRequests(server: FastifyInstance, { hosts, find }: Pl
     if (!found || !isPlain(request, hosts)) return handle(request, response);
     const { document, maxAge } = found;
     response.writeHead(200, [
+      'x-request-id',
+      createId('rq'),
       'x-content-type-options',
       'nosniff',
       'cache-control',

@@ -16,6 +16,9 @@ export type HandoutOutcome = (typeof HANDOUT_OUTCOMES)[number];
 export const STS_OPERATIONS = ['assume_role', 'get_caller_identity'] as const;
 export type StsOperation = (typeof STS_OPERATIONS)[number];
 
+export const SPAN_OUTCOMES = ['exported', 'lost'] as const;
+export type SpanOutcome = (typeof SPAN_OUTCOMES)[number];
+
 /** Whether the refused caller had proved who it is. */
 export type Refused = 'known' | 'stranger';
 
@@ -29,6 +32,8 @@ export interface Count {
   /** An answer with a status of 500 or more. */
   failure(code: string): void;
   sts(operation: StsOperation, outcome: StsOutcome, seconds: number): void;
+  /** Spans that a collector took, or that were lost. */
+  spans(outcome: SpanOutcome, spans: number): void;
   /** One batch of the audit log, with the time that it took. */
   batch(rows: number, seconds: number, written: boolean): void;
 }
@@ -41,5 +46,6 @@ export const UNCOUNTED: Count = {
   refusal: () => {},
   failure: () => {},
   sts: () => {},
+  spans: () => {},
   batch: () => {},
 };

@@ -3,6 +3,7 @@ import { STATUS } from '../errors.ts';
 import {
   type Count,
   HANDOUT_OUTCOMES,
+  SPAN_OUTCOMES,
   STS_OPERATIONS,
   STS_OUTCOMES,
   type StsOperation,
@@ -48,9 +49,9 @@ function countBy<Value extends string>(
   return tallies;
 }
 
-function add(tallies: ReadonlyMap<string, Tally>, value: string): void {
+function add(tallies: ReadonlyMap<string, Tally>, value: string, more = 1): void {
   const tally = tallies.get(value) ?? tallies.get(OTHER);
-  if (tally) tally.more += 1;
+  if (tally) tally.more += more;
 }
 
 export function createCounters(registry: Registry): Count {
@@ -117,6 +118,13 @@ export function createCounters(registry: Registry): Count {
     for (const outcome of STS_OUTCOMES) calls.inc({ operation, outcome }, 0);
   }
 
+  const spans = countBy(
+    registry,
+    'countersign_spans_total',
+    'Spans that the collector of traces took, or that were lost; none where no endpoint is configured.',
+    'outcome',
+    SPAN_OUTCOMES,
+  );
   const rows = new Histogram({
     name: 'countersign_audit_batch_rows',
     help: 'Appends in one batch of the audit log.',
@@ -145,6 +153,7 @@ export function createCounters(registry: Registry): Count {
       calls.inc({ operation, outcome });
       durations.observe({ operation }, seconds);
     },
+    spans: (outcome, more) => add(spans, outcome, more),
     batch: (size, seconds, written) => {
       rows.observe(size);
       batches.observe(seconds);

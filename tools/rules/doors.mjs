@@ -9,6 +9,7 @@ export const DOORS = [
   { vendor: /^oidc-provider(\/|$)/, open: ['oauth/'], where: 'src/oauth/' },
   { vendor: /^(pg|@electric-sql\/pglite)(\/|$)/, open: ['db/'], where: 'src/db/' },
   { vendor: /^@prometheus-io\/client(\/|$)/, open: ['metrics/'], where: 'src/metrics/' },
+  { vendor: /^@opentelemetry\//, open: ['tracing/'], where: 'src/tracing/' },
   { vendor: /^jose(\/|$)/, open: ['keys/', 'tokens/', 'cli/', ...BESIDE], where: 'src/keys/ and src/tokens/' },
   {
     vendor: /^kysely(\/|$)/,

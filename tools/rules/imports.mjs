@@ -6,7 +6,7 @@ export const LAYERS = [
   ['main.ts'],
   ['service.ts'],
   ['tasks.ts'],
-  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics'],
+  ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics', 'tracing'],
   ['opening.ts', 'snapshot.ts'],
   ['oauth', 'credentials'],
   ['grants'],
@@ -30,6 +30,7 @@ export const LEAVES = [
   'ids.ts',
   'json.ts',
   'clock.ts',
+  'trace.ts',
   'reach',
   'http/scopes.ts',
   'http/addresses.ts',
@@ -37,6 +38,7 @@ export const LEAVES = [
   'http/tls.ts',
   'metrics/count.ts',
   'db/environment.ts',
+  'tracing/settings.ts',
   'keys/policy.ts',
 ];
 
