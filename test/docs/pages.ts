@@ -5,7 +5,10 @@ import { join } from 'node:path';
 export const ROOT = join(import.meta.dirname, '../..');
 
 /** Relative to the project, sorted. */
-export const PAGES = ['README.md', 'CHANGELOG.md', 'keys/README.md', ...globSync('docs/**/*.md', { cwd: ROOT })].sort();
+export const PAGES = [
+  ...['README.md', 'CHANGELOG.md', 'SECURITY.md', 'keys/README.md', 'deploy/README.md'],
+  ...globSync('docs/**/*.md', { cwd: ROOT }),
+].sort();
 
 export function readPage(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8');
