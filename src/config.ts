@@ -268,7 +268,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       'KEY_ENCRYPTION_KEY_FILE is missing: a development key is for a loopback ISSUER_URL only. Make one with: openssl rand -base64 32',
     );
   const shared = loopback && internalPort === port;
-  const bounds = readBounds(values, { shared, internalUrl: internal }, problems);
+  const bounds = readBounds(values, { shared, loopback, internalUrl: internal }, problems);
   if (problems.length > 0 || !issuer || !internal) throw new ConfigError(problems);
   const publicHosts = hostsOf(issuer, values.ALLOWED_HOSTS);
   const internalHosts = hostsOf(internal, values.ALLOWED_HOSTS);

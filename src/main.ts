@@ -88,7 +88,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
       throw error;
     },
   );
-  closeWithGrace({ delay: 20_000, logger: { error: (message) => log.error(message) } }, async ({ signal, err }) => {
+  const grace = { delay: 20_000 + config.drainMs, logger: { error: (message: string) => log.error(message) } };
+  closeWithGrace(grace, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'stopping after an error that nobody caught');
     else log.info({ signal }, 'stopping');
     await stop(service);

@@ -1,6 +1,7 @@
 // What can be done now, and why not: asked by orchestrators, answered from the things themselves.
 import type { Db } from './db/connect.ts';
 import { databaseAnswers } from './db/probe.ts';
+import type { Leaving } from './http/closing.ts';
 import type { Readiness } from './http/health.ts';
 import type { RingView } from './keys/view.ts';
 import type { Opening } from './opening.ts';
@@ -9,12 +10,16 @@ export function createReadiness({
   db,
   view,
   opening,
+  leaving,
 }: {
   db: Db;
   view: RingView;
   opening: Pick<Opening, 'reason'>;
+  leaving: Pick<Leaving, 'reason'>;
 }): Readiness {
   return async (capability) => {
+    const gone = leaving.reason();
+    if (gone) return gone;
     if (!view.mayServe()) return 'the view of the signing keys is too old';
     if (capability === 'documents') return undefined;
     const closed = opening.reason();

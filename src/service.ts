@@ -24,6 +24,7 @@ import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
 import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { createListenerOptions } from './http/listeners.ts';
+import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
 import { loadKek, readKek } from './keys/kek.ts';
@@ -135,7 +136,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       }),
   });
 
-  const readiness = createReadiness({ db, view, opening });
+  const leaving = createLeaving(config.drainMs);
+  const readiness = createReadiness({ db, view, opening, leaving });
   metrics.watch({
     ...{ clock, view, streams: { tokens: stream, acts } },
     pool: () => database.pool?.(),
@@ -235,6 +237,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     internalPort,
     opened,
     close: async () => {
+      await leaving.leave([listeners.internal, listeners.public]);
       closing = true;
       opening.stop();
       await Promise.all([verifier.stop(), background.stop()]);

@@ -70,6 +70,12 @@ export const VARIABLES: Record<VariableName, Variable> = {
   MAX_CONNECTIONS_PER_ADDRESS: { group: 'Listeners', default: '1024', example: '4096' },
   RATE_LIMIT_PER_CLIENT: { group: 'Listeners', default: '1000', example: '5000' },
   RATE_LIMIT_FAILURES_PER_ADDRESS: { group: 'Listeners', default: '200', example: '1000' },
+  DRAIN_SECONDS: {
+    group: 'Listeners',
+    default: '5, with a loopback issuer 0',
+    example: '10',
+    effective: ({ drainMs }) => seconds(drainMs),
+  },
   DATABASE_URL: {
     group: 'Database',
     default: 'an embedded database, for evaluation',

@@ -4,6 +4,7 @@ import { WITHOUT_EPOCH } from './epoch.ts';
 
 const EPOCH = 'test/postgres/epoch.test.ts';
 const REPLICAS = 'test/postgres/replicas.test.ts';
+const ROLLING = 'test/postgres/rolling.test.ts';
 const AMBIGUOUS = 'test/postgres/ambiguous-grants.test.ts';
 const store = 'src/audit/store.ts';
 const record = 'src/oauth/record.ts';
@@ -81,6 +82,22 @@ export const replicas: Defence[] = [
       file: 'src/grants/ambiguity.ts',
       find: 'lock table grants in share mode',
       replace: 'select 1',
+    },
+  ]),
+  ...provenBy(ROLLING, 'no request is dropped or fails, and no record is missing', [
+    {
+      name: 'replicas.drain',
+      promise: 'a process that was told to stop says so before it closes its listeners',
+      file: 'src/http/closing.ts',
+      find: 'if (drainMs > 0) await delay(drainMs);',
+      replace: '',
+    },
+    {
+      name: 'replicas.ended-connections',
+      promise: 'and ends the connections of those whom it still answers',
+      file: 'src/http/closing.ts',
+      find: 'response.shouldKeepAlive = false;',
+      replace: '',
     },
   ]),
 ].map(onPostgres);

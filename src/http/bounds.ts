@@ -1,4 +1,4 @@
-// What a listener bears, from the environment: TLS, proxies to believe, connections, rates. A leaf of the configuration.
+// What a listener bears, from the environment: TLS, proxies to believe, connections, rates, how it leaves. A leaf of the configuration.
 import { type Static, Type } from 'typebox';
 import { findRangeFault } from './addresses.ts';
 import { findPairFault, type TlsFiles } from './tls.ts';
@@ -39,6 +39,13 @@ export const BoundVariables = {
       'requests a second of one address (IPv6: of one /64) to one replica that fail to prove who sends them; beyond, the address is refused before anything is verified; 200 unless given',
     ),
   ),
+  DRAIN_SECONDS: Type.Optional(
+    Type.String({
+      pattern: '^([0-9]|[1-5][0-9]|60)$',
+      description:
+        'how long a process that was told to stop still serves, with /readyz red, so that balancers turn away; 5 (0 with a loopback issuer)',
+    }),
+  ),
 };
 
 /** The variables as they came, checked against the schema. */
@@ -56,6 +63,8 @@ export interface Bounds {
   internalTls: TlsFiles | undefined;
   connections: { public: number; internal: number; perAddress: number };
   rates: RateBounds;
+  /** From the signal to the closing of the listeners, milliseconds. */
+  drainMs: number;
 }
 
 function readTls(
@@ -86,7 +95,7 @@ function readTls(
 
 export function readBounds(
   values: BoundValues,
-  surroundings: { shared: boolean; internalUrl: URL | undefined },
+  surroundings: { shared: boolean; loopback: boolean; internalUrl: URL | undefined },
   problems: string[],
 ): Bounds {
   const trustProxy = values.TRUST_PROXY?.split(',');
@@ -107,5 +116,6 @@ export function readBounds(
       perClient: Number(values.RATE_LIMIT_PER_CLIENT ?? 1000),
       failuresPerAddress: Number(values.RATE_LIMIT_FAILURES_PER_ADDRESS ?? 200),
     },
+    drainMs: Number(values.DRAIN_SECONDS ?? (surroundings.loopback ? 0 : 5)) * 1000,
   };
 }

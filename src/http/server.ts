@@ -50,6 +50,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     loggerInstance: options.logger,
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: 'idle',
+    // What arrives on an open connection while the listener closes is answered, and that connection closed after it.
+    return503OnClosing: false,
     exposeHeadRoutes: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: () => createId('rq'),

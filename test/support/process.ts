@@ -112,6 +112,8 @@ export interface Replicas {
   issuerUrl: string;
   proxy: Proxy;
   replicas: ServiceProcess[];
+  /** One more, with the same configuration; the proxy does not know it yet. */
+  startAnother(): Promise<ServiceProcess>;
   /** A call at one replica, as the host. */
   callAt(
     replica: ServiceProcess,
@@ -123,14 +125,20 @@ export interface Replicas {
 }
 
 /** Replicas over one PostgreSQL, behind one issuer URL, started at once. */
-export async function startReplicas(t: Test, count: number, env: Record<string, string>): Promise<Replicas> {
-  const proxy = await startProxy(t);
+export async function startReplicas(
+  t: Test,
+  count: number,
+  env: Record<string, string>,
+  start: (t: Test) => Promise<Proxy> = startProxy,
+): Promise<Replicas> {
+  const proxy = await start(t);
   const shared = { ISSUER_URL: proxy.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), ...env };
   const replicas = await Promise.all(Array.from({ length: count }, () => startProcess(t, shared)));
   proxy.targets = replicas.map((replica) => replica.url);
   const tokens = new Map<ServiceProcess, string>();
   return {
     ...{ issuerUrl: proxy.url, proxy, replicas },
+    startAnother: () => startProcess(t, shared),
     callAt: async (replica, method, path, body, token) => {
       if (!tokens.has(replica)) tokens.set(replica, await replica.hostToken());
       return await call(replica.url, method, path, body, { authorization: `Bearer ${token ?? tokens.get(replica)}` });

@@ -1,0 +1,77 @@
+// A load balancer as operators have one: it looks at /readyz, keeps connections open, and tries again only where none was made.
+import { once } from 'node:events';
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Test } from 'tap';
+import type { Proxy } from './process.ts';
+
+const LOOK_MS = 50;
+
+/** @returns a proxy whose `targets` are asked whether they are ready; without one that is, it answers 502. */
+export async function startBalancer(t: Test): Promise<Proxy> {
+  const balancer: Proxy = { url: '', targets: [] };
+  const ready = new Set<string>();
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  let turn = 0;
+
+  async function look(): Promise<void> {
+    await Promise.all(
+      balancer.targets.map(async (target) => {
+        const green = await fetch(`${target}/readyz`, { signal: AbortSignal.timeout(2000) }).then(
+          async (answer) => {
+            await answer.arrayBuffer();
+            return answer.ok;
+          },
+          () => false,
+        );
+        if (green) ready.add(target);
+        else ready.delete(target);
+      }),
+    );
+    for (const target of ready) if (!balancer.targets.includes(target)) ready.delete(target);
+  }
+
+  function forward(incoming: IncomingMessage, body: Buffer, outgoing: ServerResponse, tried: Set<string>): void {
+    const candidates = balancer.targets.filter((target) => ready.has(target) && !tried.has(target));
+    const target = candidates[turn++ % candidates.length];
+    if (target === undefined) {
+      outgoing.writeHead(502).end('no replica is ready');
+      return;
+    }
+    const { method = 'GET', headers } = incoming;
+    const forwarded = request(target + incoming.url, { method, headers, agent }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+      answer.on('error', () => outgoing.destroy());
+    });
+    forwarded.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') return forward(incoming, body, outgoing, new Set([...tried, target]));
+      if (!outgoing.headersSent) outgoing.writeHead(502);
+      outgoing.end(`${error.code}: ${error.message}`);
+    });
+    forwarded.end(body);
+  }
+
+  const server = createServer((incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => forward(incoming, Buffer.concat(chunks), outgoing, new Set()));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  balancer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  let looking = true;
+  const looks = (async () => {
+    while (looking) {
+      await look();
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  })();
+  t.teardown(async () => {
+    looking = false;
+    await looks;
+    agent.destroy();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return balancer;
+}
