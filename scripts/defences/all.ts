@@ -15,6 +15,7 @@ import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
 import { seeing } from './seeing.ts';
 import { tokens } from './tokens.ts';
+import { wire } from './wire.ts';
 
 export const DEFENCES: readonly Defence[] = [
   ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
@@ -29,5 +30,6 @@ export const DEFENCES: readonly Defence[] = [
     ...replicas,
     ...seeing,
     ...fuzz,
+    ...wire,
   ],
 ];

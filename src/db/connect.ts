@@ -7,6 +7,7 @@ import pg from 'pg';
 import { type PostgresAddress, readAddress, readPassword, readRoots } from './environment.ts';
 import { lockDirectory } from './lock.ts';
 import type { Tables } from './types.ts';
+import { createWire, guardWires } from './wire.ts';
 
 export type Db = Kysely<Tables>;
 export type Transaction = KyselyTransaction<Tables>;
@@ -90,6 +91,7 @@ export function connectPostgres(options: PostgresOptions): Database {
   const address = options.address ?? readAddress('DATABASE_URL', options.url ?? '');
   const pool = new pg.Pool({
     ...driverOptions(address),
+    stream: createWire,
     max: options.poolSize ?? 10,
     application_name: options.applicationName ?? 'countersign',
     connectionTimeoutMillis: Math.min(timeout, 2000),
@@ -100,8 +102,7 @@ export function connectPostgres(options: PostgresOptions): Database {
   });
   // An idle connection that the server closes is an event, not an exception: the pool replaces it.
   pool.on('error', (error) => options.onError?.(error));
-  // One that is lent out has no listener of the pool's: without this, a server's crash would be ours. Its query fails.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  guardWires(pool);
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   let closed: Promise<void> | undefined;
   return {

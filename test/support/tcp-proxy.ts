@@ -12,6 +12,8 @@ export interface TcpProxy {
   harmed: number;
   /** Ends every connection. */
   drop(): void;
+  /** From now on nothing passes on the connections that there are; new ones are as they were. */
+  swallow(): void;
 }
 
 interface Choices {
@@ -29,15 +31,20 @@ export async function startTcpProxy(
   random: Choices,
 ): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  const swallowed = new WeakSet<Socket>();
   const proxy: TcpProxy = {
     ...{ port: 0, harm: 'none', harmed: 0 },
     drop: () => {
       for (const socket of sockets) socket.destroy();
     },
+    swallow: () => {
+      for (const socket of sockets) swallowed.add(socket);
+    },
   };
   /** Passes `chunk` on, or what is left of it. */
   async function pass(chunk: Buffer, from: Socket, to: Socket): Promise<void> {
     const { harm } = proxy;
+    if (swallowed.has(from)) return;
     if (harm === 'hang') {
       proxy.harmed += 1;
       while (proxy.harm === 'hang' && !to.destroyed) await new Promise((resolve) => setTimeout(resolve, 20));

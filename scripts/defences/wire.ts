@@ -1,0 +1,25 @@
+// The wire to PostgreSQL: what is not to be believed, and what must not end the process.
+import { type Defence, provenBy } from './defence.ts';
+
+const TEST = 'test/postgres/wire.test.ts';
+
+export const wire: Defence[] = [
+  ...provenBy(TEST, 'connections that nobody answers on any more are given up, all of them with the first', [
+    {
+      name: 'wire.silent',
+      promise: 'a connection whose query ran out of time is not lent again',
+      file: 'src/db/wire.ts',
+      find: 'if (isServersAnswer(error)) return;',
+      replace: 'return;',
+    },
+  ]),
+  ...provenBy(TEST, 'in the clear, what cannot be read ends a connection and not the process', [
+    {
+      name: 'wire.unreadable',
+      promise: 'garbage from the database does not end the process',
+      file: 'src/db/wire.ts',
+      find: "if (event !== 'data') return emit(event, ...args);",
+      replace: 'return emit(event, ...args);',
+    },
+  ]),
+].map((defence): Defence => ({ ...defence, engine: 'postgresql' }));

@@ -1,0 +1,92 @@
+// The wire to PostgreSQL: garbage on it is an error and a closed connection, never a wrong answer, and never the end of the process.
+import { sql } from 'kysely';
+import t, { type Test } from 'tap';
+import { connectPostgres, type Database } from '../../src/db/connect.ts';
+import { readDatabase } from '../../src/db/environment.ts';
+import { createRandom } from '../soak/random.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { enableTls } from '../support/postgres-tls.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+
+const TIMEOUT_MS = 700;
+
+async function setUp(t: Test, options: { tls: boolean }): Promise<{ database: Database; proxy: TcpProxy }> {
+  const cluster = await startPostgres();
+  t.teardown(() => cluster.remove());
+  const roots = options.tls ? await enableTls(cluster) : undefined;
+  const url = new URL(cluster.url);
+  const proxy = await startTcpProxy(t, { host: '127.0.0.1', port: Number(url.port) }, createRandom(20_261_126));
+  url.port = String(proxy.port);
+  const problems: string[] = [];
+  const values = { DATABASE_URL: url.href, ...(roots ? { DATABASE_CA_FILE: roots } : {}) };
+  const address = readDatabase(values, problems)?.service;
+  if (!address) throw new Error(problems.join());
+  const database = connectPostgres({ address, queryTimeoutMs: TIMEOUT_MS });
+  t.teardown(() => database.close());
+  return { database, proxy };
+}
+
+const TEXT = `abc${'y'.repeat(20)}`;
+
+async function ask({ db }: Database): Promise<boolean> {
+  const { rows } = await sql<{ text: string; number: number }>`
+    select ${'abc'}::text || repeat('y', 20) as text, 7::bigint as number`.execute(db);
+  return rows.length === 1 && rows[0]?.text === TEXT && rows[0].number === 7;
+}
+
+/** Several at once for a while. @returns how many answers were right, wrong, and none. */
+async function askFor(ms: number, database: Database): Promise<{ right: number; wrong: number; failed: number }> {
+  const count = { right: 0, wrong: 0, failed: 0 };
+  const end = performance.now() + ms;
+  const one = async (): Promise<void> => {
+    while (performance.now() < end) {
+      await ask(database).then(
+        (right) => void (count[right ? 'right' : 'wrong'] += 1),
+        () => void (count.failed += 1),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  };
+  await Promise.all(Array.from({ length: 6 }, one));
+  return count;
+}
+
+t.test('bits that flip on an encrypted wire never make an answer', async (t) => {
+  const { database, proxy } = await setUp(t, { tls: true });
+  t.ok(await ask(database));
+  proxy.harm = 'garble';
+  const count = await askFor(1500, database);
+  proxy.harm = 'none';
+  t.ok(proxy.harmed > 5 && count.failed > 0, `${proxy.harmed} times, ${JSON.stringify(count)}`);
+  t.equal(count.wrong, 0);
+  await askFor(1000, database);
+  t.match(await askFor(300, database), { wrong: 0, failed: 0 }, 'good again by itself');
+});
+
+t.test('in the clear, what cannot be read ends a connection and not the process', async (t) => {
+  const { database, proxy } = await setUp(t, { tls: false });
+  t.ok(await ask(database));
+  proxy.harm = 'garble';
+  const count = await askFor(2500, database);
+  proxy.harm = 'none';
+  t.ok(proxy.harmed > 10 && count.failed > 0, `${proxy.harmed} times, ${JSON.stringify(count)}`);
+  await askFor(1000, database);
+  t.match(await askFor(300, database), { wrong: 0, failed: 0 }, 'good again by itself');
+});
+
+t.test('connections that nobody answers on any more are given up, all of them with the first', async (t) => {
+  const { database, proxy } = await setUp(t, { tls: false });
+  await askFor(300, database);
+  proxy.swallow();
+  const began = performance.now();
+  const first = await Promise.allSettled(Array.from({ length: 6 }, () => ask(database)));
+  t.ok(first.every(({ status }) => status === 'rejected'));
+  const twenty = (): Promise<boolean> =>
+    Promise.all(Array.from({ length: 20 }, () => ask(database))).then(
+      (answers) => answers.every(Boolean),
+      () => false,
+    );
+  while (!(await twenty()) && performance.now() - began < 10 * TIMEOUT_MS);
+  const took = performance.now() - began;
+  t.ok(took < 10 * TIMEOUT_MS, `${Math.round(took)} ms, not one deadline a connection`);
+});
