@@ -3,6 +3,8 @@ import { type Defence, provenBy } from './defence.ts';
 
 const TLS = 'test/http/tls.test.ts';
 const CONNECTIONS = 'test/http/connections.test.ts';
+const ONCE = 'test/http/once.test.ts';
+const once = 'src/http/idempotency.ts';
 const RATES = 'test/http/rates.test.ts';
 const counted = 'src/tokens/counted.ts';
 const tls = 'src/http/tls.ts';
@@ -178,6 +180,51 @@ export const listeners: Defence[] = [
       file: 'src/http/rates.ts',
       find: 'new LRUCache<string, number>({ max: remembered })',
       replace: 'new Map<string, number>()',
+    },
+  ]),
+  ...provenBy(ONCE, 'twenty at once with one Idempotency-Key make one thing and get one answer', [
+    {
+      name: 'once.one-thing',
+      promise: 'one Idempotency-Key makes one thing, however many come at once',
+      file: once,
+      find: 'if (stored) return { result: stored, records: [], affectsDecisions: false };',
+      replace: '',
+    },
+  ]),
+  ...provenBy(ONCE, 'one Idempotency-Key with other requests at once: one is made, the others are told', [
+    {
+      name: 'once.same-request',
+      promise: 'an Idempotency-Key answers the request that it came with, no other',
+      file: once,
+      find: '!hash.equals(stored.hash)',
+      replace: 'hash.length === 0',
+    },
+  ]),
+  ...provenBy(ONCE, "another's Idempotency-Key is another key, and a refused request leaves its key free", [
+    {
+      name: 'once.own-key',
+      promise: 'nobody is given the answer to another’s Idempotency-Key',
+      file: once,
+      find: 'const { id: actor } = request.caller;',
+      replace: "const actor = 'anybody';",
+    },
+  ]),
+  ...provenBy(ONCE, 'ten keys are ten, and one stays, whoever adds and deletes at once', [
+    {
+      name: 'once.ten-keys',
+      promise: 'a client has ten keys, however many are added at once',
+      file: 'src/clients/keys.ts',
+      find: 'if (keys.length >= MAX_KEYS) {',
+      replace: 'if (keys.length < 0) {',
+    },
+  ]),
+  ...provenBy('test/http/cursors.test.ts', 'every list, while what it lists comes and goes', [
+    {
+      name: 'once.cursor',
+      promise: 'no row twice, none missed, while others write',
+      file: 'src/grants/store.ts',
+      find: ".orderBy('id')",
+      replace: ".orderBy('created_at')",
     },
   ]),
 ];
