@@ -26,6 +26,7 @@ const dependencies: AppDeps = {
   connections: standIn(),
   grants: standIn(),
   keys: standIn(),
+  status: standIn(),
   host: standIn(),
   refusals: standIn(),
   limits: standIn(),

@@ -20,6 +20,7 @@ import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
 import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
+import { registerStatusRoutes, type StatusRoutesDeps } from './status/routes.ts';
 import { bearerOf, isStranger } from './tokens/counted.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
 
@@ -32,6 +33,7 @@ export interface AppDeps {
   connections: ConnectionDependencies;
   grants: GrantDependencies;
   keys: KeyRoutesDeps;
+  status: StatusRoutesDeps;
   host: HostSocketDeps;
   refusals: Refusals;
   limits: Limits;
@@ -79,6 +81,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerGrantRoutes(api, deps.grants);
     registerKeyRoutes(api, deps.keys);
     registerAuditRoutes(api, deps.keys);
+    registerStatusRoutes(api, deps.status);
   });
 }
 

@@ -43,6 +43,7 @@ export const STATUS = {
   connection_state_refused: 409,
   custom_policy_unpublished: 409,
   template_url_missing: 409,
+  issuer_unreachable: 503,
   // keys
   standby_unseasoned: 409,
   ring_held: 409,

@@ -27,6 +27,7 @@ import { createListenerOptions } from './http/listeners.ts';
 import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
 import { issuerUrlOf } from './issuers/documents.ts';
+import { createSelfCheck } from './issuers/self-check.ts';
 import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
@@ -45,6 +46,8 @@ import { createProvider } from './oauth/provider.ts';
 import { createRecord } from './oauth/record.ts';
 import { startOpening } from './opening.ts';
 import { prepareDatabase } from './prepare.ts';
+import { worstOf } from './reach/findings.ts';
+import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
 import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
 import { scheduleTasks } from './tasks.ts';
@@ -70,6 +73,8 @@ export interface ServiceDeps {
   migrate?: (() => Promise<void>) | undefined;
   clock: Clock;
   log: FastifyBaseLogger;
+  /** How strangers' requests are made; over the network unless given. */
+  ask?: Ask | undefined;
 }
 
 /**
@@ -137,6 +142,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   });
 
   const leaving = createLeaving(config.drainMs);
+  const urls = { issuerUrl, internalUrl };
+  const selfCheck = createSelfCheck({ ...{ urls, view, db, clock, log }, ask: deps.ask ?? createAsk() });
   const readiness = createReadiness({ db, view, opening, leaving });
   metrics.watch({
     ...{ clock, view, streams: { tokens: stream, acts } },
@@ -145,11 +152,14 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     databaseAnswers: () => databaseAnswers(db),
     readRotationQueue: () => readRotationQueue(db, view.now()),
     countVerifications: () => countVerifications(db),
-    selfCheck: () => undefined,
+    selfCheck: () => {
+      const look = selfCheck.latest();
+      return look && { ok: !worstOf(look.findings), certificateExpiresAt: look.certificateEnds };
+    },
   });
 
   const app: AppDeps = {
-    issuers: { urls: { issuerUrl, internalUrl }, view },
+    issuers: { urls, view },
     oauth: {
       ...{ issuerUrl, provider, clients, clock, count, refusals, limits },
       provesItself: await createProvesItself(),
@@ -180,9 +190,11 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       },
       changed: () => view.refresh(),
       wake: () => verifier.wake(),
+      assertReachable: selfCheck.assertReachable,
     },
     grants: { db, act },
     keys: { ...rotation, issuerUrlOf: (issuer) => issuerUrlOf(issuerUrl, issuer) },
+    status: { issuerUrl, latestLook: selfCheck.latest },
     host: {
       ...{ issuerUrl, internalUrl, stream },
       mint: (input) => mintHostToken(minting, input),
@@ -207,6 +219,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const background = createBackground(log);
   background.every('look at the listeners', 5_000, options.look);
+  background.atOnce('look at our own documents from outside', 60_000, selfCheck.look);
   const writeSnapshot = snapshots && createSnapshotWriter({ ...snapshots, kek });
   let closing = false;
   if (restored && opening.reason() !== undefined)

@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const SNAPSHOT = 'test/keys/snapshot.test.ts';
+const SELF_CHECK = 'test/issuers/self-check.test.ts';
 const snapshot = 'src/snapshot.ts';
 const files = 'src/keys/snapshot.ts';
 const view = 'src/keys/view.ts';
@@ -96,4 +97,42 @@ export const documents: Defence[] = [
       },
     ],
   ),
+  ...provenBy(SELF_CHECK, 'no link is handed out to documents that a cloud cannot read', [
+    {
+      name: 'documents.link-reachable',
+      promise: 'our documents are read through ISSUER_URL before a link is handed out',
+      file: 'src/connections/onboarding.ts',
+      find: 'if (found) await assertReachable?.(found.issuer);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(
+    SELF_CHECK,
+    'another replica may serve an older set or a newer one; a key that was never ours is altered',
+    [
+      {
+        name: 'documents.altered-kid',
+        promise: 'a key that was never ours is found from outside',
+        file: 'src/reach/documents.ts',
+        find: 'if (findKey && !ours)',
+        replace: 'if (findKey === undefined)',
+      },
+      {
+        name: 'documents.altered-key',
+        promise: 'another key under a kid of ours is found from outside',
+        file: 'src/reach/documents.ts',
+        find: '([member, value]) => key[member] !== value',
+        replace: '() => false',
+      },
+    ],
+  ),
+  ...provenBy('test/reach/reach.test.ts', 'TLS faults have names, whatever the environment trusts', [
+    {
+      name: 'documents.public-roots',
+      promise: 'the look from outside trusts public authorities alone',
+      file: 'src/reach/stranger.ts',
+      find: 'ca: [...trust], rejectUnauthorized: true',
+      replace: 'ca: [...trust], rejectUnauthorized: false',
+    },
+  ]),
 ];

@@ -3,21 +3,25 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import type { Act } from '../audit/act.ts';
+import type { Db } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { requestVerification } from './change.ts';
 import { buildLink } from './link.ts';
 import { Connection, ConnectionParams, Link, TemplateQuery } from './schema.ts';
 import { showConnection } from './show.ts';
-import type { ConnectionRow } from './store.ts';
+import { type ConnectionRow, findConnection } from './store.ts';
 import { buildBakedTemplate, buildTemplate, type Template, type TemplateValues, writeTemplate } from './template.ts';
 
 export interface OnboardingDeps {
+  db: Db;
   act: Act;
   issuerUrl: string;
   /** Where the operator published the template: an https URL of S3. */
   templateUrl?: string | undefined;
   wake?: (() => void) | undefined;
+  /** @throws Problem where a cloud could not read that issuer's documents now: its stack would fail. */
+  assertReachable?: ((issuer: string) => Promise<void>) | undefined;
 }
 
 const tags = ['connections'];
@@ -49,7 +53,7 @@ function templateValues(row: ConnectionRow): TemplateValues {
 
 export function registerOnboardingRoutes(
   server: FastifyInstance,
-  { act, issuerUrl, templateUrl, wake }: OnboardingDeps,
+  { db, act, issuerUrl, templateUrl, wake, assertReachable }: OnboardingDeps,
 ): void {
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
 
@@ -104,6 +108,9 @@ export function registerOnboardingRoutes(
           hint: 'Publish GET /v1/template in a public S3 bucket and set TEMPLATE_URL, or hand out GET /v1/connections/{connection}/template.',
         });
       }
+      // IAM reads the documents while the stack is created: a link that cannot work is handed out to nobody.
+      const found = await findConnection(db, request.params.connection);
+      if (found) await assertReachable?.(found.issuer);
       const link = await act(request.caller, async (trx) => {
         const done = await requestVerification(trx, request.params.connection, 'link');
         const { id, partition, region, permission_set: permissionSet } = done.result;

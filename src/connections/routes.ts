@@ -54,6 +54,8 @@ export interface ConnectionDependencies {
   changed?: (() => Promise<unknown>) | undefined;
   /** A connection is waiting to be verified. */
   wake?: (() => void) | undefined;
+  /** @throws Problem where a cloud could not read that issuer's documents now. */
+  assertReachable?: ((issuer: string) => Promise<void>) | undefined;
   /** Milliseconds between two reads of a long poll; 500 unless given. */
   pollMs?: number | undefined;
 }

@@ -141,6 +141,21 @@ export async function listIssuerRings(db: Db, issuer: string, now: number): Prom
   return await addPublishableKeys(db, rings.rows, now);
 }
 
+/** A key that an issuer ever published, whatever became of it. */
+export async function findPublicKey(
+  db: Db,
+  issuer: string,
+  kid: string,
+): Promise<{ algorithm: Algorithm; public: Uint8Array } | undefined> {
+  return await db
+    .selectFrom('signing_keys')
+    .innerJoin('rings', 'rings.id', 'signing_keys.ring')
+    .select(['rings.algorithm', 'signing_keys.public'])
+    .where('signing_keys.kid', '=', kid)
+    .where('rings.issuer', '=', issuer)
+    .executeTakeFirst();
+}
+
 /** A page of rings by id. */
 export async function listRings(
   db: Db,

@@ -17,6 +17,8 @@ export interface Reached {
   findings: Finding[];
   /** From the first byte sent to the last one read, of the slower document; milliseconds. */
   tookMs: number;
+  /** When the certificate ends; milliseconds since the epoch. Undefined without TLS, and where nothing was reached. */
+  certificateEnds: number | undefined;
 }
 
 const LOOPBACK = /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/;
@@ -48,23 +50,29 @@ function mergeFindings(findings: readonly Finding[]): Finding[] {
 export async function reachIssuer(issuer: string, outside: Outside, expected: Expected = {}): Promise<Reached> {
   const { ask, clock } = outside;
   const wrong = judgeUrl(issuer);
-  if (wrong) return { issuer, findings: [wrong], tookMs: 0 };
+  if (wrong) return { issuer, findings: [wrong], tookMs: 0, certificateEnds: undefined };
 
   async function look(
     path: string,
     judge: (url: string, document: Record<string, unknown>) => Promise<Finding[]> | Finding[],
-  ): Promise<{ findings: Finding[]; tookMs: number }> {
+  ): Promise<Omit<Reached, 'issuer'>> {
     const url = new URL(`${issuer}${path}`);
     const sent = clock.monotonic();
     let answer: Answer;
     try {
       answer = await ask(url);
     } catch (error) {
-      return { findings: [nameFailure(url, error)], tookMs: clock.monotonic() - sent };
+      return {
+        findings: [nameFailure(url, error)],
+        tookMs: clock.monotonic() - sent,
+        certificateEnds: undefined,
+      };
     }
     const tookMs = clock.monotonic() - sent;
     const { findings, document } = judgeAnswer(url.href, answer, tookMs, clock.wall());
-    return { findings: document ? [...findings, ...(await judge(url.href, document))] : findings, tookMs };
+    const { certificateEnds } = answer;
+    const judged = document ? await judge(url.href, document) : [];
+    return { findings: [...findings, ...judged], tookMs, certificateEnds };
   }
 
   const [discovery, jwks] = await Promise.all([
@@ -77,5 +85,6 @@ export async function reachIssuer(issuer: string, outside: Outside, expected: Ex
     issuer,
     findings: mergeFindings([...discovery.findings, ...jwks.findings]),
     tookMs: Math.max(discovery.tookMs, jwks.tookMs),
+    certificateEnds: discovery.certificateEnds ?? jwks.certificateEnds,
   };
 }

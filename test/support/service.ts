@@ -9,8 +9,9 @@ import { SignJWT } from 'jose';
 import { type Logger, pino } from 'pino';
 import type { Test } from 'tap';
 import { type Clock, systemClock } from '../../src/clock.ts';
-import { type Config, readConfig } from '../../src/config.ts';
+import { type Config, isLoopback, readConfig } from '../../src/config.ts';
 import type { Database } from '../../src/db/connect.ts';
+import { type Ask, createAsk } from '../../src/reach/stranger.ts';
 import { startService } from '../../src/service.ts';
 import { openAsService, openTestDatabase } from './databases.ts';
 
@@ -97,7 +98,15 @@ export async function call(
   };
 }
 
+/** As a stranger would, but to this machine alone. */
+export const askLoopback: Ask = async (url) => {
+  if (!isLoopback(url)) throw Object.assign(new Error('tests stay on this machine'), { code: 'ENOTFOUND' });
+  return await createAsk()(url);
+};
+
 export interface TestServiceOptions {
+  /** How the service looks at its own documents. */
+  ask?: Ask;
   database?: Database;
   clock?: Clock;
   env?: Record<string, string>;
@@ -124,7 +133,7 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
   // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
   const service = await startService(
     { ...config, mayCreateKek: true },
-    { database: own, clock: options.clock ?? systemClock, log },
+    { database: own, clock: options.clock ?? systemClock, log, ask: options.ask ?? askLoopback },
   );
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= service.close());

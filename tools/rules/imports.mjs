@@ -8,7 +8,7 @@ export const LAYERS = [
   ['tasks.ts'],
   ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics', 'tracing'],
   ['opening.ts', 'snapshot.ts'],
-  ['oauth', 'credentials'],
+  ['oauth', 'credentials', 'status'],
   ['grants'],
   ['connections', 'workloads', 'administrators'],
   ['clients'],

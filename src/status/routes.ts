@@ -1,0 +1,42 @@
+// GET /v1/service: what this process knows of the service as a whole.
+import type { FastifyInstance } from 'fastify';
+import type { Static } from 'typebox';
+import { requireScopes } from '../http/caller.ts';
+import type { Look } from '../issuers/self-check.ts';
+import { worstOf } from '../reach/findings.ts';
+import { type DocumentsStatus, ServiceStatus } from './schema.ts';
+
+export interface StatusRoutesDeps {
+  issuerUrl: string;
+  /** The last look at our own documents from outside. */
+  latestLook(): Look | undefined;
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function showLook({ at, findings, tookMs, certificateEnds }: Look): Static<typeof DocumentsStatus> {
+  return {
+    checked_at: iso(at),
+    reached: worstOf(findings) === undefined,
+    took_ms: Math.round(tookMs),
+    ...(certificateEnds === undefined ? {} : { certificate_expires_at: iso(certificateEnds) }),
+    findings,
+  };
+}
+
+export function registerStatusRoutes(server: FastifyInstance, { issuerUrl, latestLook }: StatusRoutesDeps): void {
+  server.get(
+    '/v1/service',
+    {
+      preHandler: requireScopes('keys:read'),
+      schema: {
+        ...{ operationId: 'getService', summary: 'The service as it stands', tags: ['service'] },
+        response: { 200: ServiceStatus },
+      },
+    },
+    async (): Promise<Static<typeof ServiceStatus>> => {
+      const look = latestLook();
+      return { issuer_url: issuerUrl, ...(look ? { documents: showLook(look) } : {}) };
+    },
+  );
+}
