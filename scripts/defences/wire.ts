@@ -22,4 +22,14 @@ export const wire: Defence[] = [
       replace: 'return emit(event, ...args);',
     },
   ]),
+  ...provenBy(TEST, 'bits that flip on an encrypted wire never make an answer', [
+    {
+      name: 'wire.unanswered',
+      promise: 'a query without an answer is unavailability, not a fault of ours',
+      file: 'src/db/away.ts',
+      find: '|EPROTO|ERR_SSL_)/',
+      replace: ')/',
+      also: [{ file: 'src/db/away.ts', find: 'if (isUnanswered(error)) return true;', replace: '' }],
+    },
+  ]),
 ].map((defence): Defence => ({ ...defence, engine: 'postgresql' }));

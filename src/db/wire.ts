@@ -6,6 +6,14 @@ import type pg from 'pg';
 /** What the driver does not declare: the socket, or the TLS one around it. */
 type Wired = pg.PoolClient & { connection: { stream: Duplex } };
 
+/** Errors of queries that got no answer of the server's. */
+const unanswered = new WeakSet<object>();
+
+/** Whether a query failed because of its connection, and not because of what it asked. */
+export function isUnanswered(error: object): boolean {
+  return unanswered.has(error);
+}
+
 const PROTOCOL_VIOLATION = '08P01';
 
 /** Whether the server itself said what is wrong with the query, in the protocol: then the connection is as good as before. */
@@ -56,6 +64,7 @@ export function guardWires(pool: pg.Pool): void {
       if (answer instanceof Promise)
         answer.catch((error: unknown) => {
           if (isServersAnswer(error)) return;
+          if (error instanceof Error) unanswered.add(error);
           close(client);
           // What was lost with this one is lost with those that wait beside it; to open them again costs little.
           for (const other of idle) close(other);

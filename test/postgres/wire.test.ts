@@ -1,6 +1,7 @@
 // The wire to PostgreSQL: garbage on it is an error and a closed connection, never a wrong answer, and never the end of the process.
 import { sql } from 'kysely';
 import t, { type Test } from 'tap';
+import { isDatabaseAway } from '../../src/db/away.ts';
 import { connectPostgres, type Database } from '../../src/db/connect.ts';
 import { readDatabase } from '../../src/db/environment.ts';
 import { createRandom } from '../soak/random.ts';
@@ -35,14 +36,20 @@ async function ask({ db }: Database): Promise<boolean> {
 }
 
 /** Several at once for a while. @returns how many answers were right, wrong, and none. */
-async function askFor(ms: number, database: Database): Promise<{ right: number; wrong: number; failed: number }> {
-  const count = { right: 0, wrong: 0, failed: 0 };
+async function askFor(
+  ms: number,
+  database: Database,
+): Promise<{ right: number; wrong: number; failed: number; ours: string[] }> {
+  const count = { right: 0, wrong: 0, failed: 0, ours: [] as string[] };
   const end = performance.now() + ms;
   const one = async (): Promise<void> => {
     while (performance.now() < end) {
       await ask(database).then(
         (right) => void (count[right ? 'right' : 'wrong'] += 1),
-        () => void (count.failed += 1),
+        (error: unknown) => {
+          count.failed += 1;
+          if (!isDatabaseAway(error)) count.ours.push(String(error));
+        },
       );
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
@@ -59,6 +66,7 @@ t.test('bits that flip on an encrypted wire never make an answer', async (t) => 
   proxy.harm = 'none';
   t.ok(proxy.harmed > 5 && count.failed > 0, `${proxy.harmed} times, ${JSON.stringify(count)}`);
   t.equal(count.wrong, 0);
+  t.same(count.ours, [], 'each error says that the database is away, and none that the fault is ours');
   await askFor(1000, database);
   t.match(await askFor(300, database), { wrong: 0, failed: 0 }, 'good again by itself');
 });

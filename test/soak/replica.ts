@@ -11,7 +11,9 @@ import { tempDir } from '../support/service.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 export interface Replica {
+  /** As clients see it: through its wire, where it has one. */
   url: string;
+  direct: string;
   socketPath: string;
   /** Whether it said so, and was not killed since. */
   ready: boolean;
@@ -42,9 +44,15 @@ async function findLastingPort(): Promise<number> {
   }
 }
 
-export async function createReplica(t: Test, env: Record<string, string>): Promise<Replica> {
+export async function createReplica(
+  t: Test,
+  env: Record<string, string>,
+  /** A proxy in front of its port. */
+  startWire?: (port: number) => Promise<{ port: number }>,
+): Promise<Replica> {
   const dir = tempDir(t);
   const port = await findLastingPort();
+  const seen = (await startWire?.(port))?.port ?? port;
   let child: ChildProcess | undefined;
   let output = '';
   let ended: Promise<unknown> = Promise.resolve();
@@ -56,7 +64,8 @@ export async function createReplica(t: Test, env: Record<string, string>): Promi
   };
   const replica: Replica = {
     ...{
-      url: `http://127.0.0.1:${port}`,
+      url: `http://127.0.0.1:${seen}`,
+      direct: `http://127.0.0.1:${port}`,
       socketPath: join(dir, 'run/s.sock'),
       ready: false,
       generation: 0,
@@ -70,7 +79,12 @@ export async function createReplica(t: Test, env: Record<string, string>): Promi
           PATH: process.env['PATH'],
           // What was compiled for one start is compiled for all.
           NODE_COMPILE_CACHE: join(tmpdir(), 'countersign-compile-cache'),
-          ...{ PORT: String(port), DATA_DIR: dir, SOCKET_PATH: replica.socketPath, ALLOWED_HOSTS: `127.0.0.1:${port}` },
+          ...{
+            PORT: String(port),
+            DATA_DIR: dir,
+            SOCKET_PATH: replica.socketPath,
+            ALLOWED_HOSTS: `127.0.0.1:${port},127.0.0.1:${seen}`,
+          },
           ...env,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -78,7 +92,7 @@ export async function createReplica(t: Test, env: Record<string, string>): Promi
       ended = once(child, 'exit');
       for (const stream of [child.stdout, child.stderr]) {
         stream?.setEncoding('utf8').on('data', (chunk: string) => {
-          output = (output + chunk).slice(-20_000);
+          output = (output + chunk).slice(-200_000);
         });
       }
     },

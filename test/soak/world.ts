@@ -21,6 +21,8 @@ export interface SoakWorld {
   hostToken(): Promise<string>;
 }
 
+export type WireName = 'client' | 'database' | 'sts' | 'issuer';
+
 /** Stands at ISSUER_URL: whatever can be asked twice is asked of another replica when one is gone. */
 async function startIssuerProxy(t: Test, replicas: Replica[]): Promise<string> {
   let turn = 0;
@@ -28,7 +30,7 @@ async function startIssuerProxy(t: Test, replicas: Replica[]): Promise<string> {
     const ready = replicas.filter((replica) => replica.ready);
     const target = (ready.length > 0 ? ready : replicas)[turn++ % (ready.length || replicas.length)] as Replica;
     const { method = 'GET', headers, url = '/' } = incoming;
-    const forwarded = request(target.url + url, { method, headers, timeout: 4000 }, (answer) => {
+    const forwarded = request(target.direct + url, { method, headers, timeout: 4000 }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(outgoing);
       answer.on('error', () => outgoing.destroy());
@@ -52,19 +54,35 @@ async function startIssuerProxy(t: Test, replicas: Replica[]): Promise<string> {
 
 export async function openSoakWorld(
   t: Test,
-  options: { databaseUrl: string; replicas: number; stsUrl?: (sandboxUrl: string) => Promise<string> },
+  options: {
+    databaseUrl: string;
+    replicas: number;
+    /** Further variables, e.g. the roots of PostgreSQL's certificate. */
+    env?: Record<string, string>;
+    /** A proxy on a wire that leads to this port. */
+    startWire?: (wire: WireName, port: number) => Promise<{ port: number }>;
+  },
 ): Promise<SoakWorld> {
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const replicas: Replica[] = [];
-  const issuerUrl = await startIssuerProxy(t, replicas);
+  const { startWire } = options;
+  /** The same URL, by way of a wire where there is one. */
+  const through = async (wire: WireName, address: string): Promise<string> => {
+    const url = new URL(address);
+    if (startWire) url.port = String((await startWire(wire, Number(url.port))).port);
+    return url.href.replace(/\/$/, '');
+  };
+  const issuerUrl = await through('issuer', await startIssuerProxy(t, replicas));
   const env = {
     ISSUER_URL: issuerUrl,
     KEY_ENCRYPTION_KEY_FILE: writeKek(t),
-    DATABASE_URL: options.databaseUrl,
-    STS_ENDPOINT_URL: (await options.stsUrl?.(sandbox.url)) ?? sandbox.url,
+    DATABASE_URL: await through('database', options.databaseUrl),
+    STS_ENDPOINT_URL: await through('sts', sandbox.url),
     LOG_LEVEL: 'info',
+    ...options.env,
   };
-  for (let index = 0; index < options.replicas; index += 1) replicas.push(await createReplica(t, env));
+  const clientWire = startWire && ((port: number) => startWire('client', port));
+  for (let index = 0; index < options.replicas; index += 1) replicas.push(await createReplica(t, env, clientWire));
   for (const replica of replicas) replica.start();
   await Promise.all(replicas.map((replica) => replica.untilReady(60_000)));
   const [first] = replicas as [Replica];
@@ -73,7 +91,10 @@ export async function openSoakWorld(
   const hostToken = async (): Promise<string> => {
     if (performance.now() - mintedAt > 600_000) {
       const ready = replicas.find((replica) => replica.ready) ?? first;
-      token = (await askSocket(ready.socketPath, { as: 'soak', reason: 'soak' })).body.access_token as string;
+      const { status, body } = await askSocket(ready.socketPath, { as: 'soak', reason: 'soak' });
+      // The one before lives for five minutes more.
+      if (status !== 200) return token;
+      token = body.access_token as string;
       mintedAt = performance.now();
     }
     return token;

@@ -1,0 +1,104 @@
+// Faults of PostgreSQL and of every wire, one at a time under load, each with its end and the time to recover.
+import type { Test } from 'tap';
+import type { Cluster } from '../support/postgres.ts';
+import { enableTls } from '../support/postgres-tls.ts';
+import { type Harm, startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { call } from '../support/service.ts';
+import type { Checker } from './invariants.ts';
+import { type Disturbed, type Load, RECOVERY_MS } from './load.ts';
+import type { Random } from './random.ts';
+import { openSoakWorld, type SoakWorld, type WireName } from './world.ts';
+
+export interface Disturbance {
+  name: string;
+  kind: Disturbed;
+  begin(): unknown;
+  end(): unknown;
+}
+
+export interface DisturbedWorld {
+  world: SoakWorld;
+  disturbances: Disturbance[];
+}
+
+/** A world with a proxy on every wire; PostgreSQL speaks TLS, because nothing else can tell a flipped bit. */
+export async function openDisturbedWorld(
+  t: Test,
+  cluster: Cluster,
+  random: Random,
+  replicas: number,
+): Promise<DisturbedWorld> {
+  const wires: Record<WireName, TcpProxy[]> = { client: [], database: [], sts: [], issuer: [] };
+  const roots = await enableTls(cluster);
+  const world = await openSoakWorld(t, {
+    ...{ databaseUrl: cluster.url, replicas, env: { DATABASE_CA_FILE: roots } },
+    startWire: async (wire, port) => {
+      const proxy = await startTcpProxy(t, { host: '127.0.0.1', port }, random);
+      wires[wire].push(proxy);
+      return proxy;
+    },
+  });
+  const harm = (wire: WireName, kind: Harm): Disturbance => ({
+    name: `${kind} on the wire ${wire}`,
+    kind: wire,
+    begin: () => wires[wire].forEach((proxy) => void (proxy.harm = kind)),
+    end: () => wires[wire].forEach((proxy) => void (proxy.harm = 'none')),
+  });
+  const once = (wire: WireName, how: 'drop' | 'swallow'): Disturbance => ({
+    name: `${how} on the wire ${wire}`,
+    kind: wire,
+    begin: () => wires[wire].forEach((proxy) => proxy[how]()),
+    end: () => {},
+  });
+  const disturbances: Disturbance[] = [
+    { name: 'PostgreSQL hangs', kind: 'database', begin: () => cluster.pause(), end: () => cluster.resume() },
+    { name: 'PostgreSQL crashes', kind: 'database', begin: () => cluster.kill(), end: () => cluster.start() },
+    ...(['cut', 'delay', 'garble', 'hang'] as const).map((kind) => harm('database', kind)),
+    ...[once('database', 'drop'), once('database', 'swallow')],
+    ...(['cut', 'delay', 'garble', 'hang'] as const).map((kind) => harm('sts', kind)),
+    // What is garbled here is the sandbox's to refuse; a client that reads garbage has no promise of ours.
+    ...(['cut', 'delay', 'garble'] as const).map((kind) => harm('issuer', kind)),
+    ...(['cut', 'delay'] as const).map((kind) => harm('client', kind)),
+  ];
+  return { world, disturbances };
+}
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function isReady(url: string): Promise<boolean> {
+  const answers = await Promise.all(
+    ['tokens', 'broker', 'admin'].map((capability) => call(url, 'GET', `/readyz?capability=${capability}`)),
+  ).catch(() => []);
+  return answers.length > 0 && answers.every(({ status }) => status === 200);
+}
+
+/** Begins, lasts, ends; then every replica must be ready by itself, and everything on record. @returns ms to recover */
+export async function disturb(
+  { replicas }: SoakWorld,
+  load: Load,
+  checker: Checker,
+  random: Random,
+  disturbance: Disturbance,
+): Promise<number> {
+  const { faults } = load.ledger;
+  load.disturbed = disturbance.kind;
+  await disturbance.begin();
+  await delay(500 + random.whole(1500));
+  await disturbance.end();
+  load.disturbed = undefined;
+  const ended = performance.now();
+  for (const replica of replicas) {
+    while (!(await isReady(replica.direct))) {
+      if (performance.now() - ended > RECOVERY_MS) {
+        faults.push(
+          `${disturbance.name}: a replica is not ready ${RECOVERY_MS} ms after its end\n${replica.output().slice(-2000)}`,
+        );
+        return performance.now() - ended;
+      }
+      await delay(50);
+    }
+  }
+  const recovered = performance.now() - ended;
+  faults.push(...(await checker.check(load.ledger)).map((wrong) => `${disturbance.name}: ${wrong}`));
+  return recovered;
+}
