@@ -37,17 +37,23 @@ export interface StateSources {
   selfCheck(): { ok: boolean; certificateExpiresAt?: number | undefined } | undefined;
 }
 
-/** What the database was asked lives this long, and so do the ages of keys; milliseconds. */
+/** What the database was asked lives this long; milliseconds. */
 const KEPT_MS = 5000;
+/** Keys age slowly, and to look at all of them takes a while. */
+const AGES_KEPT_MS = 30_000;
 /** Of all questions to the database together, at one scrape. */
 const DEADLINE_MS = 2000;
 
-/** The answer of a moment ago, one look at a time; undefined where there is none in time. */
-function keep<T>(clock: Clock, look: () => Promise<T>): () => Promise<T | undefined> {
+/**
+ * The answer of a moment ago, one look at a time; where there is none in time, undefined.
+ * @param keptMs how long an answer lives
+ * @param old whether the one before will do, where the next is late
+ */
+function keep<T>(clock: Clock, keptMs: number, old: boolean, look: () => Promise<T>): () => Promise<T | undefined> {
   let kept: { at: number; value: T | undefined } | undefined;
   let looking: Promise<T | undefined> | undefined;
   return async () => {
-    if (kept && clock.monotonic() - kept.at < KEPT_MS) return kept.value;
+    if (kept && clock.monotonic() - kept.at < keptMs) return kept.value;
     looking ??= look()
       .catch(() => undefined)
       .then((value) => {
@@ -58,8 +64,8 @@ function keep<T>(clock: Clock, look: () => Promise<T>): () => Promise<T | undefi
         looking = undefined;
       });
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), DEADLINE_MS);
+    const late = new Promise<T | undefined>((resolve) => {
+      timer = setTimeout(() => resolve(old ? kept?.value : undefined), DEADLINE_MS);
     });
     return await Promise.race([looking, late]).finally(() => clearTimeout(timer));
   };
@@ -120,8 +126,8 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     'When the certificate in front of ISSUER_URL expires.',
   );
 
-  const ages = keep(clock, () => measureKeyAges(view.all(), view.now()));
-  const asked = keep<Asked>(clock, async () => {
+  const ages = keep(clock, AGES_KEPT_MS, true, () => measureKeyAges(view.all(), view.now()));
+  const asked = keep<Asked>(clock, KEPT_MS, false, async () => {
     const answers = await sources.databaseAnswers();
     const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
     const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));

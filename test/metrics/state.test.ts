@@ -130,3 +130,29 @@ t.test('a code that nobody foresaw is no label, and two services count apart', a
   t.notMatch(text, /eyJ|cn_abc|toString|__proto__/);
   t.equal(readScrape(await other.render()).value('countersign_failures_total{code="other"}'), 0);
 });
+
+t.test('ages that take long to look through are those of the last look meanwhile', { timeout: 30_000 }, async (t) => {
+  let now = 0;
+  let long = false;
+  let looks = 0;
+  const few = [[ring(0, 3)]];
+  function* all() {
+    looks += 1;
+    yield* few;
+    // In turns, for longer than a scrape waits.
+    for (const end = performance.now() + 4000; long && performance.now() < end; ) yield [];
+  }
+  const metrics = createMetrics({ version: '1.2.3' });
+  const clock = { wall: () => NOW, monotonic: () => now };
+  metrics.watch(sources({ clock, view: { ...sources().view, all } }));
+  t.equal(readScrape(await metrics.render()).value('countersign_rings'), 1);
+  now += 29_000;
+  await metrics.render();
+  t.equal(looks, 1, 'a look lasts half a minute');
+  long = true;
+  now += 2000;
+  const began = performance.now();
+  t.equal(readScrape(await metrics.render()).value('countersign_rings'), 1);
+  t.equal(looks, 2);
+  t.ok(performance.now() - began < 3900, 'the scrape did not wait for its end');
+});
