@@ -213,7 +213,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     ...{ clock, log, closedBecause: opening.reason, tracer, countProblem: createCountProblem(count) },
   });
   const listeners = await buildListeners(app, options);
-  await listeners.internal.listen({ host: config.host, port: config.internalPort });
+  await listeners.internal.listen({
+    ...{ host: config.host, port: config.internalPort, listenTextResolver: options.sayListening },
+  });
   await listeners.public?.listen({ host: config.host, port: config.port });
   const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
 

@@ -49,6 +49,15 @@ async function until(done: () => boolean, ms = 10_000): Promise<boolean> {
   return done();
 }
 
+/** Once within ten seconds: a machine that is busy signs nothing with an old view, and that is another promise. */
+async function soon(ask: () => Promise<boolean>): Promise<boolean> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+    if (await ask()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return false;
+}
+
 t.test('one address has so many connections, and what it lets go of it may have again', async (t) => {
   const { port, traffic } = await listen(t, { connections: { total: 100, perAddress: 3, isProxy } });
   const mine = await Promise.all([1, 2, 3].map(() => open(t, port)));
@@ -108,7 +117,7 @@ for (const secure of [false, true]) {
       t.teardown(() => socket.destroy());
       await once(socket, secure ? 'secureConnect' : 'connect');
       await readNothing(socket);
-      t.ok(await until(() => traffic.cut === 1), 'cut');
+      t.ok(await until(() => traffic.cut === 1, 40_000), 'cut');
       t.ok(await until(() => traffic.open === 0), 'and gone');
       t.ok(most < 64 * 1024 * 1024, `${Math.round(most / 1024 / 1024)} MB at most`);
     },
@@ -164,8 +173,8 @@ t.test('the service: documents are served while the internal listener is full, a
   for (const socket of full) t.teardown(() => socket.on('error', () => {}).destroy());
   await Promise.all(full.map((socket) => once(socket, 'connect')));
   t.equal(await open(t, port), undefined, 'full');
-  t.equal((await fetch(`${service.url}/jwks`)).status, 200);
-  t.type(await service.hostToken(), 'string', 'whoever has a shell gets in');
+  t.ok(await soon(async () => (await fetch(`${service.url}/jwks`)).status === 200), 'documents');
+  t.ok(await soon(async () => typeof (await service.hostToken()) === 'string'), 'whoever has a shell gets in');
   t.ok(
     await until(() => service.logged.some((line) => line['listener'] === 'internal' && line['refused'] === 1)),
     'and is told so',

@@ -249,7 +249,7 @@ t.test(
     const dir = tempDir(t);
     writeSecret(dir, issue('one'), '..one');
     const port = await freePort();
-    const { url } = await startTestService(t, {
+    const { url, logged } = await startTestService(t, {
       env: {
         INTERNAL_URL: `https://localhost:${port}`,
         INTERNAL_PORT: String(port),
@@ -275,6 +275,7 @@ t.test(
     });
     t.equal(JSON.parse(discovery).token_endpoint, `https://localhost:${port}/oauth2/token`);
     t.equal((await fetch(`${url}/jwks`)).status, 200);
+    t.ok(logged.some(({ msg }) => msg === `Server listening at https://127.0.0.1:${port}`));
     t.equal((await fetch(`${url}/v1/whoami`)).status, 404, 'the public listener does not carry it');
     writeSecret(dir, issue('two'), '..two');
     const deadline = Date.now() + 20_000;
