@@ -4,14 +4,29 @@ import { parseArgs } from 'node:util';
 import { measureDocuments } from './documents.ts';
 import { measureExchange } from './exchange.ts';
 import { openPostgres } from './database.ts';
+import { measureRings } from './rings.ts';
 import { type Result, toJson, toTable } from './report.ts';
+import { measureStart } from './start.ts';
 import type { Surroundings } from './surroundings.ts';
 import { measureToken } from './token.ts';
+
+/** One measurement that two comparisons are read from. */
+function once<T>(measure: (surroundings: Surroundings) => Promise<T>): (surroundings: Surroundings) => Promise<T> {
+  let measured: Promise<T> | undefined;
+  return (surroundings) => (measured ??= measure(surroundings));
+}
+
+const rings = once(measureRings);
+const start = once(measureStart);
 
 const BENCHES: Record<string, (surroundings: Surroundings) => Promise<Result>> = {
   token_vs_bare_oidc_provider: measureToken,
   jwks_vs_constant_route: measureDocuments,
   exchange_share_growth: measureExchange,
+  rings_100k_rss_mb: async (surroundings) => (await rings(surroundings)).memory,
+  rings_100k_first_jwks_ms: async (surroundings) => (await rings(surroundings)).firstJwks,
+  start_to_ready_ms: async (surroundings) => (await start(surroundings)).ready,
+  idle_rss_mb: async (surroundings) => (await start(surroundings)).idle,
 };
 
 function readArguments(): { names: string[]; quick: boolean; json: boolean } | undefined {

@@ -13,6 +13,8 @@ export interface Started {
   url: string;
   /** Seconds of processor time since its start; undefined where the system does not tell. */
   cpuSeconds(): number | undefined;
+  /** Resident memory now; undefined where the system does not tell. */
+  residentMegabytes(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -32,6 +34,13 @@ function readCpuSeconds(pid: number | undefined): number | undefined {
   if (!existsSync(file)) return undefined;
   const fields = readFileSync(file, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function readResidentMegabytes(pid: number | undefined): number | undefined {
+  const file = `/proc/${pid}/status`;
+  if (!existsSync(file)) return undefined;
+  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(file, 'utf8'))?.[1];
+  return kilobytes === undefined ? undefined : (Number(kilobytes) * 1024) / 1e6;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
@@ -70,7 +79,12 @@ export async function startProcess(
     });
     child.once('exit', (code) => reject(new Error(`${file} ended with ${code}:\n${seen.join('\n')}`)));
   });
-  return { url: '', cpuSeconds: () => readCpuSeconds(child.pid), stop: () => stop(child) };
+  return {
+    url: '',
+    cpuSeconds: () => readCpuSeconds(child.pid),
+    residentMegabytes: () => readResidentMegabytes(child.pid),
+    stop: () => stop(child),
+  };
 }
 
 /** A server of bench/servers, which listens on PORT and then says so. */
