@@ -132,7 +132,9 @@ export async function startReplicas(
   start: (t: Test) => Promise<Proxy> = startProxy,
 ): Promise<Replicas> {
   const proxy = await start(t);
-  const shared = { ISSUER_URL: proxy.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), ...env };
+  // Several processes on a busy machine: what they see of the keys may be older than a loopback issuer has it.
+  const patience = { KEY_POLICY_OLDEST_SERVED_SECONDS: '30', KEY_POLICY_OLDEST_SIGNED_SECONDS: '30' };
+  const shared = { ISSUER_URL: proxy.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), ...patience, ...env };
   const replicas = await Promise.all(Array.from({ length: count }, () => startProcess(t, shared)));
   proxy.targets = replicas.map((replica) => replica.url);
   const tokens = new Map<ServiceProcess, string>();

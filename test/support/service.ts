@@ -110,6 +110,8 @@ export interface TestServiceOptions {
   database?: Database;
   clock?: Clock;
   env?: Record<string, string>;
+  /** What is done to the database before the start. */
+  before?(config: Config): Promise<void>;
 }
 
 /** Started with a loopback issuer, closed at the end of the test. */
@@ -128,6 +130,7 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     },
     ...options.env,
   });
+  await options.before?.(config);
   const logged: Record<string, unknown>[] = [];
   const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
   // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
