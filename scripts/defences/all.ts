@@ -13,6 +13,7 @@ import { keys } from './keys.ts';
 import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
+import { running } from './running.ts';
 import { seeing } from './seeing.ts';
 import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
@@ -28,6 +29,7 @@ export const DEFENCES: readonly Defence[] = [
     ...connections,
     ...documents,
     ...replicas,
+    ...running,
     ...seeing,
     ...fuzz,
     ...wire,
