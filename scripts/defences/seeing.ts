@@ -105,8 +105,8 @@ export const seeing: Defence[] = [
       name: 'seeing.spans-bounded',
       promise: 'no unbounded queue, of spans neither',
       file: 'src/tracing/export.ts',
-      find: 'export const LONGEST_QUEUE = 2048;',
-      replace: 'export const LONGEST_QUEUE = 1_000_000;',
+      find: 'const LONGEST_QUEUE = 2048;',
+      replace: 'const LONGEST_QUEUE = 1_000_000;',
     },
   ]),
   ...provenBy(

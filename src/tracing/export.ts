@@ -34,7 +34,7 @@ export interface TraceExport {
 }
 
 /** Spans that wait at most; what comes when it is full is lost, and counted. */
-export const LONGEST_QUEUE = 2048;
+const LONGEST_QUEUE = 2048;
 const BATCH = 512;
 const TIMEOUT_MS = 5000;
 const CLOSE_MS = 2000;
