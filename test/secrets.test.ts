@@ -1,8 +1,8 @@
 // Canaries: the main job and what goes wrong beside it, on a real process at its most talkative, and no secret anywhere after it.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -66,18 +66,44 @@ async function openPrivateKeys(database: Database, kekFile: string): Promise<Can
   const kek = createLocalKek(Buffer.from(readFileSync(kekFile, 'utf8').trim(), 'base64'));
   const { createPrivateKey } = await import('node:crypto');
   const rows = await database.db.selectFrom('private_keys').select('kid').execute();
-  return await Promise.all(
+  const canaries = await Promise.all(
     rows.map(async ({ kid }) => {
       const { ring, algorithm, purpose, envelope } = (await findEnvelope(database.db, kid)) as NonNullable<
         Awaited<ReturnType<typeof findEnvelope>>
       >;
       const pkcs8 = await decrypt(kek, envelope, { table: 'private_keys', kid, ring, algorithm, purpose });
-      return {
-        name: `the private half of ${ring}`,
-        value: scalar(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })),
-      };
+      return [
+        {
+          name: `the private half of ${ring}`,
+          value: scalar(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })),
+        },
+        { name: `the PKCS#8 document of ${ring}`, value: Buffer.from(pkcs8) },
+      ];
     }),
   );
+  return canaries.flat();
+}
+
+/** What the command prints, on both streams; the event loop goes on, because what it asks is served from here. */
+async function printed(env: Record<string, string>, ...args: string[]): Promise<string> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../src/cli/main.ts'), ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    timeout: 60_000,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  await once(child, 'close');
+  return output;
+}
+
+/** Every file below a folder, but the embedded database's own, which is searched by its tables. */
+function readFiles(dir: string): Record<string, string> {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.startsWith(join(dir, 'database')));
+  return Object.fromEntries(files.map((file) => [`file ${file.slice(dir.length)}`, readFileSync(file, 'latin1')]));
 }
 
 t.test('no secret is in the log, the audit or any table', async (t) => {
@@ -88,10 +114,11 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   const databaseUrl = await testDatabaseUrl(t);
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const wiretap = await startWiretap(t, sandbox.url);
-  const service = await startProcess(t, {
+  const env = {
     ...{ ISSUER_URL: issuerUrl, PORT: String(port), DATA_DIR: dir, STS_ENDPOINT_URL: wiretap.url },
     ...{ KEY_ENCRYPTION_KEY_FILE: kekFile, LOG_LEVEL: 'trace', ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}) },
-  });
+  };
+  const service = await startProcess(t, env);
   const canaries: Canary[] = [
     { name: 'the key-encryption key', value: Buffer.from(readFileSync(kekFile, 'utf8').trim(), 'base64') },
     ...(databaseUrl && new URL(databaseUrl).password.length >= 8
@@ -186,6 +213,14 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   );
 
   const { body: audit } = await api('GET', '/v1/audit?limit=200');
+  const shownElsewhere = {
+    'the metrics': (await call(issuerUrl, 'GET', '/metrics')).body as string,
+    'config check': await printed(env, 'config', 'check'),
+    'config check --json': await printed(env, 'config', 'check', '--json'),
+    doctor: await printed({ ...env, SOCKET_PATH: service.socketPath }, 'doctor'),
+  };
+  for (const [place, text] of Object.entries(shownElsewhere))
+    t.ok(text.length > 100, `${place} says something: ${text}`);
   t.equal(await service.stop(), 0);
   const database = databaseUrl
     ? connectPostgres({ url: databaseUrl })
@@ -196,6 +231,8 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   const places = {
     'the log': service.output(),
     'the audit': JSON.stringify(audit),
+    ...shownElsewhere,
+    ...readFiles(dir),
     ...Object.fromEntries(
       Object.entries(await dumpTables(database.db)).map(([name, rows]) => [`table ${name}`, rows.join('\n')]),
     ),

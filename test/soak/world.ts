@@ -1,5 +1,5 @@
 // Replicas over one PostgreSQL behind one issuer URL, an account that lets them in, and who will use them.
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -100,7 +100,13 @@ export async function openSoakWorld(
     return token;
   };
   const api = async (method: string, path: string, body?: unknown) => {
-    const answer = await call(first.url, method, path, body, { authorization: `Bearer ${await hostToken()}` });
+    const headers = { authorization: `Bearer ${await hostToken()}`, 'idempotency-key': randomUUID() };
+    let answer = await call(first.url, method, path, body, headers);
+    // A machine that is busy with other things may be slow to let the replicas begin.
+    for (let attempt = 0; answer.status === 503 && attempt < 30; attempt += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      answer = await call(first.url, method, path, body, headers);
+    }
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
