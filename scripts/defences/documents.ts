@@ -135,4 +135,32 @@ export const documents: Defence[] = [
       replace: 'ca: [...trust], rejectUnauthorized: false',
     },
   ]),
+  ...provenBy(
+    'test/issuers/routes.test.ts',
+    'documents are neither limited nor logged, however many are asked for and whatever else that address did',
+    [
+      {
+        name: 'documents.no-limit',
+        promise: 'no limit on discovery and JWKS: AWS fails when it is limited',
+        file: 'src/app.ts',
+        find: 'registerIssuerRoutes(internal, deps.issuers, options.shared',
+        replace:
+          'limitStrangers(internal, deps.limits, isStranger);\n  registerIssuerRoutes(internal, deps.issuers, options.shared',
+      },
+      {
+        name: 'documents.no-log',
+        promise: 'no access-log line for discovery and JWKS',
+        file: 'src/http/server.ts',
+        find: 'disableRequestLogging: true',
+        replace: 'disableRequestLogging: false',
+        also: [
+          {
+            file: 'src/issuers/routes.ts',
+            find: "logLevel: 'silent' as const",
+            replace: "logLevel: 'info' as const",
+          },
+        ],
+      },
+    ],
+  ),
 ];

@@ -131,3 +131,33 @@ t.test('headers that came twice are refused', async (t) => {
     t.match(status, / 400 /, header);
   }
 });
+
+t.test(
+  'documents are neither limited nor logged, however many are asked for and whatever else that address did',
+  async (t) => {
+    const service = await startTestService(t, {
+      env: { RATE_LIMIT_FAILURES_PER_ADDRESS: '1', RATE_LIMIT_PER_CLIENT: '1' },
+    });
+    const { issuer } = await createConnection(service);
+    const paths = ['', `/c/${issuer.id}`].flatMap((base) => [
+      `${base}/jwks`,
+      `${base}/.well-known/openid-configuration`,
+    ]);
+    const stranger = () => service.call('GET', '/v1/whoami', undefined, { token: 'nobody' });
+    while ((await stranger()).status !== 429);
+    const before = service.logged.length;
+    for (let turn = 0; turn < 50; turn += 1) {
+      for (const path of paths) {
+        // The plain way, and the framework's.
+        const etag = (await call(service.url, 'GET', path)).headers.get('etag') as string;
+        t.equal((await call(service.url, 'GET', path, undefined, { 'if-none-match': etag })).status, 304);
+      }
+    }
+    t.equal((await stranger()).status, 429, 'who is still refused elsewhere');
+    const lines = service.logged.slice(before).map((line) => JSON.stringify(line));
+    t.same(
+      lines.filter((line) => /jwks|openid-configuration|"req"/.test(line)),
+      [],
+    );
+  },
+);
