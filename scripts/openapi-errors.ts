@@ -48,7 +48,15 @@ const OAuthError: Members = {
   type: 'object',
   description: 'RFC 6749, section 5.2.',
   required: ['error'],
-  properties: { error: { type: 'string' }, error_description: { type: 'string' } },
+  properties: {
+    error: { type: 'string' },
+    error_description: { type: 'string' },
+    code: {
+      type: 'string',
+      description: 'Of the problem behind `temporarily_unavailable`, where it has one: `sealed`.',
+    },
+    hint: { type: 'string', description: 'What to do about it.' },
+  },
 };
 
 const RETRY_AFTER: Members = { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } };

@@ -6,6 +6,7 @@ import * as connections from '../src/connections/schema.ts';
 import * as credentials from '../src/credentials/schema.ts';
 import * as grants from '../src/grants/schema.ts';
 import * as keys from '../src/keys/schema.ts';
+import * as seal from '../src/seal/schema.ts';
 import * as workloads from '../src/workloads/schema.ts';
 import type { Json } from './openapi-shape.ts';
 
@@ -33,6 +34,7 @@ export const NAMED: Record<string, object> = {
   GrantPage: grants.GrantPage,
   GrantSelector: grants.SelectorInput,
   NewGrant: grants.NewGrant,
+  SealChange: seal.SealChange,
   Ring: keys.Ring,
   SigningKey: keys.Key,
   Rotated: keys.Rotated,

@@ -27,6 +27,7 @@ const dependencies: AppDeps = {
   grants: standIn(),
   keys: standIn(),
   status: standIn(),
+  seal: standIn(),
   host: standIn(),
   refusals: standIn(),
   limits: standIn(),

@@ -20,6 +20,7 @@ import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
 import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
+import { registerSealRoutes, type SealRoutesDeps } from './seal/routes.ts';
 import { registerStatusRoutes, type StatusRoutesDeps } from './status/routes.ts';
 import { bearerOf, isStranger } from './tokens/counted.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
@@ -34,6 +35,7 @@ export interface AppDeps {
   grants: GrantDependencies;
   keys: KeyRoutesDeps;
   status: StatusRoutesDeps;
+  seal: SealRoutesDeps;
   host: HostSocketDeps;
   refusals: Refusals;
   limits: Limits;
@@ -82,6 +84,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerKeyRoutes(api, deps.keys);
     registerAuditRoutes(api, deps.keys);
     registerStatusRoutes(api, deps.status);
+    registerSealRoutes(api, deps.seal);
   });
 }
 

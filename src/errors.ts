@@ -23,6 +23,9 @@ export const STATUS = {
   rate_limited: 429,
   internal: 500,
   unavailable: 503,
+  // the service itself
+  sealed: 503,
+  migration_missing: 409,
   // registries
   workload_suspended: 403,
   administrator_suspended: 403,

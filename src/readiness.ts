@@ -5,6 +5,8 @@ import type { Leaving } from './http/closing.ts';
 import type { Readiness } from './http/health.ts';
 import type { RingView } from './keys/view.ts';
 import type { Opening } from './opening.ts';
+import { describeSeal } from './seal/problem.ts';
+import { readStanding } from './seal/store.ts';
 
 export function createReadiness({
   db,
@@ -25,6 +27,8 @@ export function createReadiness({
     const closed = opening.reason();
     if (closed) return closed;
     if (!(await databaseAnswers(db))) return 'the database does not answer';
-    return capability === 'admin' ? undefined : view.reasonNotToSign();
+    if (capability === 'admin') return undefined;
+    const { seal } = await readStanding(db);
+    return seal ? describeSeal(seal) : view.reasonNotToSign();
   };
 }

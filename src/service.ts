@@ -51,6 +51,7 @@ import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
 import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
 import { scheduleTasks } from './tasks.ts';
+import { readStanding } from './seal/store.ts';
 import { apiAudience } from './tokens/audiences.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
@@ -135,8 +136,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const rotation: RotateDeps = { db, act, rings, readClock, changed: () => view.refresh() };
   const verifier = createVerifier({
     ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
-    recordIntent: (connection, { kid, jti }) =>
+    recordIntent: (connection, { kid, jti }, epoch) =>
       stream.append({
+        epoch,
         entry: { kind: 'connection.verification_intent', actor: SYSTEM.id, connection, details: { kid, jti } },
       }),
   });
@@ -194,7 +196,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     },
     grants: { db, act },
     keys: { ...rotation, issuerUrlOf: (issuer) => issuerUrlOf(issuerUrl, issuer) },
-    status: { issuerUrl, latestLook: selfCheck.latest },
+    status: { issuerUrl, latestLook: selfCheck.latest, readSeal: async () => (await readStanding(db)).seal },
+    seal: { act },
     host: {
       ...{ issuerUrl, internalUrl, stream },
       mint: (input) => mintHostToken(minting, input),

@@ -14,6 +14,7 @@ import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
 import { running } from './running.ts';
+import { seal } from './seal.ts';
 import { seeing } from './seeing.ts';
 import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
@@ -30,6 +31,7 @@ export const DEFENCES: readonly Defence[] = [
     ...documents,
     ...replicas,
     ...running,
+    ...seal,
     ...seeing,
     ...fuzz,
     ...wire,

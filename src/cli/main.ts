@@ -14,6 +14,7 @@ import { addGrantCommands } from './grant.ts';
 import { addKeyCommands } from './key.ts';
 import { type Outside, processOutside } from './outside.ts';
 import { addSandboxCommand } from './sandbox.ts';
+import { addSealCommands } from './seal.ts';
 import { addServiceCommands } from './service.ts';
 import { clean, json, paintFor } from './text.ts';
 import { addTokenCommand } from './token.ts';
@@ -63,6 +64,7 @@ export function createProgram(outside: Outside): Command {
   addAdministratorCommands(program, outside);
   addKeyCommands(program, outside);
   addAuditCommand(program, outside);
+  addSealCommands(program, outside);
   addDoctorCommand(program, outside);
 
   program.commandsGroup('Your shell:');

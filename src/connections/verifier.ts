@@ -1,11 +1,13 @@
 // The polling worker: leases connections that are due, asks STS about each, a bounded number at once, outside any transaction.
 import type { Act } from '../audit/act.ts';
+import { EpochChanged } from '../audit/stream.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
+import { readStanding } from '../seal/store.ts';
 import { findConnection } from './store.ts';
-import { type AttemptDeps, attemptVerification } from './verification/attempt.ts';
+import { type Attempt, type AttemptDeps, attemptVerification } from './verification/attempt.ts';
 import { recordAttempt } from './verification/record.ts';
-import { findDatabaseTime, leaseDue } from './verification/store.ts';
+import { findDatabaseTime, leaseDue, releaseLease } from './verification/store.ts';
 
 export interface VerifierDeps extends AttemptDeps {
   db: Db;
@@ -41,6 +43,9 @@ const processTimers: Timers = {
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
 
+/** A decision made under an epoch that is over is made again, this often. */
+const DECISIONS = 3;
+
 export function createVerifier(deps: VerifierDeps): Verifier {
   const { db, act, clock, log, concurrency = 8, leaseMs = 60_000, intervalMs = 1000, timers = processTimers } = deps;
   const running = new Set<Promise<void>>();
@@ -49,14 +54,29 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   let again = false;
   let stopped = true;
 
+  /** Undefined where nothing may be minted for it: the service is sealed, or what it rests on keeps changing. */
+  async function attempt(connection: string): Promise<Attempt | undefined> {
+    for (let decided = 0; decided < DECISIONS; decided += 1) {
+      // The epoch first: whatever changes after it is read, the record of the intent refuses.
+      const { epoch, seal } = await readStanding(db);
+      const row = seal ? undefined : await findConnection(db, connection);
+      if (!row) return undefined;
+      try {
+        return await attemptVerification(deps, row, epoch);
+      } catch (error) {
+        if (!(error instanceof EpochChanged)) throw error;
+      }
+    }
+    return undefined;
+  }
+
   async function verifyOne(connection: string, until: Date, now: Date): Promise<void> {
     try {
-      const row = await findConnection(db, connection);
-      if (!row) return;
       const began = clock.monotonic();
-      const attempt = await attemptVerification(deps, row);
+      const attempted = await attempt(connection);
+      if (!attempted) return await releaseLease(db, connection, until);
       const ended = new Date(now.getTime() + Math.round(clock.monotonic() - began));
-      await recordAttempt(act, { connection, until }, attempt, ended);
+      await recordAttempt(act, { connection, until }, attempted, ended);
     } catch (error) {
       // The lease ends by itself, and somebody asks again.
       log.error({ err: error, connection }, 'a verification could not be carried out');
@@ -66,7 +86,7 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   /** Fills the free places. @returns how many were started. */
   async function fill(now: Date): Promise<number> {
     const limit = concurrency - running.size;
-    if (limit <= 0) return 0;
+    if (limit <= 0 || (await readStanding(db)).seal) return 0;
     const until = new Date(now.getTime() + leaseMs);
     const due = await leaseDue(db, { now, until, limit });
     for (const connection of due) {

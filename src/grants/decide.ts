@@ -4,6 +4,8 @@ import type { Db } from '../db/connect.ts';
 import type { ConnectionState } from '../db/types.ts';
 import { Problem } from '../errors.ts';
 import { idPattern } from '../ids.ts';
+import { refuseSealed } from '../seal/problem.ts';
+import { EPOCH_ROW, type EpochRow, standingOf } from '../seal/store.ts';
 import { chooseGrant, refuseState } from './choose.ts';
 import type { SelectorKind } from './selector.ts';
 
@@ -56,7 +58,7 @@ export interface Decision {
 
 /** One matching grant, or none: then the members of `grant` are null. */
 interface Row {
-  epoch: number;
+  epoch_row: EpochRow;
   workload: Decision['workload'] & { state: 'active' | 'suspended' };
   connection: (Decision['connection'] & { state_reason: string }) | null;
   aws: Decision['aws'] | null;
@@ -75,7 +77,7 @@ async function readRows(db: Db, { workload, connection, purpose }: DecisionQuest
   const column = sql.ref(CONNECTION_ID.test(connection) ? 'c.id' : 'c.reference');
   const { rows } = await sql<Row>`
     select
-      (select epoch from policy_epoch where id = 1) as epoch,
+      ${EPOCH_ROW} as epoch_row,
       json_build_object('id', w.id, 'slug', w.slug, 'state', w.state) as workload,
       case when c.id is not null then json_build_object('id', c.id, 'reference', c.reference, 'tenant', c.tenant,
         'issuer', c.issuer, 'subject', c.subject, 'algorithm', c.algorithm, 'generation', c.generation, 'state', c.state,
@@ -114,7 +116,7 @@ function notGranted({ connection, purpose }: DecisionQuestion): Problem {
 
 /**
  * @throws Problem `invalid_token` (no such workload), `workload_suspended`, `not_found`, `grant_ambiguous`, or
- * `connection_not_active`
+ * `connection_not_active`, or `sealed`
  */
 export async function decide(db: Db, question: DecisionQuestion): Promise<Decision> {
   const known = REFERENCE.test(question.connection);
@@ -124,6 +126,8 @@ export async function decide(db: Db, question: DecisionQuestion): Promise<Decisi
     throw new Problem('invalid_token', 'The workload of this token is not registered.', {
       hint: 'Ask an operator to register it.',
     });
+  const standing = standingOf(first.epoch_row);
+  refuseSealed(standing);
   if (first.workload.state !== 'active') {
     throw new Problem('workload_suspended', 'This workload is suspended.', {
       hint: 'Ask an operator why, and to resume it.',
@@ -135,5 +139,5 @@ export async function decide(db: Db, question: DecisionQuestion): Promise<Decisi
   const { state: _, ...workload } = first.workload;
   const { state_reason: __, ...connection } = first.connection;
   const { kind: ___, selector: ____, ...limits } = grant;
-  return { epoch: first.epoch, workload, connection, aws: first.aws, grant: limits };
+  return { epoch: standing.epoch, workload, connection, aws: first.aws, grant: limits };
 }

@@ -1,5 +1,6 @@
 // What a client may have a token for: the one decision of the token endpoint.
 import type { Db } from '../db/connect.ts';
+import { refuseSealed } from '../seal/problem.ts';
 import { apiAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
 import type { ClientRow } from './store.ts';
 
@@ -34,9 +35,10 @@ export type DecideToken = (
   requested: readonly string[] | undefined,
 ) => Promise<TokenDecision>;
 
-/** @throws TokenRefused */
+/** @throws TokenRefused, or Problem `sealed` */
 export function createDecideToken({ db, issuerUrl, mayUseConnection }: DecideTokenDeps): DecideToken {
   return async (client, audience, requested) => {
+    refuseSealed(client);
     if (client.state !== 'active') throw new TokenRefused('unauthorized_client', `this ${client.kind} is suspended`);
     const parsed = parseAudience(issuerUrl, audience);
     const permitted = parsed?.kind === 'api' ? client.scopes : [];

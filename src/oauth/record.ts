@@ -28,6 +28,9 @@ interface OAuthError {
   error: string;
   description: string;
   retryAfter?: number;
+  /** Of a problem that people can do something about. */
+  code?: string;
+  hint?: string | undefined;
 }
 
 const UNAVAILABLE: OAuthError = {
@@ -41,12 +44,24 @@ const REPLAYED: OAuthError = {
   error: 'invalid_client',
   description: 'the client assertion was used before; make a new one, with a new jti, for each request',
 };
+/** RFC 6749 has no word for it: the code and the hint stand beside. */
+function sealedError({ code, message, options }: Problem): OAuthError {
+  const { hint, retryAfter = 1 } = options;
+  return { ...UNAVAILABLE, description: message, code, hint, retryAfter };
+}
+
+const isSealed = (error: unknown): error is Problem => error instanceof Problem && error.code === 'sealed';
+
 const CHANGED: OAuthError = { status: 401, error: 'invalid_client', description: 'client authentication failed' };
 
 function answer(ctx: KoaContextWithOIDC, error: OAuthError): void {
   ctx.status = error.status;
   if (error.retryAfter !== undefined) ctx.set('retry-after', String(error.retryAfter));
-  ctx.body = { error: error.error, error_description: error.description };
+  const { code, hint } = error;
+  ctx.body = {
+    ...{ error: error.error, error_description: error.description },
+    ...(code === undefined ? {} : { code, hint }),
+  };
 }
 
 export function createRecord({ stream, refusals, clients, decideToken, log }: RecordDeps) {
@@ -98,6 +113,7 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         try {
           await decideToken(client, decision.audience, decision.scopes);
         } catch (refused) {
+          if (isSealed(refused)) return sealedError(refused);
           if (!(refused instanceof TokenRefused)) throw refused;
           return { status: 400, error: refused.error, description: refused.message };
         }
@@ -123,11 +139,11 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         const refused = await recordMinted(ctx, request);
         if (!refused) return;
         answer(ctx, refused);
-        if (refused !== REPLAYED && refused !== UNAVAILABLE) await recordRefused(ctx, request);
+        if (refused !== REPLAYED && refused.status < 500) await recordRefused(ctx, request);
       } else if (ctx.status >= 500) {
         const failure = request.failure;
         if (!(failure instanceof Problem)) log.error({ err: failure, request_id: request.id }, 'token request failed');
-        answer(ctx, UNAVAILABLE);
+        answer(ctx, isSealed(failure) ? sealedError(failure) : UNAVAILABLE);
       } else {
         await recordRefused(ctx, request);
       }

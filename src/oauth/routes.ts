@@ -167,7 +167,11 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
         // What is remembered may only say yes: a key that it lacks may have been added elsewhere a moment ago.
         const client = await clients.find(
           assertion.clientId,
-          (row) => row.state === 'active' && kid !== undefined && row.jwks.keys.some((key) => key['kid'] === kid),
+          (row) =>
+            row.seal === undefined &&
+            row.state === 'active' &&
+            kid !== undefined &&
+            row.jwks.keys.some((key) => key['kid'] === kid),
         );
         const signed = { token: form.get('client_assertion') as string, algorithm, kid };
         if (!(await provesItself(client, signed, clock.wall())) || !client)

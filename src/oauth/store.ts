@@ -1,7 +1,7 @@
 // The rows behind a client_id, of either registry, each with the policy epoch of the snapshot that it was read in.
-import { sql } from 'kysely';
 import type { Db } from '../db/connect.ts';
 import type { Jwks } from '../db/types.ts';
+import { EPOCH_ROW, type EpochRow, type Seal, standingOf } from '../seal/store.ts';
 
 export interface ClientRow {
   kind: 'workload' | 'administrator';
@@ -14,26 +14,32 @@ export interface ClientRow {
   version: number;
   /** The policy epoch of the snapshot that this row was read in. */
   epoch: number;
+  /** The seal in that snapshot. */
+  seal: Seal | undefined;
+}
+
+function rowOf<R extends { epoch_row: EpochRow }>({ epoch_row, ...row }: R) {
+  return { ...row, ...standingOf(epoch_row) };
 }
 
 /** `wl_…` or `ad_…`; undefined for anything else. */
 export async function findClient(db: Db, id: string): Promise<ClientRow | undefined> {
-  const epoch = sql<number>`(select epoch from policy_epoch where id = 1)`.as('epoch');
+  const epochRow = EPOCH_ROW.as('epoch_row');
   if (/^wl_[a-z2-7]{26}$/.test(id)) {
     const row = await db
       .selectFrom('workloads')
-      .select(['id', 'slug', 'state', 'scopes', 'audiences', 'jwks', 'version', epoch])
+      .select(['id', 'slug', 'state', 'scopes', 'audiences', 'jwks', 'version', epochRow])
       .where('id', '=', id)
       .executeTakeFirst();
-    return row && { kind: 'workload', ...row };
+    return row && { kind: 'workload', ...rowOf(row) };
   }
   if (/^ad_[a-z2-7]{26}$/.test(id)) {
     const row = await db
       .selectFrom('administrators')
-      .select(['id', 'slug', 'state', 'scopes', 'jwks', 'version', epoch])
+      .select(['id', 'slug', 'state', 'scopes', 'jwks', 'version', epochRow])
       .where('id', '=', id)
       .executeTakeFirst();
-    return row && { kind: 'administrator', audiences: [], ...row };
+    return row && { kind: 'administrator', audiences: [], ...rowOf(row) };
   }
   return undefined;
 }

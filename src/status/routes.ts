@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import { requireScopes } from '../http/caller.ts';
 import type { Look } from '../issuers/self-check.ts';
+import { showSeal } from '../seal/show.ts';
+import type { Seal } from '../seal/store.ts';
 import { worstOf } from '../reach/findings.ts';
 import { type DocumentsStatus, ServiceStatus } from './schema.ts';
 
@@ -10,6 +12,8 @@ export interface StatusRoutesDeps {
   issuerUrl: string;
   /** The last look at our own documents from outside. */
   latestLook(): Look | undefined;
+  /** From the database, as it stands now. */
+  readSeal(): Promise<Seal | undefined>;
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -24,7 +28,10 @@ function showLook({ at, findings, tookMs, certificateEnds }: Look): Static<typeo
   };
 }
 
-export function registerStatusRoutes(server: FastifyInstance, { issuerUrl, latestLook }: StatusRoutesDeps): void {
+export function registerStatusRoutes(
+  server: FastifyInstance,
+  { issuerUrl, latestLook, readSeal }: StatusRoutesDeps,
+): void {
   server.get(
     '/v1/service',
     {
@@ -36,7 +43,7 @@ export function registerStatusRoutes(server: FastifyInstance, { issuerUrl, lates
     },
     async (): Promise<Static<typeof ServiceStatus>> => {
       const look = latestLook();
-      return { issuer_url: issuerUrl, ...(look ? { documents: showLook(look) } : {}) };
+      return { issuer_url: issuerUrl, ...showSeal(await readSeal()), ...(look ? { documents: showLook(look) } : {}) };
     },
   );
 }

@@ -1,5 +1,6 @@
 // The shape of what the service says of itself.
 import { Type } from 'typebox';
+import { SealState } from '../seal/schema.ts';
 import { ADVICE, type FindingCode } from '../reach/findings.ts';
 
 const FindingCodeSchema = Type.Enum(Object.keys(ADVICE) as FindingCode[]);
@@ -28,5 +29,6 @@ export const DocumentsStatus = Type.Object(
 
 export const ServiceStatus = Type.Object({
   issuer_url: Type.String(),
+  ...SealState.properties,
   documents: Type.Optional(DocumentsStatus),
 });

@@ -28,7 +28,7 @@ const row = (more: Partial<ConnectionRow> = {}): ConnectionRow =>
 
 t.test('the session can do nothing, and is named so that it can be told', async (t) => {
   const cloud = createFakeCloud();
-  const { outcome, evidence } = await attemptVerification(cloud, row());
+  const { outcome, evidence } = await attemptVerification(cloud, row(), 1);
   t.same(outcome, { ok: true, roleId: 'AROAFIRST' });
   t.same(cloud.minted, [
     {
@@ -56,7 +56,7 @@ t.test('the session can do nothing, and is named so that it can be told', async 
 
 t.test('it carries what exchanges will carry', async (t) => {
   const cloud = createFakeCloud();
-  await attemptVerification(cloud, row({ session_tags: true, source_identity: true }));
+  await attemptVerification(cloud, row({ session_tags: true, source_identity: true }), 1);
   t.match(cloud.minted, [{ sourceIdentity: 'countersign-verify', tags: { 'countersign:session': 'verify' } }]);
 });
 
@@ -70,26 +70,26 @@ t.test('another account, role or session is no proof', async (t) => {
   ];
   for (const [identity, code] of looks) {
     cloud.identity = identity;
-    const { outcome } = await attemptVerification(cloud, row());
+    const { outcome } = await attemptVerification(cloud, row(), 1);
     t.match(outcome, { ok: false, side: 'account_owner', code, detail: /111122223333/ });
   }
 });
 
 t.test('a token is on record before STS sees it, or STS does not', async (t) => {
   const cloud = createFakeCloud();
-  await attemptVerification(cloud, row());
+  await attemptVerification(cloud, row(), 1);
   t.same(cloud.recorded, ['jti-1']);
   cloud.recordIntent = async () => {
     throw new Problem('unavailable', 'The audit record could not be written.');
   };
-  t.match((await attemptVerification(cloud, row())).outcome, { ok: false, side: 'ours', code: 'unavailable' });
+  t.match((await attemptVerification(cloud, row(), 1)).outcome, { ok: false, side: 'ours', code: 'unavailable' });
   t.equal(cloud.assumed.length, 1, 'STS was asked the first time alone');
 });
 
 t.test('refusals come with the line to mend, for this very connection', async (t) => {
   const cloud = createFakeCloud();
   cloud.answer = () => denied();
-  const { outcome, evidence } = await attemptVerification(cloud, row());
+  const { outcome, evidence } = await attemptVerification(cloud, row(), 1);
   t.match(outcome, { ok: false, side: 'account_owner', code: 'AccessDenied' });
   const { detail } = outcome as { detail: string };
   for (const part of [`${ISSUER_URL}/c/is_one`, 'id.example.com/c/is_one:sub": "cn_one"', row().role_arn])
@@ -98,12 +98,12 @@ t.test('refusals come with the line to mend, for this very connection', async (t
   cloud.mintWebIdentityToken = async () => {
     throw new Problem('unavailable', 'The issuer has no key that signs.');
   };
-  t.same(await attemptVerification(cloud, row()), {
+  t.same(await attemptVerification(cloud, row(), 1), {
     outcome: { ok: false, side: 'ours', code: 'unavailable', detail: 'The issuer has no key that signs.' },
     evidence: {},
   });
   cloud.mintWebIdentityToken = async () => {
     throw new TypeError('a bug');
   };
-  await t.rejects(attemptVerification(cloud, row()), TypeError);
+  await t.rejects(attemptVerification(cloud, row(), 1), TypeError);
 });

@@ -22,7 +22,8 @@ export interface FuzzWorld {
   digest(): Promise<Record<string, string>>;
   /** Names of what the service did by itself since the last call: acts of its own on record. */
   ownActs(): Promise<string[]>;
-  sealed(): boolean;
+  /** Lifts the seal, so that what comes next can be carried out. */
+  unseal(): Promise<void>;
 }
 
 /** The log of requests is no state, nor are replay keys. */
@@ -131,6 +132,14 @@ export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
         .execute();
       return rows.map(({ kind }) => kind);
     },
-    sealed: () => false,
+    unseal: async () => {
+      // Of a key that signs now: the one that signed the host's first token may be revoked.
+      const token = await forge({
+        ...{ sub: 'host', client_id: 'host', aud: `${issuerUrl}/v1`, scope: 'service:seal' },
+        reason: 'go on',
+      });
+      const { status } = await service.call('POST', '/v1/service/unseal', undefined, { token });
+      if (status !== 200) throw new Error(`not unsealed: ${status}`);
+    },
   };
 }

@@ -54,6 +54,9 @@ const NEEDED: Record<string, string[]> = {
     rotateKeys: ['keys:rotate'],
     revokeKey: ['keys:revoke'],
     listAuditRows: ['audit:read'],
+    getService: ['keys:read'],
+    sealService: ['service:seal'],
+    unsealService: ['service:seal'],
   },
 };
 

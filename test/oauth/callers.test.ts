@@ -22,6 +22,7 @@ async function findCaller(t: Test, row: { state: string; scopes: string[] } | un
     jwks: { keys: [] },
     version: 1,
     epoch: 1,
+    seal: undefined,
   };
   const authenticate = createAuthenticate({
     clients: { find: async () => client, read: async () => client },

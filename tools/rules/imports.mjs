@@ -16,6 +16,7 @@ export const LAYERS = [
   ['issuers'],
   ['keys'],
   ['http'],
+  ['seal'],
   ['audit'],
   ['db'],
 ];

@@ -24,8 +24,11 @@ const SESSION_SECONDS = 900;
 export interface AttemptDeps {
   issuerUrl: string;
   mintWebIdentityToken: MintWebIdentityToken;
-  /** Durable when it resolves: no token is shown to STS before it is on record. */
-  recordIntent(connection: string, minted: { kid: string; jti: string }): Promise<void>;
+  /**
+   * Durable when it resolves: no token is shown to STS before it is on record.
+   * @throws EpochChanged where `epoch`, under which it was decided, is over.
+   */
+  recordIntent(connection: string, minted: { kid: string; jti: string }, epoch: number): Promise<void>;
   sts: Pick<AwsSts, 'assumeRoleWithWebIdentity' | 'getCallerIdentity'>;
 }
 
@@ -45,7 +48,7 @@ export function trustFacts(row: ConnectionRow, issuerUrl: string): TrustFacts {
 }
 
 /** @throws what is neither an answer of AWS nor a refusal of the signing keys: a fault of our own */
-export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow): Promise<Attempt> {
+export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow, epoch: number): Promise<Attempt> {
   const evidence: Attempt['evidence'] = {};
   try {
     const minted = await deps.mintWebIdentityToken({
@@ -55,7 +58,7 @@ export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow)
       tags: row.session_tags ? { 'countersign:session': 'verify' } : undefined,
     });
     Object.assign(evidence, { kid: minted.kid, jti: minted.jti });
-    await deps.recordIntent(row.id, minted);
+    await deps.recordIntent(row.id, minted, epoch);
     const { region, role_arn: roleArn } = row;
     const session = await deps.sts.assumeRoleWithWebIdentity({
       ...{ region, roleArn, roleSessionName: SESSION_NAME, token: minted.token },

@@ -44,6 +44,15 @@ export async function leaseDue(db: Db, lease: { now: Date; until: Date; limit: n
   return rows.map((row) => row.connection);
 }
 
+/** Gives a lease back unused: whoever looks next may have it. */
+export async function releaseLease(db: Db, connection: string, until: Date): Promise<void> {
+  await db
+    .updateTable('verifications')
+    .set({ leased_until: null })
+    .where((eb) => eb.and({ connection, leased_until: until }))
+    .execute();
+}
+
 /**
  * When this verification began, if this lease on it still stands; another lease, or none, means that the answer is too late.
  * The connection's row is locked.

@@ -1,0 +1,89 @@
+// The seal on the whole service: what stops, what goes on, who may lift it, and what it says.
+import { sql } from 'kysely';
+import t from 'tap';
+import { askSocket, call, registerClient, workloadToken } from '../support/service.ts';
+import { openSealWorld, until } from './world.ts';
+
+t.test('sealed: nothing is minted, everything else goes on, and unsealed it mints again', async (t) => {
+  const { service, token, credentials, seal, unseal, waitForVerification, minted } = await openSealWorld(t);
+  const admin = await registerClient(service, { slug: 'ana', kind: 'administrators', scopes: ['workloads:read'] });
+  const held = await workloadToken(service, admin, `${service.config.issuerUrl}/v1`);
+  t.equal((await token()).status, 200);
+  t.equal((await credentials()).status, 200);
+  t.match(await seal('a key is burnt'), {
+    status: 200,
+    body: { sealed: true, changed: true, sealed_by: 'host', sealed_as: 'test', reason: 'a key is burnt' },
+  });
+  const before = await minted();
+  const waiting = await waitForVerification();
+
+  for (const nth of [1, 2]) {
+    const refused = await token();
+    t.match(
+      refused,
+      {
+        status: 503,
+        body: {
+          ...{ error: 'temporarily_unavailable', error_description: /sealed since \d{4}-\S+Z by host/ },
+          ...{ code: 'sealed', hint: /service:seal.*countersign unseal/ },
+        },
+      },
+      `token, ${nth}`,
+    );
+    t.match(refused.headers.get('retry-after'), /^\d+$/);
+    t.notMatch(JSON.stringify(refused.body), /burnt/, 'the reason is not for callers');
+  }
+  const refused = await credentials();
+  t.match(refused, { status: 503, body: { code: 'sealed', hint: /unseal/, Code: 'sealed', Message: /unseal/ } });
+  t.match(refused.headers.get('retry-after'), /^\d+$/);
+  for (const capability of ['tokens', 'broker']) {
+    const { status, body } = await call(service.url, 'GET', `/readyz?capability=${capability}`);
+    t.match({ status, body }, { status: 503, body: { reason: /^sealed since \d{4}-\S+Z by host$/ } });
+  }
+  for (const path of ['/readyz', '/readyz?capability=admin', '/jwks', '/.well-known/openid-configuration'])
+    t.equal((await call(service.url, 'GET', path)).status, 200, path);
+  t.equal((await service.call('GET', '/v1/workloads', undefined, { token: held })).status, 200, 'a token held');
+  t.equal((await service.call('POST', '/v1/keys/platform/rotate', { now: true })).status, 200, 'keys rotate');
+  const fromHost = await askSocket(service.config.socketPath, { as: 'ben', reason: 'drill' });
+  t.equal(fromHost.status, 200, 'the socket still gives tokens');
+  t.match(await service.call('GET', '/v1/service'), { status: 200, body: { sealed: true, reason: 'a key is burnt' } });
+  t.match(await seal('again'), { status: 200, body: { sealed: true, changed: false, reason: 'a key is burnt' } });
+
+  const shown = async () => (await service.call('GET', `/v1/connections/${waiting}`)).body.verification;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  t.match(await shown(), { attempts: 0, last_code: null }, 'the verifier has looked, and asked nobody');
+  t.equal(await minted(), before, 'nothing was minted');
+
+  t.match(await unseal(), { status: 200, body: { sealed: false, changed: true } });
+  t.match(await unseal(), { status: 200, body: { sealed: false, changed: false } });
+  t.equal((await token()).status, 200);
+  t.equal((await credentials()).status, 200);
+  t.ok(await until(async () => (await shown())?.attempts > 0), 'verification goes on by itself');
+  const rows = await service.call('GET', '/v1/audit?kind=service.sealed');
+  t.match(rows.body.items, [{ actor: 'host', details: { as: 'test', reason: 'a key is burnt' } }]);
+  t.match((await service.call('GET', '/v1/audit?kind=service.unsealed')).body.items, [
+    { details: { reason: 'INC-42' } },
+  ]);
+});
+
+t.test('before its migration has run: not sealed, and a seal says what to run', async (t) => {
+  const { service, token, credentials, seal } = await openSealWorld(t);
+  await sql`alter table policy_epoch drop column seal`.execute(service.database.db);
+  t.equal((await token()).status, 200);
+  t.equal((await credentials()).status, 200);
+  t.match(await service.call('GET', '/v1/service'), { status: 200, body: { sealed: false } });
+  t.match(await seal(), { status: 409, body: { code: 'migration_missing', hint: /countersign migrate/ } });
+  t.equal((await call(service.url, 'GET', '/readyz?capability=tokens')).status, 200);
+});
+
+t.test('sealing takes a reason, from whoever it is', async (t) => {
+  const { service } = await openSealWorld(t);
+  const { body } = await askSocket(service.config.socketPath, { as: 'ben' });
+  for (const what of ['seal', 'unseal']) {
+    t.match(await service.call('POST', `/v1/service/${what}`, undefined, { token: body.access_token }), {
+      status: 400,
+      body: { code: 'reason_required', hint: /--reason/ },
+    });
+  }
+  t.match(await service.call('GET', '/v1/service'), { body: { sealed: false } });
+});
