@@ -1,6 +1,7 @@
 // What can be done now, and why not: asked by orchestrators, answered from the things themselves.
+import type { AuditStream } from './audit/stream.ts';
 import type { Db } from './db/connect.ts';
-import { databaseAnswers } from './db/probe.ts';
+import { findDatabaseTrouble } from './db/probe.ts';
 import type { Leaving } from './http/closing.ts';
 import type { Readiness } from './http/health.ts';
 import type { RingView } from './keys/view.ts';
@@ -13,11 +14,13 @@ export function createReadiness({
   view,
   opening,
   leaving,
+  streams,
 }: {
   db: Db;
   view: RingView;
   opening: Pick<Opening, 'reason'>;
   leaving: Pick<Leaving, 'reason'>;
+  streams: readonly Pick<AuditStream, 'failing'>[];
 }): Readiness {
   return async (capability) => {
     const gone = leaving.reason();
@@ -26,7 +29,9 @@ export function createReadiness({
     if (capability === 'documents') return undefined;
     const closed = opening.reason();
     if (closed) return closed;
-    if (!(await databaseAnswers(db))) return 'the database does not answer';
+    const trouble = await findDatabaseTrouble(db);
+    if (trouble) return trouble;
+    if (streams.some((stream) => stream.failing())) return 'audit records cannot be written';
     if (capability === 'admin') return undefined;
     const { seal } = await readStanding(db);
     return seal ? describeSeal(seal) : view.reasonNotToSign();

@@ -18,7 +18,7 @@ import { countVerifications } from './connections/verification/store.ts';
 import { createProvesItself } from './clients/proof.ts';
 import { createBroker } from './credentials/broker.ts';
 import type { Database } from './db/connect.ts';
-import { databaseAnswers } from './db/probe.ts';
+import { findDatabaseTrouble } from './db/probe.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
@@ -146,12 +146,12 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const leaving = createLeaving(config.drainMs);
   const urls = { issuerUrl, internalUrl };
   const selfCheck = createSelfCheck({ ...{ urls, view, db, clock, log }, ask: deps.ask ?? createAsk() });
-  const readiness = createReadiness({ db, view, opening, leaving });
+  const readiness = createReadiness({ db, view, opening, leaving, streams: [stream, acts] });
   metrics.watch({
     ...{ clock, view, streams: { tokens: stream, acts } },
     pool: () => database.pool?.(),
     isReady: async (capability) => (await readiness(capability)) === undefined,
-    databaseAnswers: () => databaseAnswers(db),
+    databaseAnswers: async () => (await findDatabaseTrouble(db)) !== 'the database does not answer',
     readRotationQueue: () => readRotationQueue(db, view.now()),
     countVerifications: () => countVerifications(db),
     selfCheck: () => {
@@ -235,7 +235,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const opened = opening.opened.then((done) => {
     if (!done || closing) return false;
     scheduleTasks(background, {
-      ...{ db, clock },
+      ...{ db, clock, streams: [stream, acts] },
       refreshMs: Math.max(500, Math.min(10_000, view.policy().oldestSigned / 5)),
       refresh: () => view.refresh(),
       writeSnapshot,

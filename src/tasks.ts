@@ -1,6 +1,7 @@
 // What the service does by itself once the database has answered, and how often; intervals in milliseconds.
 import { SYSTEM } from './audit/act.ts';
 import { deleteReplayKeys, ensurePartitions } from './audit/store.ts';
+import type { AuditStream } from './audit/stream.ts';
 import type { Background } from './background.ts';
 import type { Clock } from './clock.ts';
 import type { Db } from './db/connect.ts';
@@ -11,6 +12,7 @@ import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
 
 export interface TaskDeps {
   db: Db;
+  streams: readonly Pick<AuditStream, 'tryAgain'>[];
   clock: Clock;
   refreshMs: number;
   refresh(): Promise<void>;
@@ -21,12 +23,15 @@ export interface TaskDeps {
 }
 
 export function scheduleTasks(background: Background, deps: TaskDeps): void {
-  const { db, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, signer } = deps;
+  const { db, streams, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, signer } = deps;
   background.every('refresh the view of the signing keys', refreshMs, refresh);
   if (writeSnapshot) background.every('write the snapshot of public keys', Math.min(1_000, refreshMs), writeSnapshot);
   background.every('rotate due rings', Math.min(5_000, refreshMs * 2), async () => {
     for (const ring of await listDueRings(db, await readClock(db), 20))
       await rotateDue(rotation, ring, { ...SYSTEM, reason: 'planned' });
+  });
+  background.every('try the audit log again', 1_000, async () => {
+    await Promise.all(streams.map((stream) => stream.tryAgain()));
   });
   background.every('delete private keys', 60_000, async () => {
     signer.forget();

@@ -1,7 +1,7 @@
 // The per-process writer: appends are grouped into one transaction a batch, each row chained to the one before it.
 import type { Clock } from '../clock.ts';
 import type { Database, Transaction } from '../db/connect.ts';
-import { unavailable } from '../errors.ts';
+import { Problem, unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { type Count, UNCOUNTED } from '../metrics/count.ts';
 import { currentTrace, runInTrace, type TraceContext, type Tracer } from '../trace.ts';
@@ -44,6 +44,10 @@ export interface AuditStream {
   transact<T>(work: (trx: Transaction) => Promise<{ result: T; entries: AuditEntry[] }>): Promise<T>;
   /** Appends that are not durable yet, and how long the oldest has waited, in milliseconds. */
   waiting(): { appends: number; oldest: number };
+  /** Whether the last rows could not be written. */
+  failing(): boolean;
+  /** Where they could not: appends a row that says so, since without callers nobody would find out that it works again. */
+  tryAgain(): Promise<void>;
   /** The policy epoch as the last batch saw it; 0 before the first. */
   readonly epoch: number;
   close(): Promise<void>;
@@ -82,6 +86,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   let underWay: readonly Pending[] = [];
   let tail: Promise<unknown> = Promise.resolve();
   let flushing = false;
+  let failing = false;
 
   /** Chains entries behind the head, opening a stream where the month is new; the head moves when they commit. */
   function chain(entries: readonly AuditEntry[]): ChainedRow[] {
@@ -116,15 +121,21 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       const result = await database.db.transaction().execute(async (trx) => {
         const done = await work(trx);
         rows = done.entries.length > 0 ? chain(done.entries) : [];
-        await insertRows(trx, rows);
+        await insertRows(trx, rows).catch((error: unknown) => {
+          throw unavailable('The audit record could not be written.', error);
+        });
         return done.result;
       });
       const last = rows.at(-1);
       if (last) head = { seq: last.seq, hash: last.hash };
+      if (last) failing = false;
       return result;
     } catch (error) {
       // The commit may have arrived all the same: ask before chaining anything behind it.
-      if (rows.length > 0) headKnown = false;
+      if (rows.length > 0) {
+        headKnown = false;
+        failing = true;
+      }
       throw error;
     }
   }
@@ -162,6 +173,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       throw error;
     }
     if (epoch !== decided) return false;
+    failing = false;
     const last = rows.at(-1);
     if (last) head = { seq: last.seq, hash: last.hash };
     return true;
@@ -217,7 +229,8 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       }
       return true;
     } catch (error) {
-      const problem = unavailable('The audit record could not be written.', error);
+      failing = true;
+      const problem = error instanceof Problem ? error : unavailable('The audit record could not be written.', error);
       for (const pending of batch) pending.reject(problem);
       return false;
     }
@@ -235,34 +248,40 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
     flushing = false;
   }
 
-  return {
-    append: (append) => {
-      if (queue.length >= maxQueue)
-        return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
-      return new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(unavailable('The audit record was not durable in time.')), deadlineMs);
-        queue.push({
-          ...append,
-          since: clock.monotonic(),
-          trace: tracer && currentTrace(),
-          resolve: () => {
-            clearTimeout(timer);
-            resolve();
-          },
-          reject: (error) => {
-            clearTimeout(timer);
-            reject(error);
-          },
-        });
-        // A microtask later, so that what arrives in one turn of the loop shares a batch.
-        if (!flushing) void Promise.resolve().then(flush);
-        flushing = true;
+  function append(entry: Append): Promise<void> {
+    if (queue.length >= maxQueue)
+      return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(unavailable('The audit record was not durable in time.')), deadlineMs);
+      queue.push({
+        ...entry,
+        since: clock.monotonic(),
+        trace: tracer && currentTrace(),
+        resolve: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
       });
-    },
+      // A microtask later, so that what arrives in one turn of the loop shares a batch.
+      if (!flushing) void Promise.resolve().then(flush);
+      flushing = true;
+    });
+  }
+
+  return {
+    append,
     transact: (work) => exclusively(() => commit(work)),
     waiting: () => {
       const [first] = [...underWay.slice(0, 1), ...queue.slice(0, 1)];
       return { appends: underWay.length + queue.length, oldest: first ? clock.monotonic() - first.since : 0 };
+    },
+    failing: () => failing,
+    tryAgain: async () => {
+      if (failing) await append({ entry: { kind: 'stream.resumed' } });
     },
     get epoch() {
       return epoch;

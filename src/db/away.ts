@@ -10,7 +10,9 @@ export function isDatabaseAway(error: unknown): boolean {
   if (isUnanswered(error)) return true;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string' && CODES.test(code)) return true;
-  return /timeout|terminated|Connection ended|not queryable|establishing an SSL connection/i.test(error.message);
+  return /timeout|terminated|Connection ended|not queryable|not currently accepting connections|establishing an SSL connection/i.test(
+    error.message,
+  );
 }
 
 /** What the driver says, without the URL and its password. */

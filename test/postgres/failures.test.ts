@@ -1,0 +1,139 @@
+// The failure table, cell by cell: every fault real, what is still answered, how fast the rest is refused, and back by itself.
+import t from 'tap';
+import { call } from '../support/service.ts';
+import { type Cell, FAULTS, type Fault, unmountSmallDisk } from './failures/faults.ts';
+import { type House, startHouse } from './failures/house.ts';
+
+/** A promise of the design; what waits is what makes such a request slow, so ten at once are asked. */
+const REFUSED_WITHIN_MS = 1000;
+/** What is asked may take its deadline and the machine its time; nothing hangs. */
+const ANSWERED_WITHIN_MS = 15_000;
+const BACK_WITHIN_MS = 5000;
+
+type Answered = Awaited<ReturnType<typeof call>> & { ms: number };
+
+async function timed(ask: () => ReturnType<typeof call>): Promise<Answered> {
+  const began = performance.now();
+  const answer = await Promise.race([
+    ask(),
+    new Promise<never>((_resolve, reject) => {
+      setTimeout(() => reject(new Error('no answer')), ANSWERED_WITHIN_MS).unref();
+    }),
+  ]);
+  return { ...answer, ms: performance.now() - began };
+}
+
+const isRefused = ({ status, headers }: Answered): boolean => status === 503 && Number(headers.get('retry-after')) > 0;
+
+function describe({ status, ms, headers, body }: Answered): string {
+  return `${status} after ${Math.round(ms)} ms, Retry-After ${headers.get('retry-after')}: ${JSON.stringify(body).slice(0, 200)}`;
+}
+
+let made = 0;
+
+/** What each column of the table says now, and the answers that it is read off. */
+async function look(
+  house: House,
+): Promise<Record<'documents' | 'tokens' | 'broker' | 'administration', [Cell | string, string]>> {
+  const { service, connection } = house;
+  const issuer = (await timed(() => call(service.url, 'GET', '/jwks'))) as Answered;
+  const documents = await Promise.all(
+    ['/.well-known/openid-configuration', '/readyz', '/livez'].map((path) =>
+      timed(() => call(service.url, 'GET', path)),
+    ),
+  );
+  const tokens = await timed(() => house.askToken());
+  const broker = await timed(() => house.credentials());
+  const read = await timed(() => house.api('GET', `/v1/connections/${connection}`));
+  made += 1;
+  const change = await timed(() => house.api('POST', '/v1/workloads', { slug: `w${made}`, keys: [] }));
+  const failed = [issuer, ...documents].filter(({ status }) => status !== 200);
+  const administration =
+    read.status === 200
+      ? isRefused(change)
+        ? 'read-only'
+        : change.status === 201
+          ? 'ok'
+          : 'odd'
+      : isRefused(read) && isRefused(change)
+        ? '503'
+        : 'odd';
+  const cell = (answer: Answered): Cell | string => (answer.status === 200 ? 'ok' : isRefused(answer) ? '503' : 'odd');
+  return {
+    documents: [failed.length === 0 ? 'served' : 'odd', failed.map(describe).join('; ')],
+    tokens: [cell(tokens), describe(tokens)],
+    broker: [cell(broker), describe(broker)],
+    administration: [administration, `${describe(read)}; ${describe(change)}`],
+  };
+}
+
+const cellsOf = (looked: Awaited<ReturnType<typeof look>>) =>
+  Object.fromEntries(Object.entries(looked).map(([column, [cell]]) => [column, cell]));
+
+const WELL = { documents: 'served', tokens: 'ok', broker: 'ok', administration: 'ok' };
+
+/** Looks until the table says so, or for as long as it may take. */
+async function until(
+  house: House,
+  expected: object,
+  ms: number,
+): Promise<{ looked: Awaited<ReturnType<typeof look>>; ms: number }> {
+  const began = performance.now();
+  for (;;) {
+    const looked = await look(house);
+    const passed = performance.now() - began;
+    if (JSON.stringify(cellsOf(looked)) === JSON.stringify(expected) || passed > ms) return { looked, ms: passed };
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function readReasons({ service }: House): Promise<Record<string, string | undefined>> {
+  const capabilities = ['documents', 'tokens', 'broker', 'admin'];
+  const answers = await Promise.all(
+    capabilities.map((capability) => timed(() => call(service.url, 'GET', `/readyz?capability=${capability}`))),
+  );
+  return Object.fromEntries(
+    answers.map(({ status, body }, index) => [capabilities[index], status === 200 ? undefined : String(body.reason)]),
+  );
+}
+
+/** A burst is refused as fast as one: nothing queues without end behind a database that is away. */
+async function burst(house: House): Promise<Answered[]> {
+  return await Promise.all(Array.from({ length: 40 }, () => timed(() => house.askToken())));
+}
+
+async function tryFault(t: Parameters<typeof startHouse>[0], house: House, fault: Fault): Promise<void> {
+  await fault.begin(house);
+  const { looked } = await until(house, fault.expected, 20_000);
+  t.same(cellsOf(looked), fault.expected, JSON.stringify(looked, undefined, 1));
+  if (fault.expected.tokens === '503') {
+    const answers = await burst(house);
+    t.same(answers.filter((answer) => !isRefused(answer)).map(describe), [], 'every token of a burst is refused');
+    const slowest = Math.max(...answers.map(({ ms }) => ms));
+    if (slowest > REFUSED_WITHIN_MS) t.comment(`the slowest refusal of a burst took ${Math.round(slowest)} ms`);
+    t.ok(slowest < ANSWERED_WITHIN_MS / 3, 'and soon');
+  }
+  const reasons = await readReasons(house);
+  t.equal(reasons['documents'], undefined, 'an orchestrator leaves it where it is');
+  for (const capability of ['tokens', 'broker', 'admin'] as const) {
+    const expected = fault.reasons[capability];
+    if (expected) t.match(reasons[capability], expected, `/readyz?capability=${capability}`);
+    else t.equal(reasons[capability], undefined, `/readyz?capability=${capability}`);
+  }
+  await fault.end(house);
+  const back = await until(house, WELL, BACK_WITHIN_MS * 4);
+  t.same(cellsOf(back.looked), WELL, `back by itself: ${JSON.stringify(back.looked, undefined, 1)}`);
+  t.comment(`back after ${Math.round(back.ms)} ms`);
+  t.same(
+    Object.values(await readReasons(house)).filter((reason) => reason !== undefined),
+    [],
+    'and says so',
+  );
+}
+
+t.test('every fault of the failure table, cell by cell', async (t) => {
+  const house = await startHouse(t);
+  t.teardown(() => unmountSmallDisk(house));
+  t.same(cellsOf(await look(house)), WELL, 'before anything is wrong');
+  for (const fault of FAULTS) await t.test(fault.name, (t) => tryFault(t, house, fault));
+});

@@ -1,0 +1,201 @@
+// The faults of the failure table: how each comes about for real, what must still be answered, and how it ends.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync, chownSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { House } from './house.ts';
+
+/** What a column of the table says. `read-only`: reads are answered, changes are refused with 503. */
+export type Cell = 'served' | '503' | 'ok' | 'read-only';
+
+export interface Fault {
+  name: string;
+  /** In DESIGN.md's order: discovery and JWKS, tokens, broker, administration (by a token held from before). */
+  expected: {
+    documents: 'served';
+    tokens: 'ok' | '503';
+    broker: 'ok' | '503';
+    administration: 'ok' | '503' | 'read-only';
+  };
+  /** Of /readyz?capability=…, what its reason says; undefined where it is ready. */
+  reasons: { tokens?: RegExp; broker?: RegExp; admin?: RegExp };
+  begin(house: House): Promise<void> | void;
+  end(house: House): Promise<void> | void;
+}
+
+const ALL_AWAY = { documents: 'served', tokens: '503', broker: '503', administration: '503' } as const;
+const NO_ANSWER = { tokens: /database/, broker: /database/, admin: /database/ };
+const NO_SIGNING = { documents: 'served', tokens: '503', broker: '503', administration: 'ok' } as const;
+const NO_RECORD = { documents: 'served', tokens: '503', broker: '503', administration: 'read-only' } as const;
+const NO_STS = { documents: 'served', tokens: 'ok', broker: '503', administration: 'ok' } as const;
+
+async function asSuperuser(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Ends what the service holds open, so that it meets what is new. */
+const DROP_OTHERS = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'countersign'`;
+
+const held: { refusing?: pg.Client; locking?: pg.Client } = {};
+
+/** A file system of a few megabytes, full at the word; mounting one takes root, as CI is. */
+function smallDisk(house: House): string {
+  const folder = join(house.cluster.dir, 'small');
+  if (!existsSync(folder)) {
+    mkdirSync(folder, { mode: 0o700 });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', folder]);
+    if (process.getuid?.() === 0) chownSync(folder, 65534, 65534);
+  }
+  return folder;
+}
+
+/** To be called before the cluster's folder is removed. */
+export function unmountSmallDisk(house: House): void {
+  const folder = join(house.cluster.dir, 'small');
+  if (existsSync(folder)) execFileSync('umount', ['-l', folder]);
+}
+
+const month = (): string => new Date().toISOString().slice(0, 7).replace('-', '_');
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'the database is down',
+    ...{ expected: ALL_AWAY, reasons: NO_ANSWER },
+    begin: ({ cluster }) => cluster.kill(),
+    end: ({ cluster }) => cluster.start(),
+  },
+  {
+    name: 'the database hangs',
+    ...{ expected: ALL_AWAY, reasons: NO_ANSWER },
+    begin: ({ cluster }) => cluster.pause(),
+    end: ({ cluster }) => cluster.resume(),
+  },
+  {
+    name: 'the database refuses connections',
+    ...{ expected: ALL_AWAY, reasons: NO_ANSWER },
+    begin: async ({ cluster }) => {
+      const client = new pg.Client({ connectionString: cluster.url.replace(/postgres$/, 'template1') });
+      client.on('error', () => {});
+      await client.connect();
+      held.refusing = client;
+      await client.query('alter database postgres with allow_connections false');
+      await client.query(DROP_OTHERS);
+    },
+    end: async () => {
+      await held.refusing?.query('alter database postgres with allow_connections true');
+      await held.refusing?.end();
+    },
+  },
+  {
+    name: 'the database is read-only, as a standby that was not promoted',
+    ...{
+      expected: NO_RECORD,
+      reasons: { tokens: /read-only/, broker: /read-only/, admin: /read-only/ },
+    },
+    begin: ({ cluster }) =>
+      asSuperuser(cluster.url, async (client) => {
+        await client.query('alter system set default_transaction_read_only = on');
+        await client.query('select pg_reload_conf()');
+        await client.query(DROP_OTHERS);
+      }),
+    end: ({ cluster }) =>
+      asSuperuser(cluster.url, async (client) => {
+        await client.query('set default_transaction_read_only = off');
+        await client.query('alter system reset default_transaction_read_only');
+        await client.query('select pg_reload_conf()');
+        await client.query(DROP_OTHERS);
+      }),
+  },
+  {
+    name: "the audit log's disk is full",
+    ...{ expected: NO_RECORD, reasons: { tokens: /record/, broker: /record/, admin: /record/ } },
+    begin: async (house) => {
+      const folder = smallDisk(house);
+      await house.sql(`create tablespace small location '${folder}'`);
+      await house.sql(`alter table audit_${month()} set tablespace small`);
+      try {
+        writeFileSync(join(folder, 'ballast'), Buffer.alloc(16 * 1024 * 1024, 1));
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ENOSPC') throw error;
+      }
+      // What room there is left in the table's last page is used up, so that the next row needs another.
+      await house
+        .sql(
+          `insert into audit (month, stream, seq, at, kind, row, hash) select date_trunc('month', now() at time zone 'utc'), 'st_ballast', n, now(), 'x', repeat('x', 2000), '' from generate_series(1, 20000) n`,
+        )
+        .catch((error: unknown) => {
+          if ((error as { code?: string }).code !== '53100') throw error;
+        });
+      for (let size = 2000; size >= 1; size = Math.floor(size / 2))
+        for (let full = false; !full; )
+          await house
+            .sql(
+              `insert into audit (month, stream, seq, at, kind, row, hash) values (date_trunc('month', now() at time zone 'utc'), 'st_ballast', ${Math.floor(Math.random() * 1e12)}, now(), 'x', repeat('x', ${size}), '')`,
+            )
+            .catch((error: unknown) => {
+              if ((error as { code?: string }).code !== '53100') throw error;
+              full = true;
+            });
+    },
+    end: async (house) => {
+      rmSync(join(smallDisk(house), 'ballast'));
+      await house.sql(`delete from audit where stream = 'st_ballast'`);
+      await house.sql(`alter table audit_${month()} set tablespace pg_default`);
+    },
+  },
+  {
+    name: 'the audit log cannot be written',
+    ...{ expected: NO_RECORD, reasons: { tokens: /record/, broker: /record/, admin: /record/ } },
+    begin: ({ sql }) =>
+      sql(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '42501'; end $$;
+        create trigger refuse before insert on audit for each row execute function refuse()`),
+    end: ({ sql }) => sql('drop trigger refuse on audit; drop function refuse()'),
+  },
+  {
+    name: 'the view of the keys is older than R',
+    ...{ expected: NO_SIGNING, reasons: { tokens: /view/, broker: /view/ } },
+    begin: async ({ cluster }) => {
+      const client = new pg.Client({ connectionString: cluster.url });
+      await client.connect();
+      held.locking = client;
+      await client.query('begin');
+      await client.query('lock table rings in access exclusive mode');
+    },
+    end: async () => {
+      await held.locking?.query('rollback');
+      await held.locking?.end();
+    },
+  },
+  {
+    name: "the machine's clock is ahead",
+    ...{ expected: NO_SIGNING, reasons: { tokens: /clock/, broker: /clock/ } },
+    begin: ({ bendClock }) => bendClock(20),
+    end: ({ bendClock }) => bendClock(0),
+  },
+  {
+    name: 'AWS STS is down',
+    ...{ expected: NO_STS, reasons: {} },
+    begin: ({ sandbox }) => sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'reset' }),
+    end: ({ sandbox }) => sandbox.faults.clear(),
+  },
+  {
+    name: 'AWS STS throttles',
+    ...{ expected: NO_STS, reasons: {} },
+    begin: ({ sandbox }) => sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'throttle' }),
+    end: ({ sandbox }) => sandbox.faults.clear(),
+  },
+  {
+    name: 'AWS STS stalls',
+    ...{ expected: NO_STS, reasons: {} },
+    begin: ({ sandbox }) =>
+      sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 30_000 }),
+    end: ({ sandbox }) => sandbox.faults.clear(),
+  },
+];

@@ -1,0 +1,90 @@
+// One replica with everything around it real: PostgreSQL in a folder of its own, the sandbox, a clock that can be bent.
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Test } from 'tap';
+import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
+import { createStack, startTestSandbox } from '../../support/connect-account.ts';
+import { findFaketime } from '../../support/faketime.ts';
+import { type Cluster, startPostgres } from '../../support/postgres.ts';
+import { type ServiceProcess, startProcess, startProxy, writeKek } from '../../support/process.ts';
+import { assertion, call, postToken, tempDir, tokenForm } from '../../support/service.ts';
+
+const ACCOUNT = '111122223333';
+
+export interface House {
+  cluster: Cluster;
+  sandbox: Sandbox;
+  service: ServiceProcess;
+  /** `cn_…` of an active connection. */
+  connection: string;
+  /** Host token with every scope, and a workload token for credentials, both held from before. */
+  tokens: { api: string; credentials: string };
+  /** A new assertion each time. */
+  askToken(): ReturnType<typeof call>;
+  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): ReturnType<typeof call>;
+  credentials(): ReturnType<typeof call>;
+  /** As the database's superuser, on a connection of its own. */
+  sql(text: string): Promise<void>;
+  /** Puts the process's clock ahead; 0 puts it right. */
+  bendClock(seconds: number): void;
+}
+
+async function untilActive(api: House['api'], id: string): Promise<void> {
+  const { body } = await api('GET', `/v1/connections/${id}?wait=active&timeout_seconds=20`);
+  if (body.state !== 'active') throw new Error(`not active: ${JSON.stringify(body)}`);
+}
+
+/** @throws Error where a real part is missing */
+export async function startHouse(t: Test): Promise<House> {
+  const faketime = findFaketime();
+  if (!faketime) throw new Error('libfaketime was not found: install it (apt-get install libfaketime).');
+  const cluster = await startPostgres();
+  t.teardown(() => cluster.remove());
+  const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
+  const proxy = await startProxy(t);
+  const clockFile = join(tempDir(t), 'clock');
+  const bendClock = (seconds: number): void => writeFileSync(clockFile, `+${seconds}\n`);
+  bendClock(0);
+  const service = await startProcess(t, {
+    ...{ ISSUER_URL: proxy.url, DATABASE_URL: cluster.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t) },
+    ...{ STS_ENDPOINT_URL: sandbox.url, KEY_POLICY_OLDEST_SERVED_SECONDS: '120' },
+    ...{ LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: clockFile, FAKETIME_CACHE_DURATION: '1' },
+    DONT_FAKE_MONOTONIC: '1',
+  });
+  proxy.targets = [service.url];
+  const tokens = { api: await service.hostToken(), credentials: '' };
+  const api: House['api'] = (method, path, body, headers = {}) =>
+    call(service.url, method, path, body, { authorization: `Bearer ${tokens.api}`, ...headers });
+
+  const aws = { account_id: ACCOUNT, permission_set: 'read-only' };
+  const { id: connection } = (await api('POST', '/v1/connections', { name: 'A customer', aws })).body;
+  await createStack(sandbox, ACCOUNT, 'countersign', (await api('GET', `/v1/connections/${connection}/template`)).body);
+  await api('POST', `/v1/connections/${connection}/verify`, {});
+  await untilActive(api, connection);
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keys = [publicKey.export({ format: 'jwk' })];
+  const workload = (await api('POST', '/v1/workloads', { slug: 'billing', keys })).body;
+  await api('POST', '/v1/grants', { workload: workload.id, selector: { connection } });
+  const client = { id: workload.id, slug: 'billing', kid: workload.keys[0].kid, privateKey };
+  const askToken = async () =>
+    postToken(service.url, tokenForm(await assertion(proxy.url, client), `${proxy.url}/v1/credentials`));
+  tokens.credentials = (await askToken()).body.access_token;
+  return {
+    ...{ cluster, sandbox, service, connection, tokens, askToken, api, bendClock },
+    credentials: () =>
+      call(service.url, 'GET', `/v1/connections/${connection}/credentials`, undefined, {
+        authorization: `Bearer ${tokens.credentials}`,
+      }),
+    sql: async (text) => {
+      const client = new pg.Client({ connectionString: cluster.url });
+      await client.connect();
+      try {
+        await client.query(text);
+      } finally {
+        await client.end();
+      }
+    },
+  };
+}
