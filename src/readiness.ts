@@ -9,18 +9,23 @@ import type { Opening } from './opening.ts';
 import { describeSeal } from './seal/problem.ts';
 import { readStanding } from './seal/store.ts';
 
+const SHUT = 'the private half of the signing key does not open under this key-encryption key';
+
 export function createReadiness({
   db,
   view,
   opening,
   leaving,
   streams,
+  opens,
 }: {
   db: Db;
   view: RingView;
   opening: Pick<Opening, 'reason'>;
   leaving: Pick<Leaving, 'reason'>;
   streams: readonly Pick<AuditStream, 'failing'>[];
+  /** Whether the private half that signs for the platform opens. */
+  opens(): Promise<boolean>;
 }): Readiness {
   return async (capability) => {
     const gone = leaving.reason();
@@ -34,6 +39,7 @@ export function createReadiness({
     if (streams.some((stream) => stream.failing())) return 'audit records cannot be written';
     if (capability === 'admin') return undefined;
     const { seal } = await readStanding(db);
-    return seal ? describeSeal(seal) : view.reasonNotToSign();
+    if (seal) return describeSeal(seal);
+    return view.reasonNotToSign() ?? ((await opens()) ? undefined : SHUT);
   };
 }

@@ -26,13 +26,14 @@ import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { createListenerOptions } from './http/listeners.ts';
 import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
-import { issuerUrlOf } from './issuers/documents.ts';
+import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
 import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createLocalSigner } from './keys/signer.ts';
 import { readClock, readRotationQueue } from './keys/store.ts';
+import { activeKey } from './keys/timeline.ts';
 import { createRingView } from './keys/view.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createCountProblem } from './metrics/problems.ts';
@@ -146,7 +147,13 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const leaving = createLeaving(config.drainMs);
   const urls = { issuerUrl, internalUrl };
   const selfCheck = createSelfCheck({ ...{ urls, view, db, clock, log }, ask: deps.ask ?? createAsk() });
-  const readiness = createReadiness({ db, view, opening, leaving, streams: [stream, acts] });
+  const readiness = createReadiness({
+    ...{ db, view, opening, leaving, streams: [stream, acts] },
+    opens: async () => {
+      const [kid] = (view.find(PLATFORM) ?? []).flatMap((ring) => activeKey(ring.keys, view.now())?.kid ?? []);
+      return kid !== undefined && (await signer.opens(kid));
+    },
+  });
   metrics.watch({
     ...{ clock, view, streams: { tokens: stream, acts } },
     pool: () => database.pool?.(),

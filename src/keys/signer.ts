@@ -15,6 +15,8 @@ export interface Signer {
 }
 
 export interface LocalSigner extends Signer {
+  /** Whether this private half can sign: it is open, or opens. Never throws. */
+  opens(kid: string): Promise<boolean>;
   /** Drops the private halves whose time in memory is over. */
   forget(): void;
 }
@@ -36,7 +38,10 @@ export function createLocalSigner({ db, kek, clock }: { db: Db; kek: Kek; clock:
       const record = await findEnvelope(db, kid);
       if (!record) throw unavailable('The private half of the signing key is gone.');
       const { ring, algorithm, purpose, envelope } = record;
-      const pkcs8 = await decrypt(kek, envelope, { table: 'private_keys', kid, ring, algorithm, purpose });
+      const place = { table: 'private_keys', kid, ring, algorithm, purpose } as const;
+      const pkcs8 = await decrypt(kek, envelope, place).catch((error: unknown) => {
+        throw unavailable('The private half of the signing key does not open.', error);
+      });
       const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
       pkcs8.fill(0);
       // The kid is the thumbprint of the key that signs, whatever the row says.
@@ -45,12 +50,19 @@ export function createLocalSigner({ db, kek, clock }: { db: Db; kek: Kek; clock:
       return key;
     },
   });
+  const open = async (kid: string): Promise<KeyObject | undefined> => keys.get(kid) ?? (await keys.fetch(kid));
+
   return {
     sign: async (kid, algorithm, data) => {
-      const key = keys.get(kid) ?? (await keys.fetch(kid));
+      const key = await open(kid);
       if (!key) throw unavailable('The signing key could not be opened.');
       return signData(algorithm, key, data);
     },
+    opens: (kid) =>
+      open(kid).then(
+        (key) => key !== undefined,
+        () => false,
+      ),
     forget: () => {
       keys.purgeStale();
     },

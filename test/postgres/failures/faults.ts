@@ -180,6 +180,21 @@ export const FAULTS: readonly Fault[] = [
     end: ({ bendClock }) => bendClock(0),
   },
   {
+    name: 'the key-encryption key opens the private halves no more',
+    ...{ expected: NO_SIGNING, reasons: { tokens: /does not open/, broker: /does not open/ } },
+    begin: async ({ api, sql, issuer }) => {
+      await sql(`create table kept as select kid, envelope from private_keys`);
+      await sql(`update private_keys set envelope = set_byte(envelope, 40, get_byte(envelope, 40) # 1)`);
+      // Those that sign are open in memory; their successors are not.
+      for (const ring of ['platform', issuer])
+        await api('POST', `/v1/keys/${ring}/rotate`, { now: true }, { 'countersign-reason': 'a%20test' });
+    },
+    end: ({ sql }) =>
+      sql(
+        'update private_keys set envelope = kept.envelope from kept where kept.kid = private_keys.kid; drop table kept',
+      ),
+  },
+  {
     name: 'AWS STS is down',
     ...{ expected: NO_STS, reasons: {} },
     begin: ({ sandbox }) => sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'reset' }),

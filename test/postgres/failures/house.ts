@@ -19,6 +19,8 @@ export interface House {
   service: ServiceProcess;
   /** `cn_…` of an active connection. */
   connection: string;
+  /** `is_…` of it. */
+  issuer: string;
   /** Host token with every scope, and a workload token for credentials, both held from before. */
   tokens: { api: string; credentials: string };
   /** A new assertion each time. */
@@ -59,7 +61,8 @@ export async function startHouse(t: Test): Promise<House> {
     call(service.url, method, path, body, { authorization: `Bearer ${tokens.api}`, ...headers });
 
   const aws = { account_id: ACCOUNT, permission_set: 'read-only' };
-  const { id: connection } = (await api('POST', '/v1/connections', { name: 'A customer', aws })).body;
+  const created = (await api('POST', '/v1/connections', { name: 'A customer', aws })).body;
+  const connection: string = created.id;
   await createStack(sandbox, ACCOUNT, 'countersign', (await api('GET', `/v1/connections/${connection}/template`)).body);
   await api('POST', `/v1/connections/${connection}/verify`, {});
   await untilActive(api, connection);
@@ -72,7 +75,7 @@ export async function startHouse(t: Test): Promise<House> {
     postToken(service.url, tokenForm(await assertion(proxy.url, client), `${proxy.url}/v1/credentials`));
   tokens.credentials = (await askToken()).body.access_token;
   return {
-    ...{ cluster, sandbox, service, connection, tokens, askToken, api, bendClock },
+    ...{ cluster, sandbox, service, connection, issuer: created.issuer.id, tokens, askToken, api, bendClock },
     credentials: () =>
       call(service.url, 'GET', `/v1/connections/${connection}/credentials`, undefined, {
         authorization: `Bearer ${tokens.credentials}`,
