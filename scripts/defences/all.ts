@@ -6,6 +6,7 @@ import { data } from './data.ts';
 import { database } from './database.ts';
 import type { Defence } from './defence.ts';
 import { documents } from './documents.ts';
+import { failures } from './failures.ts';
 import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { http } from './http.ts';
@@ -33,6 +34,7 @@ export const DEFENCES: readonly Defence[] = [
     ...running,
     ...seal,
     ...seeing,
+    ...failures,
     ...fuzz,
     ...wire,
   ],

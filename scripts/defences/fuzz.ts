@@ -26,7 +26,7 @@ export const fuzz: Defence[] = [
         name: 'kills.recorded',
         promise: 'a change and its record are durable together, before anybody hears',
         file: 'src/audit/stream.ts',
-        find: 'await insertRows(trx, rows);',
+        find: "await insertRows(trx, rows).catch((error: unknown) => { throw unavailable('The audit record could not be written.', error); });",
         replace: 'setTimeout(() => void insertRows(database.db as never, rows).catch(() => {}), 40);',
       },
     ],

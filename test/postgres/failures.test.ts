@@ -34,7 +34,7 @@ let made = 0;
 /** What each column of the table says now, and the answers that it is read off. */
 async function look(
   house: House,
-): Promise<Record<'documents' | 'tokens' | 'broker' | 'administration', [Cell | string, string]>> {
+): Promise<Record<'documents' | 'tokens' | 'broker' | 'administration', [Cell, string]>> {
   const { service, connection } = house;
   const issuer = (await timed(() => call(service.url, 'GET', '/jwks'))) as Answered;
   const documents = await Promise.all(
@@ -58,7 +58,7 @@ async function look(
       : isRefused(read) && isRefused(change)
         ? '503'
         : 'odd';
-  const cell = (answer: Answered): Cell | string => (answer.status === 200 ? 'ok' : isRefused(answer) ? '503' : 'odd');
+  const cell = (answer: Answered): Cell => (answer.status === 200 ? 'ok' : isRefused(answer) ? '503' : 'odd');
   return {
     documents: [failed.length === 0 ? 'served' : 'odd', failed.map(describe).join('; ')],
     tokens: [cell(tokens), describe(tokens)],

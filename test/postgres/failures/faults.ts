@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { House } from './house.ts';
 
 /** What a column of the table says. `read-only`: reads are answered, changes are refused with 503. */
-export type Cell = 'served' | '503' | 'ok' | 'read-only';
+export type Cell = 'served' | '503' | 'ok' | 'read-only' | 'odd';
 
 export interface Fault {
   name: string;

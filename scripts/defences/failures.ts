@@ -1,0 +1,68 @@
+// The failure table: what readiness tells of each fault, and that a fault is a refusal with a time to come back.
+import { type Defence, provenBy } from './defence.ts';
+
+const readiness = 'src/readiness.ts';
+
+export const failures: Defence[] = provenBy(
+  'test/postgres/failures.test.ts',
+  'every fault of the failure table, cell by cell',
+  [
+    {
+      name: 'failures.audit-told',
+      promise: 'a process that cannot write its records says that it is not ready',
+      file: readiness,
+      find: 'streams.some((stream) => stream.failing())',
+      replace: 'false',
+    },
+    {
+      name: 'failures.audit-tried-again',
+      promise: 'and finds out by itself when it can again',
+      file: 'src/audit/stream.ts',
+      find: "if (failing) await append({ entry: { kind: 'stream.resumed' } });",
+      replace: '',
+    },
+    {
+      name: 'failures.key-told',
+      promise: 'a key-encryption key that opens nothing is told at /readyz',
+      file: readiness,
+      find: '((await opens()) ? undefined : SHUT)',
+      replace: 'undefined',
+    },
+    {
+      name: 'failures.key-refused',
+      promise: 'and refuses with 503, not with a failure that nobody named',
+      file: 'src/keys/signer.ts',
+      find: "throw unavailable('The private half of the signing key does not open.', error);",
+      replace: 'throw error;',
+    },
+    {
+      name: 'failures.read-only-told',
+      promise: 'a database that takes no writes is told at /readyz',
+      file: 'src/db/probe.ts',
+      find: "rows[0]?.read_only ? 'the database is read-only' : undefined",
+      replace: 'undefined',
+    },
+    {
+      name: 'failures.refused-connections',
+      promise: 'a database that lets nobody in is away, for now',
+      file: 'src/db/away.ts',
+      find: 'not currently accepting connections|',
+      replace: '',
+    },
+    {
+      name: 'failures.clock',
+      promise: 'nobody signs with a clock that is off or that jumped',
+      file: 'src/keys/view.ts',
+      find: 'if (offset > clockError)',
+      replace: 'if (false)',
+      also: [{ file: 'src/keys/view.ts', find: 'if (jump > clockError)', replace: 'if (false)' }],
+    },
+    {
+      name: 'failures.old-view',
+      promise: 'nobody signs with a view older than R',
+      file: 'src/keys/view.ts',
+      find: 'clock.monotonic() - anchor.sent >= oldestSigned',
+      replace: 'false',
+    },
+  ],
+).map((defence): Defence => ({ ...defence, engine: 'postgresql' }));
