@@ -195,6 +195,18 @@ export const FAULTS: readonly Fault[] = [
       ),
   },
   {
+    name: 'the service is sealed',
+    ...{ expected: NO_SIGNING, reasons: { tokens: /sealed since/, broker: /sealed since/ } },
+    begin: async ({ api }) => {
+      const reason = { 'countersign-reason': 'a%20test' };
+      await api('POST', '/v1/service/seal', undefined, reason);
+    },
+    end: async ({ api }) => {
+      const reason = { 'countersign-reason': 'a%20test' };
+      await api('POST', '/v1/service/unseal', undefined, reason);
+    },
+  },
+  {
     name: 'AWS STS is down',
     ...{ expected: NO_STS, reasons: {} },
     begin: ({ sandbox }) => sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'reset' }),
