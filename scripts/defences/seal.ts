@@ -41,7 +41,11 @@ export const seal: Defence[] = [
     {
       name: 'seal.readiness',
       promise: 'readiness says that the service is sealed',
-      ...{ file: 'src/readiness.ts', find: 'seal ? describeSeal(seal) :', replace: 'seal && !describeSeal ? "" :' },
+      ...{
+        file: 'src/readiness.ts',
+        find: 'if (seal) return describeSeal(seal);',
+        replace: 'seal && !describeSeal ? "" :',
+      },
     },
     {
       name: 'seal.lifted',
