@@ -44,7 +44,7 @@ export const seal: Defence[] = [
       ...{
         file: 'src/readiness.ts',
         find: 'if (seal) return describeSeal(seal);',
-        replace: 'seal && !describeSeal ? "" :',
+        replace: 'if (!describeSeal) return seal?.by;',
       },
     },
     {
