@@ -3,10 +3,12 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { checkClock, checkReadiness } from '../../src/cli/doctor/service.ts';
 import { checkRings } from '../../src/cli/doctor/keys.ts';
 import type { Report } from '../../src/cli/doctor/findings.ts';
+import { checkOwnLook, checkSeal, type Standing } from '../../src/cli/doctor/standing.ts';
 import { runChecks } from '../../src/cli/doctor/run.ts';
 import { registerClient, startTestService, tempDir } from '../support/service.ts';
 import { cli, listen, sendReply, startStandIn } from './stand-in.ts';
@@ -28,11 +30,18 @@ async function serve(t: Test, answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+async function until(condition: () => Promise<boolean>, ms = 20_000): Promise<boolean> {
+  for (const end = performance.now() + ms; performance.now() < end; await delay(50)) if (await condition()) return true;
+  return false;
+}
+
 t.test('on the host, all is well: everything looked at, code 0', async (t) => {
   const service = await startTestService(t);
   const aws = { account_id: '123456789012', permission_set: 'read-only' };
   t.equal((await service.call('POST', '/v1/connections', { name: 'Acme', aws })).status, 201);
   const { body: template } = await service.call('GET', '/v1/template');
+  const looked = async () => (await service.call('GET', '/v1/service')).body.documents !== undefined;
+  t.ok(await until(looked), 'it has looked at itself');
   const published = await serve(t, (_request, response) => sendReply(response, { body: template as string }));
   const env = {
     ISSUER_URL: service.url,
@@ -54,7 +63,7 @@ t.test('on the host, all is well: everything looked at, code 0', async (t) => {
   t.match(issuers[1], new RegExp(`^${service.url}/c/is_[a-z2-7]{26}$`));
   for (const found of ['token', 'service_reached', 'ready_documents', 'ready_tokens', 'ready_broker', 'ready_admin'])
     t.equal(of(found).length, 1, found);
-  for (const found of ['clock', 'keys', 'key_policy', 'template', 'configuration', 'kek_file'])
+  for (const found of ['clock', 'keys', 'key_policy', 'seal', 'self_check', 'template', 'configuration', 'kek_file'])
     t.equal(of(found).length, 1, found);
   const text = await cli(['doctor'], env);
   t.match(text.stdout, /^ok {7}The API answers, and takes you for host/);
@@ -106,7 +115,24 @@ t.test('on the host, all is well: everything looked at, code 0', async (t) => {
     });
     t.equal(found.code, 0, found.stderr);
     t.match(found.of('token'), [{ detail: new RegExp(client.id) }]);
-    t.same(found.unseen, ['template', 'host', 'keys', 'key_policy']);
+    t.same(found.unseen, ['template', 'host', 'keys', 'key_policy', 'seal', 'self_check']);
+  });
+
+  await t.test('sealed: who, why, and how to lift it; and as before when it is lifted', async (t) => {
+    const because = { 'countersign-reason': 'a%20key%20is%20burnt' };
+    t.equal((await service.call('POST', '/v1/service/seal', undefined, { headers: because })).status, 200);
+    const found = await doctor([], env);
+    t.equal(found.code, 1);
+    t.match(found.of('seal'), [
+      {
+        severity: 'failure',
+        detail: /^The service is sealed since \d{4}-\S+Z by host \(test\): .* a key is burnt$/,
+        hint: /countersign unseal --reason/,
+      },
+    ]);
+    t.equal(found.of('ready_tokens')[0]?.severity, 'failure');
+    t.equal((await service.call('POST', '/v1/service/unseal', undefined, { headers: because })).status, 200);
+    t.match((await doctor([], env)).of('seal'), [{ severity: 'ok' }]);
   });
 
   await t.test('the service is gone: said by each check, code 1', async (t) => {
@@ -168,6 +194,51 @@ t.test('what is not ready says why', async (t) => {
   t.equal(findings.length, 4);
   for (const finding of findings)
     t.match(finding, { severity: 'failure', detail: /^Not ready for \w+: the service is sealed\.$/ });
+});
+
+t.test('what the service saw of its own documents: faults by name, a look that is old, and none', async (t) => {
+  const now = Date.parse('2026-11-26T12:00:00Z');
+  const look = async (documents?: Partial<Standing['documents']>) => {
+    const whole = documents && {
+      ...{ checked_at: '2026-11-26T11:59:30.000Z', reached: true, took_ms: 12, findings: [] },
+      ...documents,
+    };
+    const standing = { sealed: false, ...(whole ? { documents: whole } : {}) };
+    return await checkOwnLook(
+      async () => standing,
+      () => now,
+    ).look();
+  };
+  t.match(await look({}), [{ code: 'self_check', severity: 'ok', detail: /in 12 ms/ }]);
+  const fault = { url: 'https://id.example.com/jwks', detail: 'It redirects.', hint: 'Answer at this very URL.' };
+  t.match(
+    await look({
+      reached: false,
+      findings: [
+        { code: 'redirected', severity: 'error', ...fault },
+        { code: 'slow', severity: 'warning', ...fault },
+      ],
+    }),
+    [
+      {
+        code: 'self_check_redirected',
+        severity: 'failure',
+        subject: fault.url,
+        detail: /It redirects/,
+        hint: fault.hint,
+      },
+      { code: 'self_check_slow', severity: 'warning' },
+    ],
+  );
+  t.match(await look({ checked_at: '2026-11-26T11:54:00.000Z' }), [
+    { code: 'self_check', severity: 'warning', detail: /11:54/, hint: /each minute/ },
+  ]);
+  t.match(await look(), [{ code: 'self_check', severity: 'warning', hint: /ask again/ }]);
+});
+
+t.test('a service that does not tell of its seal is a failure, not an all-clear', async (t) => {
+  const { findings } = await runChecks([checkSeal(() => Promise.reject(new Error('no answer')))]);
+  t.match(findings, [{ code: 'seal', severity: 'failure', detail: 'no answer' }]);
 });
 
 t.test('clocks that are apart', async (t) => {

@@ -25,7 +25,8 @@ export function addDoctorCommand(program: Command, outside: Outside): void {
     summary: 'Look at a deployment from outside and from inside, and say what to do.',
     about: [
       'From outside: discovery and JWKS of the platform issuer and of some connection issuers, as AWS fetches them.',
-      'From inside: the service and what it is ready for, clocks, certificate, signing keys and their policy, the template;',
+      'From inside: the service, what it is ready for, whether it is sealed, what it saw of its own documents, clocks,',
+      'certificate, signing keys and their policy, the template;',
       'on the host, with the environment of the service, also its configuration, key-encryption key and database.',
       'What it cannot look at it says. It changes nothing. For monitoring: 0 when all is well, 1 when something fails,',
       '5 when there are warnings alone; with --json each finding has a stable code.',

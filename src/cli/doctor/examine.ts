@@ -12,6 +12,7 @@ import { checkIssuer, type Issuer } from './issuers.ts';
 import { activeKids, checkPolicy, checkRings, listSomeRings } from './keys.ts';
 import { runChecks } from './run.ts';
 import { checkAlive, checkCertificate, checkClock, checkReadiness } from './service.ts';
+import { checkOwnLook, checkSeal, readStanding } from './standing.ts';
 import { checkTemplate } from './template.ts';
 
 export interface DoctorOptions {
@@ -28,7 +29,7 @@ const UNSEEN = {
   },
   api: {
     code: 'api',
-    detail: 'Signing keys, the key policy and connection issuers: nothing says who is asking.',
+    detail: 'Seal, the look of the service at itself, signing keys and their policy: nothing says who is asking.',
     hint: 'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, or run this on the host. keys:read is enough.',
   },
   host: {
@@ -122,6 +123,7 @@ export async function examine(call: Call<DoctorOptions>): Promise<Report> {
   );
 
   const rings = api && once(() => listSomeRings(api as Api));
+  const standing = api && once(() => readStanding(api as Api));
   const issuers = await listIssuers({ named, env: outside.env, url, rings, most: options.connectionIssuers });
   const templateUrl = options.templateUrl ?? outside.env.TEMPLATE_URL;
   const checks: Check[] = [
@@ -129,6 +131,7 @@ export async function examine(call: Call<DoctorOptions>): Promise<Report> {
     ...(url ? [checkAlive(url), ...checkReadiness(url), checkClock(url, outside.now)] : []),
     ...(url?.startsWith('https:') ? [checkCertificate(url, outside.now)] : []),
     ...(api && rings ? [checkRings(rings, outside.now), checkPolicy(api, issuers[0]?.url)] : []),
+    ...(standing ? [checkSeal(standing), checkOwnLook(standing, outside.now)] : []),
     ...(templateUrl ? [checkTemplate(templateUrl, api)] : []),
     ...(way.host ? await hostChecks(call) : []),
   ];
