@@ -2,6 +2,7 @@
 import type { AuditStream } from './audit/stream.ts';
 import type { Db } from './db/connect.ts';
 import { findDatabaseTrouble } from './db/probe.ts';
+import { SOON_MS, within } from './db/within.ts';
 import type { Leaving } from './http/closing.ts';
 import type { Readiness } from './http/health.ts';
 import type { RingView } from './keys/view.ts';
@@ -38,7 +39,9 @@ export function createReadiness({
     if (trouble) return trouble;
     if (streams.some((stream) => stream.failing())) return 'audit records cannot be written';
     if (capability === 'admin') return undefined;
-    const { seal } = await readStanding(db);
+    const standing = await within(SOON_MS, readStanding(db)).catch(() => undefined);
+    if (!standing) return 'the database does not answer';
+    const { seal } = standing;
     if (seal) return describeSeal(seal);
     return view.reasonNotToSign() ?? ((await opens()) ? undefined : SHUT);
   };

@@ -19,6 +19,7 @@ import { createProvesItself } from './clients/proof.ts';
 import { createBroker } from './credentials/broker.ts';
 import type { Database } from './db/connect.ts';
 import { findDatabaseTrouble } from './db/probe.ts';
+import { SOON_MS, within } from './db/within.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
 import { holdsGrants } from './grants/store.ts';
@@ -181,7 +182,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         sts,
         count,
         mintWebIdentityToken,
-        decide: (question) => decide(db, question),
+        decide: (question) => within(SOON_MS, decide(db, question)),
       }),
     },
     workloads: { db, act, clock, issuerUrl, holdsGrants },

@@ -123,7 +123,7 @@ export const VARIABLES: Record<VariableName, Variable> = {
   STS_ENDPOINT_URL: { group: 'AWS', default: 'AWS STS', example: 'http://127.0.0.1:4566' },
   LOG_LEVEL: { group: 'Logs', default: 'info', example: 'warn' },
   OTEL_EXPORTER_OTLP_ENDPOINT: { group: 'Traces', default: 'nothing is traced', example: 'https://otel.example.com' },
-  OTEL_EXPORTER_OTLP_HEADERS: { group: 'Traces', example: 'x-api-key=…' },
+  OTEL_EXPORTER_OTLP_HEADERS: { group: 'Traces', example: 'x-api-key=secret' },
   OTEL_TRACES_SAMPLER_ARG: { group: 'Traces', default: '1', example: '0.1' },
   KEY_POLICY_VERIFIER_CACHE_SECONDS: {
     group: 'Key policy',

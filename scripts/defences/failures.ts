@@ -3,10 +3,24 @@ import { type Defence, provenBy } from './defence.ts';
 
 const readiness = 'src/readiness.ts';
 
-export const failures: Defence[] = provenBy(
-  'test/postgres/failures.test.ts',
-  'every fault of the failure table, cell by cell',
-  [
+export const failures: Defence[] = [
+  ...provenBy('test/audit/stream.test.ts', 'acts wait for their turn in a bounded number and for a bounded time', [
+    {
+      name: 'failures.acts-bounded',
+      promise: 'no unbounded queue of changes',
+      file: 'src/audit/turns.ts',
+      find: 'waiting >= MAX_WAITING',
+      replace: 'false',
+    },
+    {
+      name: 'failures.acts-timely',
+      promise: 'a change that waited too long is not begun',
+      file: 'src/audit/turns.ts',
+      find: 'clock.monotonic() - since > LONGEST_WAIT_MS',
+      replace: 'false',
+    },
+  ]),
+  ...provenBy('test/postgres/failures.test.ts', 'every fault of the failure table, cell by cell', [
     {
       name: 'failures.audit-told',
       promise: 'a process that cannot write its records says that it is not ready',
@@ -50,6 +64,13 @@ export const failures: Defence[] = provenBy(
       replace: '',
     },
     {
+      name: 'failures.soon',
+      promise: 'a token is refused within a second of being asked for, whatever the database does',
+      file: 'src/db/within.ts',
+      find: 'return await Promise.race([answer, late]).finally(() => clearTimeout(timer));',
+      replace: 'clearTimeout(timer); void late; return await answer;',
+    },
+    {
       name: 'failures.clock',
       promise: 'nobody signs with a clock that is off or that jumped',
       file: 'src/keys/view.ts',
@@ -64,5 +85,5 @@ export const failures: Defence[] = provenBy(
       find: 'clock.monotonic() - anchor.sent >= oldestSigned',
       replace: 'false',
     },
-  ],
-).map((defence): Defence => ({ ...defence, engine: 'postgresql' }));
+  ]).map((defence): Defence => ({ ...defence, engine: 'postgresql' as const })),
+];

@@ -114,7 +114,7 @@ export const oauth: Defence[] = [
       name: 'oauth.connection-granted',
       promise: "a connection's audience needs a grant of it",
       file: decide,
-      find: '!(await mayUseConnection(db, client.id, parsed.connection))',
+      find: '!(await within(SOON_MS, mayUseConnection(db, client.id, parsed.connection)))',
       replace: 'false',
     },
     {

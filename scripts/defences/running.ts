@@ -8,21 +8,21 @@ const effective = 'src/cli/effective.ts';
 export const running: Defence[] = [
   ...provenBy(CHECK, 'no secret: passwords are masked, and of a file the path alone', [
     {
-      name: 'config-check.password',
+      name: 'configuration.password',
       promise: 'a password in a URL is not shown',
       file: effective,
       find: 'if (url.password) url.password = MASK;',
       replace: '',
     },
     {
-      name: 'config-check.parameter',
+      name: 'configuration.parameter',
       promise: 'a password in a parameter of a URL is not shown',
       file: effective,
       find: 'if (SECRET_PARAMETER.test(name)) url.searchParams.set(name, MASK);',
       replace: '',
     },
     {
-      name: 'config-check.no-url',
+      name: 'configuration.no-url',
       promise: 'of a secret that is no URL nothing is shown',
       file: effective,
       find: '(secret ? MASK : value)',

@@ -15,6 +15,7 @@ import {
   lockEpoch,
   type ReplayKey,
 } from './store.ts';
+import { createTurns } from './turns.ts';
 
 /** The decision behind this append was made under another policy epoch: decide again. */
 export class EpochChanged extends Error {
@@ -84,7 +85,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   let epoch = 0;
   let queue: Pending[] = [];
   let underWay: readonly Pending[] = [];
-  let tail: Promise<unknown> = Promise.resolve();
+  const turns = createTurns(clock);
   let flushing = false;
   let failing = false;
 
@@ -138,12 +139,6 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       }
       throw error;
     }
-  }
-
-  function exclusively<T>(run: () => Promise<T>): Promise<T> {
-    const turn = tail.then(run, run);
-    tail = turn.catch(() => {});
-    return turn;
   }
 
   /**
@@ -239,7 +234,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   async function flush(): Promise<void> {
     flushing = true;
     while (queue.length > 0) {
-      await exclusively(() => {
+      await turns.take(() => {
         const batch = queue.slice(0, maxBatch);
         queue = queue.slice(maxBatch);
         return appendBatch(batch);
@@ -274,7 +269,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
 
   return {
     append,
-    transact: (work) => exclusively(() => commit(work)),
+    transact: (work) => turns.takeSoon(() => commit(work)),
     waiting: () => {
       const [first] = [...underWay.slice(0, 1), ...queue.slice(0, 1)];
       return { appends: underWay.length + queue.length, oldest: first ? clock.monotonic() - first.since : 0 };
@@ -287,8 +282,8 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       return epoch;
     },
     close: async () => {
-      while (flushing) await tail.then(() => Promise.resolve());
-      await tail;
+      while (flushing) await turns.over().then(() => Promise.resolve());
+      await turns.over();
     },
   };
 }

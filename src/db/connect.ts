@@ -5,6 +5,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect, PostgresDialect, sql, type Transaction as KyselyTransaction } from 'kysely';
 import pg from 'pg';
 import { type PostgresAddress, readAddress, readPassword, readRoots } from './environment.ts';
+import { unavailable } from '../errors.ts';
 import { lockDirectory } from './lock.ts';
 import type { Tables } from './types.ts';
 import { createWire, guardWires } from './wire.ts';
@@ -76,6 +77,9 @@ function driverOptions({ tls, passwordFile, password, ...address }: PostgresAddr
   };
 }
 
+/** Queries that wait for a connection of the pool at most: whoever comes then hears so at once. */
+const MAX_WAITING = 500;
+
 /** PostgreSQL 15 or later. Connects lazily; every query has a deadline on both sides of the wire. */
 export function connectPostgres(options: PostgresOptions): Database {
   const timeout = options.queryTimeoutMs ?? 5000;
@@ -103,7 +107,15 @@ export function connectPostgres(options: PostgresOptions): Database {
   // An idle connection that the server closes is an event, not an exception: the pool replaces it.
   pool.on('error', (error) => options.onError?.(error));
   guardWires(pool);
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const bounded = {
+    options: pool.options,
+    connect: () =>
+      pool.waitingCount < MAX_WAITING
+        ? pool.connect()
+        : Promise.reject(unavailable('Too many queries wait for a connection to the database.')),
+    end: () => pool.end(),
+  };
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: bounded }) });
   let closed: Promise<void> | undefined;
   return {
     db,

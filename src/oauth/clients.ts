@@ -1,6 +1,7 @@
 // The OAuth clients behind a client_id: workloads and administrators, in memory for as long as the policy epoch stands.
 import { LRUCache } from 'lru-cache';
 import type { Db } from '../db/connect.ts';
+import { SOON_MS, within } from '../db/within.ts';
 import { type ClientRow, findClient } from './store.ts';
 
 export interface Clients {
@@ -20,7 +21,7 @@ export function createClients(db: Db, epoch: () => number): Clients {
   const remembered = new LRUCache<string, ClientRow>({ max: REMEMBERED });
 
   async function read(id: string): Promise<ClientRow | undefined> {
-    const row = await findClient(db, id);
+    const row = await within(SOON_MS, findClient(db, id));
     if (row) remembered.set(id, row);
     else remembered.delete(id);
     return row;

@@ -1,5 +1,6 @@
 // What a client may have a token for: the one decision of the token endpoint.
 import type { Db } from '../db/connect.ts';
+import { SOON_MS, within } from '../db/within.ts';
 import { refuseSealed } from '../seal/problem.ts';
 import { apiAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
 import type { ClientRow } from './store.ts';
@@ -52,7 +53,7 @@ export function createDecideToken({ db, issuerUrl, mayUseConnection }: DecideTok
         `resource is not an audience of this workload; for every connection granted it is ${credentialsAudience(issuerUrl)}`,
       );
     }
-    if (parsed?.kind === 'connection' && !(await mayUseConnection(db, client.id, parsed.connection))) {
+    if (parsed?.kind === 'connection' && !(await within(SOON_MS, mayUseConnection(db, client.id, parsed.connection)))) {
       throw new TokenRefused(
         'invalid_target',
         'no grant lets this workload use that connection, or there is no such connection',

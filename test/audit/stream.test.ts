@@ -308,3 +308,24 @@ t.test('refusals that could not be written are written by the next flush, and on
   await refusals.flush();
   t.same(written, [1, 1, 2, 2]);
 });
+
+t.test('acts wait for their turn in a bounded number and for a bounded time', async (t) => {
+  const { stream, clock } = await setUp(t);
+  const hung = Promise.withResolvers<void>();
+  const began: number[] = [];
+  const act = (index: number) =>
+    stream.transact(async () => {
+      began.push(index);
+      if (index === 0) await hung.promise;
+      return { result: index, entries: [] };
+    });
+  const first = act(0);
+  const waiting = Array.from({ length: 99 }, (_, index) => act(index + 1));
+  await t.rejects(act(100), { code: 'unavailable' }, 'one more than may wait is told at once');
+  clock.step(5001);
+  hung.resolve();
+  t.equal(await first, 0);
+  for (const one of waiting) await t.rejects(one, { code: 'unavailable' });
+  t.same(began, [0], 'nothing is begun for those who have given up');
+  t.equal(await act(101), 101, 'and whoever comes later is served');
+});

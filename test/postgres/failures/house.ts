@@ -23,8 +23,8 @@ export interface House {
   issuer: string;
   /** Host token with every scope, and a workload token for credentials, both held from before. */
   tokens: { api: string; credentials: string };
-  /** A new assertion each time. */
-  askToken(): ReturnType<typeof call>;
+  /** For every connection granted, or for this one, which costs a query; a new assertion each time. */
+  askToken(connection?: string): ReturnType<typeof call>;
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): ReturnType<typeof call>;
   credentials(): ReturnType<typeof call>;
   /** As the database's superuser, on a connection of its own. */
@@ -71,8 +71,10 @@ export async function startHouse(t: Test): Promise<House> {
   const workload = (await api('POST', '/v1/workloads', { slug: 'billing', keys })).body;
   await api('POST', '/v1/grants', { workload: workload.id, selector: { connection } });
   const client = { id: workload.id, slug: 'billing', kid: workload.keys[0].kid, privateKey };
-  const askToken = async () =>
-    postToken(service.url, tokenForm(await assertion(proxy.url, client), `${proxy.url}/v1/credentials`));
+  const askToken = async (of?: string) => {
+    const resource = of === undefined ? '/v1/credentials' : `/v1/connections/${of}/credentials`;
+    return await postToken(service.url, tokenForm(await assertion(proxy.url, client), proxy.url + resource));
+  };
   tokens.credentials = (await askToken()).body.access_token;
   return {
     ...{ cluster, sandbox, service, connection, issuer: created.issuer.id, tokens, askToken, api, bendClock },
