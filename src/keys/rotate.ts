@@ -28,6 +28,11 @@ export interface RotateDeps {
   changed: () => Promise<void>;
 }
 
+/** What was committed stands, whether or not this process could look at it: its next refresh does. */
+async function show({ changed }: RotateDeps): Promise<void> {
+  await changed().catch(() => {});
+}
+
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 interface Locked {
@@ -121,7 +126,7 @@ export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): P
     if (problem) throw problem;
     return recorded('key.rotated', await activateStandby(trx, deps.rings, locked, next, actor));
   });
-  await deps.changed();
+  await show(deps);
   return rotated;
 }
 
@@ -160,7 +165,7 @@ export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): P
     }
     return recorded('key.rotated', await activateStandby(trx, deps.rings, locked, next, actor));
   });
-  if (rotated) await deps.changed();
+  if (rotated) await show(deps);
   return rotated;
 }
 
@@ -243,6 +248,6 @@ export async function revoke(
       affectsDecisions: true,
     };
   });
-  await deps.changed();
+  await show(deps);
   return result;
 }
