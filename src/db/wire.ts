@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type pg from 'pg';
 
 /** What the driver does not declare: the socket, or the TLS one around it. */
-type Wired = pg.PoolClient & { connection: { stream: Duplex } };
+type Wired = pg.PoolClient & { connection: { stream: Duplex }; end(): Promise<void> };
 
 /** Errors of queries that got no answer of the server's. */
 const unanswered = new WeakSet<object>();
@@ -48,7 +48,12 @@ export function createWire(): Duplex {
  */
 export function guardWires(pool: pg.Pool): void {
   const idle = new Set<pg.PoolClient>();
-  const close = (client: pg.PoolClient): void => void (client as Wired).connection.stream.destroy();
+  const close = (client: pg.PoolClient): void => {
+    // One that is ending is not lent again when it is given back; one that is idle leaves the pool by its own error.
+    if (idle.has(client)) client.emit('error', new Error('closed with a connection that did not answer'));
+    else (client as Wired).end().catch(() => {});
+    (client as Wired).connection.stream.destroy();
+  };
 
   pool.on('acquire', (client) => idle.delete(client));
   pool.on('remove', (client) => idle.delete(client));
@@ -67,7 +72,7 @@ export function guardWires(pool: pg.Pool): void {
           if (error instanceof Error) unanswered.add(error);
           close(client);
           // What was lost with this one is lost with those that wait beside it; to open them again costs little.
-          for (const other of idle) close(other);
+          for (const other of [...idle]) close(other);
         });
       return answer;
     }) as typeof client.query;
