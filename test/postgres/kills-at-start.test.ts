@@ -1,4 +1,4 @@
-// kill -9 of replicas on their way up, while others serve; with kills.test.ts a hundred times.
+// kill -9 of replicas on their way up, while others serve; with the other two files of kills a hundred times.
 import t from 'tap';
 import { killUnderLoad } from '../soak/kill-test.ts';
 
