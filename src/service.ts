@@ -14,11 +14,9 @@ import type { Clock } from './clock.ts';
 import { createAwsSts } from './clouds/aws.ts';
 import type { Config } from './config.ts';
 import { createVerifier } from './connections/verifier.ts';
-import { countVerifications } from './connections/verification/store.ts';
 import { createProvesItself } from './clients/proof.ts';
 import { createBroker } from './credentials/broker.ts';
 import type { Database } from './db/connect.ts';
-import { findDatabaseTrouble } from './db/probe.ts';
 import { SOON_MS, within } from './db/within.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
 import { decide } from './grants/decide.ts';
@@ -33,7 +31,7 @@ import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createLocalSigner } from './keys/signer.ts';
-import { readClock, readRotationQueue } from './keys/store.ts';
+import { readClock } from './keys/store.ts';
 import { activeKey } from './keys/timeline.ts';
 import { createRingView } from './keys/view.ts';
 import { createMetrics } from './metrics/metrics.ts';
@@ -48,7 +46,6 @@ import { createProvider } from './oauth/provider.ts';
 import { createRecord } from './oauth/record.ts';
 import { startOpening } from './opening.ts';
 import { prepareDatabase } from './prepare.ts';
-import { worstOf } from './reach/findings.ts';
 import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
 import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
@@ -59,6 +56,7 @@ import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
 import { startTraces } from './tracing/start.ts';
+import { watched } from './watched.ts';
 import { lockWorkload } from './workloads/store.ts';
 
 export interface Service {
@@ -155,18 +153,11 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       return kid !== undefined && (await signer.opens(kid));
     },
   });
-  metrics.watch({
-    ...{ clock, view, streams: { tokens: stream, acts } },
-    pool: () => database.pool?.(),
-    isReady: async (capability) => (await readiness(capability)) === undefined,
-    databaseAnswers: async () => (await findDatabaseTrouble(db)) !== 'the database does not answer',
-    readRotationQueue: () => readRotationQueue(db, view.now()),
-    countVerifications: () => countVerifications(db),
-    selfCheck: () => {
-      const look = selfCheck.latest();
-      return look && { ok: !worstOf(look.findings), certificateExpiresAt: look.certificateEnds };
-    },
+  const options = createListenerOptions(config, {
+    ...{ clock, log, closedBecause: opening.reason, tracer, countProblem: createCountProblem(count) },
   });
+  const streams = { tokens: stream, acts };
+  metrics.watch(watched({ database, clock, view, streams, readiness, selfCheck, listeners: options }));
 
   const app: AppDeps = {
     issuers: { urls, view },
@@ -220,9 +211,6 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     apiPage: config.loopback,
   };
 
-  const options = createListenerOptions(config, {
-    ...{ clock, log, closedBecause: opening.reason, tracer, countProblem: createCountProblem(count) },
-  });
   const listeners = await buildListeners(app, options);
   await listeners.internal.listen({
     ...{ host: config.host, port: config.internalPort, listenTextResolver: options.sayListening },

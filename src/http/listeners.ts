@@ -14,6 +14,8 @@ export interface ListenerOptions {
   host: ServerOptions;
   /** Of the public listener (nothing where the two are one), of the internal one, of the host's socket. */
   traffic: Record<'public' | 'internal' | 'host', Traffic>;
+  /** Of the internal listener's certificate in use, wall milliseconds; undefined where it has none. */
+  certificateExpiresAt(): number | undefined;
   /** The log's line of the internal listener: Fastify does not know that it speaks TLS. */
   sayListening(address: string): string;
   /** Reads the certificate again, and says where connections were refused; to be called every few seconds. */
@@ -69,6 +71,7 @@ export function createListenerOptions(
     // No proxy stands before it, whatever its headers say.
     host: { ...common('host', HOST_CONNECTIONS), hosts: config.internalHosts },
     traffic,
+    certificateExpiresAt: () => certificate?.expiresAt(),
     sayListening: (address) => `Server listening at ${certificate ? address.replace(/^http:/, 'https:') : address}`,
     look: async () => {
       say();

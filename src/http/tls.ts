@@ -89,6 +89,8 @@ export function findPairFault(files: TlsFiles): string | undefined {
 export interface Certificate {
   /** What new connections are made with. */
   options(): SecureContextOptions;
+  /** The end of the one in use, wall milliseconds. */
+  expiresAt(): number;
   /** Tells this server of every renewal; its connections go on as they are. */
   renew(server: Server): void;
   /**
@@ -143,6 +145,7 @@ export function loadCertificate(files: TlsFiles, { clock, log }: CertificateDeps
   sayWhenNear();
   return {
     options,
+    expiresAt: () => certificate.validToDate.getTime(),
     renew: (server) => void servers.push(server),
     refresh: async () => {
       try {

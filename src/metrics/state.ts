@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { KeyPolicy } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
 import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
+import { createListenerMetrics, type ListenerSources } from './listeners.ts';
 import { Gauge, type Registry } from './vendor.ts';
 
 export const CAPABILITIES = ['documents', 'tokens', 'broker', 'admin'] as const;
@@ -33,6 +34,8 @@ export interface StateSources {
   databaseAnswers(): Promise<boolean>;
   readRotationQueue(): Promise<RotationQueue>;
   countVerifications(): Promise<number>;
+  isSealed(): Promise<boolean>;
+  listeners: ListenerSources;
   /** The newest look at our own documents from outside; undefined until there is one. */
   selfCheck(): { ok: boolean; certificateExpiresAt?: number | undefined } | undefined;
 }
@@ -76,11 +79,13 @@ interface Asked {
   ready: Partial<Record<CapabilityName, boolean>>;
   queue?: RotationQueue | undefined;
   verifications?: number | undefined;
+  sealed?: boolean | undefined;
 }
 
 /** @returns a function that brings every gauge up to date; it does not throw, and takes at most a few seconds. */
 export function createStateGauges(registry: Registry, sources: StateSources): () => Promise<void> {
   const { clock, view, streams } = sources;
+  createListenerMetrics(registry, sources.listeners);
 
   function gauge(name: string, help: string): (value: number | undefined) => void {
     const made = new Gauge({ name: `countersign_${name}`, help, registers: [registry] });
@@ -98,6 +103,8 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
   const poolWaiting = gauge('database_pool_waiting', 'Queries that wait for a connection.');
   const up = gauge('database_up', 'Whether the database answers within its deadline (1) or not (0).');
   const ready = labelled('ready', 'Whether a capability is there (1) or away (0), as /readyz says it.', 'capability');
+
+  const sealed = gauge('sealed', 'Whether the service is sealed (1), so that nothing is minted, or not (0).');
 
   const viewAge = gauge('ring_view_age_seconds', 'Age of this process’s view of the signing keys.');
   const signs = gauge('ring_view_signs_until_seconds', 'Age from which on nothing is signed with the view (R).');
@@ -132,11 +139,12 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
     const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));
     if (!answers) return { up: false, ready: known };
-    const [queue, pending] = await Promise.all([
+    const [queue, pending, isSealed] = await Promise.all([
       sources.readRotationQueue().catch(() => undefined),
       sources.countVerifications().catch(() => undefined),
+      sources.isSealed().catch(() => undefined),
     ]);
-    return { up: true, ready: known, queue, verifications: pending };
+    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed };
   });
 
   function showAges(state: 'active' | 'standby', found: Ages): void {
@@ -193,5 +201,6 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     for (const capability of CAPABILITIES) ready.set({ capability }, Number(database?.ready[capability] ?? false));
     showQueue(database?.queue);
     verifications(database?.verifications);
+    sealed(database?.sealed === undefined ? undefined : Number(database.sealed));
   };
 }

@@ -1,4 +1,5 @@
 // TLS of the internal listener: what is refused at the start, and renewal under connections that go on.
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
@@ -10,6 +11,7 @@ import t, { type Test } from 'tap';
 import { readConfig } from '../../src/config.ts';
 import { createServer } from '../../src/http/server.ts';
 import { loadCertificate } from '../../src/http/tls.ts';
+import { readScrape } from '../metrics/scrape.ts';
 import { type Certificate, makeCertificate } from '../support/certificates.ts';
 import { steppedClock } from '../support/keys.ts';
 import { freePort, startTestService, tempDir } from '../support/service.ts';
@@ -259,28 +261,36 @@ t.test(
     });
     const agent = new Agent({ ca: authority.cert, keepAlive: true });
     t.teardown(() => agent.destroy());
-    const discovery = await new Promise<string>((resolve, reject) => {
-      const asked = request(
-        {
-          agent,
-          host: '127.0.0.1',
-          port,
-          servername: 'localhost',
-          path: '/.well-known/openid-configuration',
-          headers: { host: `localhost:${port}` },
-        },
-        (answer) => answer.setEncoding('utf8').on('data', resolve),
-      );
-      asked.on('error', reject).end();
-    });
+    const read = (path: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const headers = { host: `localhost:${port}` };
+        request({ ...{ agent, host: '127.0.0.1', port, servername: 'localhost', path, headers } }, (answer) => {
+          let text = '';
+          answer
+            .setEncoding('utf8')
+            .on('data', (chunk: string) => (text += chunk))
+            .on('end', () => resolve(text));
+        })
+          .on('error', reject)
+          .end();
+      });
+    const discovery = await read('/.well-known/openid-configuration');
     t.equal(JSON.parse(discovery).token_endpoint, `https://localhost:${port}/oauth2/token`);
     t.equal((await fetch(`${url}/jwks`)).status, 200);
     t.ok(logged.some(({ msg }) => msg === `Server listening at https://127.0.0.1:${port}`));
     t.equal((await fetch(`${url}/v1/whoami`)).status, 404, 'the public listener does not carry it');
-    writeSecret(dir, issue('two'), '..two');
+    const two = issue('two', { notBefore: Date.now() - DAY, notAfter: Date.now() + 90 * DAY });
+    writeSecret(dir, two, '..two');
     const deadline = Date.now() + 20_000;
     while ((await shown(port)) !== 'two' && Date.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 200));
     t.equal(await shown(port), 'two');
+    const { value } = readScrape(await read('/metrics'));
+    t.equal(
+      value('countersign_listener_certificate_expiry_timestamp_seconds{listener="internal"}'),
+      new X509Certificate(two.cert).validToDate.getTime() / 1000,
+      'the metrics show the one in use',
+    );
+    t.ok(value('countersign_listener_connections{listener="internal"}') >= 1);
   },
 );

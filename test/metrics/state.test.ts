@@ -50,6 +50,9 @@ t.test('ages of a hundred thousand rings, in turns short enough for everybody el
 
 const never = <T>(): Promise<T> => new Promise<T>(() => {});
 
+const quiet = { open: 0, refused: 0, refusedOfAddress: 0, cut: 0 };
+const traffic = () => ({ public: { ...quiet }, internal: { ...quiet }, host: { ...quiet } });
+
 function sources(more: Partial<StateSources> = {}): StateSources {
   const waiting = () => ({ appends: 3, oldest: 250 });
   return {
@@ -65,6 +68,8 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     readRotationQueue: async () => ({ due: 2, earliest: NOW - 7_200_000 }),
     countVerifications: async () => 5,
     selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
+    isSealed: async () => true,
+    listeners: { traffic: traffic(), certificateExpiresAt: () => undefined },
     ...more,
   };
 }
@@ -72,7 +77,10 @@ function sources(more: Partial<StateSources> = {}): StateSources {
 t.test('a database that hangs holds up no scrape, and nothing is made up', { timeout: 20_000 }, async (t) => {
   const metrics = createMetrics({ version: '1.2.3' });
   metrics.watch(
-    sources({ databaseAnswers: never, isReady: never, readRotationQueue: never, countVerifications: never }),
+    sources({
+      ...{ databaseAnswers: never, isReady: never, readRotationQueue: never, countVerifications: never },
+      isSealed: never,
+    }),
   );
   const [first, second] = await Promise.all([metrics.render(), metrics.render()]);
   t.equal(first, second, 'one look for all who ask at once');
@@ -85,6 +93,7 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
     'countersign_verifications_pending',
     'countersign_rotations_due',
     'countersign_next_rotation_seconds',
+    'countersign_sealed',
   ])
     t.notOk(samples.has(name), name);
 });
@@ -110,9 +119,46 @@ t.test('what is asked of the database is asked once in some seconds, however oft
   t.equal(value('countersign_database_pool_connections{state="busy"}'), 6);
   t.equal(value('countersign_database_pool_waiting'), 7);
   t.equal(value('countersign_self_check_ok'), 0);
+  t.equal(value('countersign_sealed'), 1);
   t.equal(value('countersign_issuer_certificate_expiry_timestamp_seconds'), (NOW + DAY) / 1000);
   t.equal(value('countersign_clock_offset_seconds'), -0.02);
 });
+
+t.test(
+  'each listener counts apart, what was shown is not counted twice, and a certificate is shown where there is one',
+  async (t) => {
+    const metrics = createMetrics({ version: '1.2.3' });
+    const counted = traffic();
+    let expires: number | undefined;
+    metrics.watch(sources({ listeners: { traffic: counted, certificateExpiresAt: () => expires } }));
+    const shown = async () => readScrape(await metrics.render());
+    const before = await shown();
+    t.equal(
+      before.value('countersign_listener_connections_cut_total{listener="host"}'),
+      0,
+      'all are there from the start',
+    );
+    t.notMatch(before.text, /listener_certificate_expiry_timestamp_seconds\{/);
+    Object.assign(counted.public, { open: 3, refused: 2, refusedOfAddress: 5, cut: 1 });
+    counted.internal.open = 7;
+    expires = NOW;
+    await shown();
+    const { value, samples } = await shown();
+    t.equal(value('countersign_listener_connections{listener="public"}'), 3);
+    t.equal(value('countersign_listener_connections{listener="internal"}'), 7);
+    t.equal(value('countersign_listener_connections_refused_total{listener="public",bound="listener"}'), 2);
+    t.equal(value('countersign_listener_connections_refused_total{listener="public",bound="address"}'), 5);
+    t.equal(value('countersign_listener_connections_refused_total{listener="internal",bound="address"}'), 0);
+    t.equal(value('countersign_listener_connections_cut_total{listener="public"}'), 1);
+    t.equal(value('countersign_listener_certificate_expiry_timestamp_seconds{listener="internal"}'), NOW / 1000);
+    t.equal(samples.size, before.samples.size + 1, 'no series for anything else');
+    counted.public.refused += 4;
+    t.equal(
+      (await shown()).value('countersign_listener_connections_refused_total{listener="public",bound="listener"}'),
+      6,
+    );
+  },
+);
 
 t.test('a code that nobody foresaw is no label, and two services count apart', async (t) => {
   const [one, other] = [createMetrics({ version: '1.2.3' }), createMetrics({ version: '1.2.3' })];

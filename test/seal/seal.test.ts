@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import t from 'tap';
 import { systemClock } from '../../src/clock.ts';
 import { createVerifier } from '../../src/connections/verifier.ts';
+import { scrape } from '../metrics/scrape.ts';
 import { askSocket, call, registerClient, workloadToken } from '../support/service.ts';
 import { openSealWorld, until } from './world.ts';
 
@@ -51,6 +52,8 @@ t.test('sealed: nothing is minted, everything else goes on, and unsealed it mint
   t.match(await service.call('GET', '/v1/service'), { status: 200, body: { sealed: true, reason: 'a key is burnt' } });
   t.match(await seal('again'), { status: 200, body: { sealed: true, changed: false, reason: 'a key is burnt' } });
 
+  const gauge = async () => (await scrape(service.url)).samples.get('countersign_sealed');
+  t.ok(await until(async () => (await gauge()) === 1), 'the metrics say so');
   const shown = async () => (await service.call('GET', `/v1/connections/${waiting}`)).body.verification;
   const nobody = () => Promise.reject(new Error('asked while sealed'));
   const verifier = createVerifier({
@@ -67,6 +70,7 @@ t.test('sealed: nothing is minted, everything else goes on, and unsealed it mint
   t.equal((await token()).status, 200);
   t.equal((await credentials()).status, 200);
   t.ok(await until(async () => (await shown())?.attempts > 0), 'verification goes on by itself');
+  t.ok(await until(async () => (await gauge()) === 0), 'the metrics say so');
   const rows = await service.call('GET', '/v1/audit?kind=service.sealed');
   t.match(rows.body.items, [{ actor: 'host', details: { as: 'test', reason: 'a key is burnt' } }]);
   t.match((await service.call('GET', '/v1/audit?kind=service.unsealed')).body.items, [
