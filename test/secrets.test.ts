@@ -17,6 +17,7 @@ import { testDatabaseUrl } from './support/databases.ts';
 import { dumpTables } from './support/dump.ts';
 import { startProcess, writeKek } from './support/process.ts';
 import { assertion, call, freePort, postToken, tempDir, tokenForm } from './support/service.ts';
+import { startCollector } from './tracing/collector.ts';
 
 /** In front of the sandbox: what the service shows STS, and what STS answers. */
 async function startWiretap(
@@ -114,12 +115,16 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   const databaseUrl = await testDatabaseUrl(t);
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const wiretap = await startWiretap(t, sandbox.url);
+  const collector = await startCollector(t);
+  const collectorKey = `canary-collector-key-${Math.random().toString(36).slice(2)}`;
   const env = {
     ...{ ISSUER_URL: issuerUrl, PORT: String(port), DATA_DIR: dir, STS_ENDPOINT_URL: wiretap.url },
+    ...{ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_HEADERS: `x-api-key=${collectorKey}` },
     ...{ KEY_ENCRYPTION_KEY_FILE: kekFile, LOG_LEVEL: 'trace', ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}) },
   };
   const service = await startProcess(t, env);
   const canaries: Canary[] = [
+    { name: 'the key of the collector', value: collectorKey },
     { name: 'the key-encryption key', value: Buffer.from(readFileSync(kekFile, 'utf8').trim(), 'base64') },
     ...(databaseUrl && new URL(databaseUrl).password.length >= 8
       ? [{ name: 'the password of DATABASE_URL', value: new URL(databaseUrl).password }]
@@ -134,8 +139,8 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
     return seed(name, token);
   };
   const host = seedToken('the token of the host', await service.hostToken());
-  const api = (method: string, path: string, body?: unknown, token = host) =>
-    call(issuerUrl, method, path, body, { authorization: `Bearer ${token}` });
+  const api = (method: string, path: string, body?: unknown, token = host, headers: Record<string, string> = {}) =>
+    call(issuerUrl, method, path, body, { authorization: `Bearer ${token}`, ...headers });
 
   // The main job.
   const account = '111122223333';
@@ -153,7 +158,10 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   t.equal((await api('GET', `/v1/connections/${connection.id}?wait=active&timeout_seconds=20`)).body.state, 'active');
   const { jwk, privateKey } = kidKey();
   seed('the private key of the workload', scalar(privateKey));
-  const { body: workload } = await api('POST', '/v1/workloads', { slug: 'billing', keys: [jwk] });
+  const once = { 'idempotency-key': 'billing-1' };
+  const { body: workload } = await api('POST', '/v1/workloads', { slug: 'billing', keys: [jwk] }, host, once);
+  const again = await api('POST', '/v1/workloads', { slug: 'billing', keys: [jwk] }, host, once);
+  t.equal(again.body.id, workload.id, 'the answer was kept');
   const client = { id: workload.id, slug: 'billing', kid: workload.keys[0].kid, privateKey };
   await api('POST', '/v1/grants', { workload: workload.id, selector: { connection: connection.id } });
   const path = `/v1/connections/${connection.id}/credentials`;
@@ -199,6 +207,9 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   seed('a private key that was sent', scalar(another));
   t.equal((await api('POST', '/v1/workloads', `{"slug":"x2","password":"${stray('an unknown member')}"`)).status, 400);
   t.equal((await api('PATCH', `/v1/workloads/${workload.id}`, { secret: stray('a wrong member') })).status, 400);
+  const kept = { 'idempotency-key': 'leaking-1' };
+  const withKey = { slug: 'x3', keys: [another.export({ format: 'jwk' })] };
+  t.equal((await api('POST', '/v1/workloads', withKey, host, kept)).status, 400, 'nor by the answer that is kept');
   sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'reset', times: 3 });
   t.equal((await api('GET', path, undefined, token)).status, 503, 'STS is away');
   for (const heard of wiretap.heard) {
@@ -212,6 +223,14 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
     'the verification showed one, the exchange another',
   );
 
+  for (const name of ['the answer to an exchange', 'the one that failed']) {
+    const ended = name === 'the one that failed' ? 503 : 200;
+    const route = '/v1/connections/:connection/credentials';
+    const isIt = ({ attributes }: { attributes: Record<string, unknown> }) =>
+      attributes['http.route'] === route && Number(attributes['http.response.status_code']) === ended;
+    t.ok(await collector.wait(isIt), name);
+  }
+  t.equal(collector.headers[0]?.['x-api-key'], collectorKey, 'the collector was shown its key');
   const { body: audit } = await api('GET', '/v1/audit?limit=200');
   const shownElsewhere = {
     'the metrics': (await call(issuerUrl, 'GET', '/metrics')).body as string,
@@ -231,12 +250,14 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
   const places = {
     'the log': service.output(),
     'the audit': JSON.stringify(audit),
+    'the spans': collector.bodies.join('\n'),
     ...shownElsewhere,
     ...readFiles(dir),
     ...Object.fromEntries(
       Object.entries(await dumpTables(database.db)).map(([name, rows]) => [`table ${name}`, rows.join('\n')]),
     ),
   };
+  t.match((places as Record<string, string>)['table idempotency_keys'], workload.id, 'answers are kept');
   t.ok(places['the log'].length > 1000 && places['the audit'].includes('handed_out'));
   t.ok(
     findCanaries(places['the audit'], [{ name: 'a jti', value: audit.items[0].stream }]).length > 0,
