@@ -129,8 +129,8 @@ t.test(
   async (t) => {
     const metrics = createMetrics({ version: '1.2.3' });
     const counted = traffic();
-    let expires: number | undefined;
-    metrics.watch(sources({ listeners: { traffic: counted, certificateExpiresAt: () => expires } }));
+    const certificate: { expires?: number } = {};
+    metrics.watch(sources({ listeners: { traffic: counted, certificateExpiresAt: () => certificate.expires } }));
     const shown = async () => readScrape(await metrics.render());
     const before = await shown();
     t.equal(
@@ -141,7 +141,7 @@ t.test(
     t.notMatch(before.text, /listener_certificate_expiry_timestamp_seconds\{/);
     Object.assign(counted.public, { open: 3, refused: 2, refusedOfAddress: 5, cut: 1 });
     counted.internal.open = 7;
-    expires = NOW;
+    certificate.expires = NOW;
     await shown();
     const { value, samples } = await shown();
     t.equal(value('countersign_listener_connections{listener="public"}'), 3);
