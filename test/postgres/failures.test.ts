@@ -1,7 +1,7 @@
 // The failure table, cell by cell: every fault real, what is still answered, how fast the rest is refused, and back by itself.
 import t from 'tap';
 import { call } from '../support/service.ts';
-import { type Cell, FAULTS, type Fault, unmountSmallDisk } from './failures/faults.ts';
+import { type Cell, FAULTS, type Fault } from './failures/faults.ts';
 import { type House, startHouse } from './failures/house.ts';
 
 /** A promise of the design; what waits is what makes such a request slow, so forty at once are asked. */
@@ -136,7 +136,6 @@ async function tryFault(t: Parameters<typeof startHouse>[0], house: House, fault
 
 t.test('every fault of the failure table, cell by cell', async (t) => {
   const house = await startHouse(t);
-  t.teardown(() => unmountSmallDisk(house));
   t.same(cellsOf(await look(house)), WELL, 'before anything is wrong');
   for (const fault of FAULTS) await t.test(fault.name, (t) => tryFault(t, house, fault));
 });

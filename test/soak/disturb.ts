@@ -2,6 +2,8 @@
 import type { Test } from 'tap';
 import type { Cluster } from '../support/postgres.ts';
 import { enableTls } from '../support/postgres-tls.ts';
+import { createBentClock } from '../support/bent-clock.ts';
+import { createFullDisk } from '../support/full-disk.ts';
 import { type Harm, startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { call } from '../support/service.ts';
 import type { Checker } from './invariants.ts';
@@ -30,8 +32,11 @@ export async function openDisturbedWorld(
 ): Promise<DisturbedWorld> {
   const wires: Record<WireName, TcpProxy[]> = { client: [], database: [], sts: [], issuer: [] };
   const roots = await enableTls(cluster);
+  const clock = createBentClock(t);
+  const disk = createFullDisk(cluster);
+  t.teardown(() => disk.unmount());
   const world = await openSoakWorld(t, {
-    ...{ databaseUrl: cluster.url, replicas, env: { DATABASE_CA_FILE: roots } },
+    ...{ databaseUrl: cluster.url, replicas, env: { DATABASE_CA_FILE: roots, ...clock.env } },
     startWire: async (wire, port) => {
       const proxy = await startTcpProxy(t, { host: '127.0.0.1', port }, random);
       wires[wire].push(proxy);
@@ -53,6 +58,8 @@ export async function openDisturbedWorld(
   const disturbances: Disturbance[] = [
     { name: 'PostgreSQL hangs', kind: 'database', begin: () => cluster.pause(), end: () => cluster.resume() },
     { name: 'PostgreSQL crashes', kind: 'database', begin: () => cluster.kill(), end: () => cluster.start() },
+    { name: "the audit log's disk is full", kind: 'database', begin: () => disk.fill(), end: () => disk.empty() },
+    { name: 'the clocks jump', kind: 'database', begin: () => clock.bend(20), end: () => clock.bend(0) },
     ...(['cut', 'delay', 'garble', 'hang'] as const).map((kind) => harm('database', kind)),
     ...[once('database', 'drop'), once('database', 'swallow')],
     ...(['cut', 'delay', 'garble', 'hang'] as const).map((kind) => harm('sts', kind)),

@@ -1,7 +1,4 @@
 // The faults of the failure table: how each comes about for real, what must still be answered, and how it ends.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync, chownSync } from 'node:fs';
-import { join } from 'node:path';
 import pg from 'pg';
 import type { House } from './house.ts';
 
@@ -44,25 +41,6 @@ async function asSuperuser(url: string, work: (client: pg.Client) => Promise<unk
 const DROP_OTHERS = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'countersign'`;
 
 const held: { refusing?: pg.Client; locking?: pg.Client } = {};
-
-/** A file system of a few megabytes, full at the word; mounting one takes root, as CI is. */
-function smallDisk(house: House): string {
-  const folder = join(house.cluster.dir, 'small');
-  if (!existsSync(folder)) {
-    mkdirSync(folder, { mode: 0o700 });
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', folder]);
-    if (process.getuid?.() === 0) chownSync(folder, 65534, 65534);
-  }
-  return folder;
-}
-
-/** To be called before the cluster's folder is removed. */
-export function unmountSmallDisk(house: House): void {
-  const folder = join(house.cluster.dir, 'small');
-  if (existsSync(folder)) execFileSync('umount', ['-l', folder]);
-}
-
-const month = (): string => new Date().toISOString().slice(0, 7).replace('-', '_');
 
 export const FAULTS: readonly Fault[] = [
   {
@@ -116,39 +94,8 @@ export const FAULTS: readonly Fault[] = [
   {
     name: "the audit log's disk is full",
     ...{ expected: NO_RECORD, reasons: { tokens: /record/, broker: /record/, admin: /record/ } },
-    begin: async (house) => {
-      const folder = smallDisk(house);
-      await house.sql(`create tablespace small location '${folder}'`);
-      await house.sql(`alter table audit_${month()} set tablespace small`);
-      try {
-        writeFileSync(join(folder, 'ballast'), Buffer.alloc(16 * 1024 * 1024, 1));
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'ENOSPC') throw error;
-      }
-      // What room there is left in the table's last page is used up, so that the next row needs another.
-      await house
-        .sql(
-          `insert into audit (month, stream, seq, at, kind, row, hash) select date_trunc('month', now() at time zone 'utc'), 'st_ballast', n, now(), 'x', repeat('x', 2000), '' from generate_series(1, 20000) n`,
-        )
-        .catch((error: unknown) => {
-          if ((error as { code?: string }).code !== '53100') throw error;
-        });
-      for (let size = 2000; size >= 1; size = Math.floor(size / 2))
-        for (let full = false; !full; )
-          await house
-            .sql(
-              `insert into audit (month, stream, seq, at, kind, row, hash) values (date_trunc('month', now() at time zone 'utc'), 'st_ballast', ${Math.floor(Math.random() * 1e12)}, now(), 'x', repeat('x', ${size}), '')`,
-            )
-            .catch((error: unknown) => {
-              if ((error as { code?: string }).code !== '53100') throw error;
-              full = true;
-            });
-    },
-    end: async (house) => {
-      rmSync(join(smallDisk(house), 'ballast'));
-      await house.sql(`delete from audit where stream = 'st_ballast'`);
-      await house.sql(`alter table audit_${month()} set tablespace pg_default`);
-    },
+    begin: ({ disk }) => disk.fill(),
+    end: ({ disk }) => disk.empty(),
   },
   {
     name: 'the audit log cannot be written',

@@ -1,15 +1,14 @@
 // One replica with everything around it real: PostgreSQL in a folder of its own, the sandbox, a clock that can be bent.
 import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import pg from 'pg';
 import type { Test } from 'tap';
 import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { createStack, startTestSandbox } from '../../support/connect-account.ts';
-import { findFaketime } from '../../support/faketime.ts';
+import { type BentClock, createBentClock } from '../../support/bent-clock.ts';
+import { createFullDisk, type FullDisk } from '../../support/full-disk.ts';
 import { type Cluster, startPostgres } from '../../support/postgres.ts';
 import { type ServiceProcess, startProcess, startProxy, writeKek } from '../../support/process.ts';
-import { assertion, call, postToken, tempDir, tokenForm } from '../../support/service.ts';
+import { assertion, call, postToken, tokenForm } from '../../support/service.ts';
 
 const ACCOUNT = '111122223333';
 
@@ -30,7 +29,8 @@ export interface House {
   /** As the database's superuser, on a connection of its own. */
   sql(text: string): Promise<void>;
   /** Puts the process's clock ahead; 0 puts it right. */
-  bendClock(seconds: number): void;
+  bendClock: BentClock['bend'];
+  disk: FullDisk;
 }
 
 async function untilActive(api: House['api'], id: string): Promise<void> {
@@ -40,20 +40,19 @@ async function untilActive(api: House['api'], id: string): Promise<void> {
 
 /** @throws Error where a real part is missing */
 export async function startHouse(t: Test): Promise<House> {
-  const faketime = findFaketime();
-  if (!faketime) throw new Error('libfaketime was not found: install it (apt-get install libfaketime).');
+  const clock = createBentClock(t);
   const cluster = await startPostgres();
-  t.teardown(() => cluster.remove());
+  const disk = createFullDisk(cluster);
+  t.teardown(async () => {
+    disk.unmount();
+    await cluster.remove();
+  });
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const proxy = await startProxy(t);
-  const clockFile = join(tempDir(t), 'clock');
-  const bendClock = (seconds: number): void => writeFileSync(clockFile, `+${seconds}\n`);
-  bendClock(0);
   const service = await startProcess(t, {
     ...{ ISSUER_URL: proxy.url, DATABASE_URL: cluster.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t) },
     ...{ STS_ENDPOINT_URL: sandbox.url, KEY_POLICY_OLDEST_SERVED_SECONDS: '120' },
-    ...{ LD_PRELOAD: faketime, FAKETIME_TIMESTAMP_FILE: clockFile, FAKETIME_CACHE_DURATION: '1' },
-    DONT_FAKE_MONOTONIC: '1',
+    ...clock.env,
   });
   proxy.targets = [service.url];
   const tokens = { api: await service.hostToken(), credentials: '' };
@@ -77,7 +76,18 @@ export async function startHouse(t: Test): Promise<House> {
   };
   tokens.credentials = (await askToken()).body.access_token;
   return {
-    ...{ cluster, sandbox, service, connection, issuer: created.issuer.id, tokens, askToken, api, bendClock },
+    ...{
+      cluster,
+      sandbox,
+      service,
+      connection,
+      issuer: created.issuer.id,
+      tokens,
+      askToken,
+      api,
+      disk,
+      bendClock: clock.bend,
+    },
     credentials: () =>
       call(service.url, 'GET', `/v1/connections/${connection}/credentials`, undefined, {
         authorization: `Bearer ${tokens.credentials}`,
