@@ -19,7 +19,7 @@ export const running: Defence[] = [
       promise: 'a password in a parameter of a URL is not shown',
       file: effective,
       find: 'if (SECRET_PARAMETER.test(name)) url.searchParams.set(name, MASK);',
-      replace: '',
+      replace: ';',
     },
     {
       name: 'configuration.no-url',
