@@ -38,7 +38,7 @@ interface Place {
   service: string;
 }
 
-/** A database with an owner as docs/operators.md has it. */
+/** A database with an owner as docs/install.md has it. */
 async function makePlace(options: { ownerAttributes?: string; grant?: boolean } = {}): Promise<Place> {
   const { ownerAttributes = 'createrole', grant = true } = options;
   const suffix = randomBytes(4).toString('hex');

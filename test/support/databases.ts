@@ -79,7 +79,7 @@ async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<
   const login = await client.query('select 1 from pg_roles where rolname = $1', [SERVICE_LOGIN]);
   if (login.rowCount === 0)
     await client.query(`create role ${SERVICE_LOGIN} login password '${servicePassword()}' in role ${SERVICE_ROLE}`);
-  // For those that come through a pooler, as docs/operators.md has it.
+  // For those that come through a pooler, as docs/install.md has it.
   for (const [name, value] of Object.entries(ROLE_DEADLINES))
     await client.query(`alter role ${SERVICE_LOGIN} set ${name} = '${value}'`);
   await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
