@@ -1,13 +1,10 @@
 // One wiring place: from a configuration to a running service, everything given what it needs.
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
 import { lockAdministrator } from './administrators/store.ts';
-import { type AppDeps, buildListeners } from './app.ts';
+import type { AppDeps } from './app.ts';
 import { createAct, SYSTEM } from './audit/act.ts';
 import { createRefusals } from './audit/refusals.ts';
-import { ensurePartitions } from './audit/store.ts';
 import { createAuditStream } from './audit/stream.ts';
 import { createBackground } from './background.ts';
 import type { Clock } from './clock.ts';
@@ -27,13 +24,13 @@ import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
 import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
-import { loadKek, readKek } from './keys/kek.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createLocalSigner } from './keys/signer.ts';
 import { readClock } from './keys/store.ts';
 import { activeKey } from './keys/timeline.ts';
 import { createRingView } from './keys/view.ts';
+import { listen } from './listen.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createCountProblem } from './metrics/problems.ts';
 import { measureSts } from './metrics/sts.ts';
@@ -41,14 +38,11 @@ import { createAuthenticate, bearerToken } from './oauth/authenticate.ts';
 import { createClients } from './oauth/clients.ts';
 import { countAnswers } from './oauth/counted.ts';
 import { createDecideToken } from './oauth/decide.ts';
-import { listenOnSocket } from './oauth/host-socket.ts';
 import { createProvider } from './oauth/provider.ts';
 import { createRecord } from './oauth/record.ts';
-import { startOpening } from './opening.ts';
-import { prepareDatabase } from './prepare.ts';
 import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
-import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
+import { start } from './start.ts';
 import { scheduleTasks } from './tasks.ts';
 import { readStanding } from './seal/store.ts';
 import { apiAudience } from './tokens/audiences.ts';
@@ -96,26 +90,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const acts = createAuditStream({ database, clock, count, tracer });
   const act = createAct(acts);
 
-  // The embedded database is in the process: it is there, or nothing is.
-  const snapshots =
-    database.engine === 'pglite' ? undefined : { dir: join(config.dataDir, 'snapshot'), view, issuerUrl, clock };
-  let kek = snapshots && (await restoreSnapshot({ ...snapshots, log, readKek: () => readKek(config.kekFile) }));
-  const restored = kek !== undefined;
-  const opening = startOpening(
-    async () => {
-      await deps.migrate?.();
-      await ensurePartitions(db, new Date(clock.wall()));
-      const found = await loadKek(db, { file: config.kekFile, mayCreate: config.mayCreateKek });
-      const rings = createRings({ kek: found, readClock });
-      await prepareDatabase({ act, rings, readClock, issuerUrl, keyPolicy: config.keyPolicy });
-      await view.refresh();
-      kek ??= found;
-    },
-    { log, patient: restored },
-  );
-  await (restored ? opening.settled : opening.opened);
-  if (!kek) throw new Error('the start was stopped');
-
+  const { kek, opening, restored, writeSnapshot } = await start(config, {
+    ...{ database, view, act, clock, log, migrate: deps.migrate },
+  });
   const rings = createRings({ kek, readClock });
   const signer = createLocalSigner({ db, kek, clock });
   const minting = { issuerUrl, view, signer, clock };
@@ -211,17 +188,10 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     apiPage: config.loopback,
   };
 
-  const listeners = await buildListeners(app, options);
-  await listeners.internal.listen({
-    ...{ host: config.host, port: config.internalPort, listenTextResolver: options.sayListening },
-  });
-  await listeners.public?.listen({ host: config.host, port: config.port });
-  const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
-
+  const listening = await listen(app, options, config);
   const background = createBackground(log);
   background.every('look at the listeners', 5_000, options.look);
   background.atOnce('look at our own documents from outside', 60_000, selfCheck.look);
-  const writeSnapshot = snapshots && createSnapshotWriter({ ...snapshots, kek });
   let closing = false;
   if (restored && opening.reason() !== undefined)
     log.warn(
@@ -244,19 +214,17 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   });
   opened.catch(() => {});
 
-  const internalPort = (listeners.internal.server.address() as AddressInfo).port;
-  const publicPort = listeners.public ? (listeners.public.server.address() as AddressInfo).port : internalPort;
+  const { publicPort, internalPort } = listening;
   return {
     publicPort,
     internalPort,
     opened,
     close: async () => {
-      await leaving.leave([listeners.internal, listeners.public]);
+      await listening.leave(leaving);
       closing = true;
       opening.stop();
       await Promise.all([verifier.stop(), background.stop()]);
-      await Promise.all([listeners.host.close(), listeners.internal.close(), listeners.public?.close()]);
-      await unlinkSocket();
+      await listening.close();
       await refusals
         .flush(true)
         .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));

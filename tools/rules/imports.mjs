@@ -5,7 +5,7 @@ import { basename, dirname, posix } from 'node:path';
 export const LAYERS = [
   ['main.ts'],
   ['service.ts'],
-  ['tasks.ts', 'watched.ts'],
+  ['start.ts', 'listen.ts', 'tasks.ts', 'watched.ts'],
   ['app.ts', 'prepare.ts', 'background.ts', 'readiness.ts', 'metrics', 'tracing'],
   ['opening.ts', 'snapshot.ts'],
   ['oauth', 'credentials', 'status'],
