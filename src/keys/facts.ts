@@ -99,7 +99,9 @@ async function addPublishableKeys(db: Db, rows: readonly RingRow[], now: number)
     db,
   );
   const byId = new Map<string, Ring>(rows.map((row) => [row.id, { ...row, keys: [] }]));
-  for (const row of keys.rows) byId.get(row.ring)?.keys.push(toKey(row));
+  // In one order everywhere: every replica then serves the same bytes, and what was read again is seen to be the same.
+  const ordered = keys.rows.sort((a, b) => (a.kid < b.kid ? -1 : 1));
+  for (const row of ordered) byId.get(row.ring)?.keys.push(toKey(row));
   return [...byId.values()];
 }
 

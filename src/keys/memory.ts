@@ -7,8 +7,11 @@ export interface RingMemory {
   readonly size: number;
   /** The same array until something about the issuer's rings changes, or others were asked for in between. */
   find(issuer: string): readonly Ring[] | undefined;
-  /** In place of the ring of the same id, beside the issuer's others. */
-  put(ring: Ring): void;
+  /**
+   * In place of the ring of the same id, beside the issuer's others.
+   * @returns whether anything about it is new: what changed is read more than once while other transactions are open.
+   */
+  put(ring: Ring): boolean;
   /** Unpacked one issuer after the other, and not kept. */
   all(): Iterable<readonly Ring[]>;
   /** As packed, for a snapshot: each issuer once, however long that takes. */
@@ -39,9 +42,13 @@ export function createRingMemory(): RingMemory {
 
     put: (ring) => {
       const known = packed.get(ring.issuer);
-      const others = known === undefined ? [] : unpackRings(ring.issuer, known).filter((other) => other.id !== ring.id);
-      packed.set(ring.issuer, packRings([...others, ring]));
+      const rings = known === undefined ? [] : unpackRings(ring.issuer, known);
+      const at = rings.findIndex((other) => other.id === ring.id);
+      const next = packRings(at < 0 ? [...rings, ring] : rings.with(at, ring));
+      if (next === known) return false;
+      packed.set(ring.issuer, next);
       open.delete(ring.issuer);
+      return true;
     },
 
     all: function* () {

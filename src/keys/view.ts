@@ -77,8 +77,7 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     // Everything anew goes into a memory of its own: until it is whole, what was known is served.
     const target = horizon === '0' ? createRingMemory() : rings;
     const changes = await readChangedRings(db, horizon, readClock, (ring) => {
-      changed += 1;
-      target.put(ring);
+      if (target.put(ring)) changed += 1;
     });
     // A database restored from a backup counts transactions anew: what we know may be from its future.
     if (BigInt(changes.horizon) < BigInt(horizon)) {
@@ -141,8 +140,7 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
         return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
       const read = listIssuerRings(db, issuer, now())
         .then((found) => {
-          found.forEach(rings.put);
-          changed += found.length;
+          for (const ring of found) if (rings.put(ring)) changed += 1;
           return rings.find(issuer);
         })
         .finally(() => loading.delete(issuer));

