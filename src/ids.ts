@@ -1,7 +1,7 @@
 // Identifiers: 128 random bits, lower-case base32 (RFC 4648, no padding), prefixed by kind (`cn_` connection, `wl_` workload, …).
 import { randomBytes } from 'node:crypto';
 
-export type IdPrefix = 'cn' | 'wl' | 'ad' | 'gr' | 'is' | 'iv' | 'ex' | 'rq' | 'st';
+export type IdPrefix = 'cn' | 'wl' | 'ad' | 'gr' | 'is' | 'iv' | 'ex' | 'st';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
@@ -38,6 +38,28 @@ function drawBytes(): Uint8Array {
 export function createId(prefix: IdPrefix): string {
   return `${prefix}_${base32(drawBytes())}`;
 }
+
+/**
+ * Names of requests, which every answer carries, the cheapest document too: 90 random bits for this process, and a number.
+ * @returns a function whose every answer is new, and of the form of an identifier
+ */
+export function createRequestIds(): () => string {
+  const name = Buffer.from(`rq_${base32(randomBytes(12)).slice(0, 18)}${ALPHABET[0]?.repeat(8)}`, 'latin1');
+  const digits = new Uint8Array(8);
+  return () => {
+    // One up, with its carries, written where it stands: a string made of pieces would be put together for each header.
+    for (let place = digits.length - 1; place >= 0; place -= 1) {
+      const digit = ((digits[place] as number) + 1) & 31;
+      digits[place] = digit;
+      name[21 + place] = ALPHABET.charCodeAt(digit);
+      if (digit !== 0) break;
+    }
+    return name.toString('latin1');
+  };
+}
+
+/** A new name for a request, e.g. `rq_` and 26 characters of `[a-z2-7]`. */
+export const createRequestId = createRequestIds();
 
 /** The pattern of an identifier of this kind, as JSON Schema and CloudFormation both take it. */
 export function idPattern(prefix: IdPrefix): string {

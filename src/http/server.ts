@@ -9,7 +9,7 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { unavailable } from '../errors.ts';
-import { createId } from '../ids.ts';
+import { createRequestId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
 import { createNodeServer, type NodeServerOptions } from './node-server.ts';
@@ -54,7 +54,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     return503OnClosing: false,
     exposeHeadRoutes: false,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
-    genReqId: () => createId('rq'),
+    genReqId: () => createRequestId(),
     trustProxy: options.trustProxy ?? false,
     frameworkErrors: refusePath,
     clientErrorHandler: refuseBytes,

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../errors.ts';
-import { createId } from '../ids.ts';
+import { createRequestId } from '../ids.ts';
 import { problemDocument, sendProblem } from './problems.ts';
 
 /** The framework would answer by itself, name itself, and repeat the path. */
@@ -39,7 +39,7 @@ export function refuseBytes(error: Error & { code?: string }, socket: Socket): v
   // Where TLS was not agreed on there is nobody who could read it.
   if (socket.writable && error.code !== 'ECONNRESET' && !/^ERR_(SSL|TLS)_/.test(error.code ?? '')) {
     const problem = toProblem(error.code);
-    const id = createId('rq');
+    const id = createRequestId();
     const body = JSON.stringify(problemDocument(problem, id));
     const head = [
       `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,

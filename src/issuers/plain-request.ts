@@ -1,7 +1,7 @@
 // The plain request for a document, answered before the framework looks at it; whatever is not plain takes the long way.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { createId } from '../ids.ts';
+import { createRequestId } from '../ids.ts';
 import { findDuplicateHeader } from '../http/headers.ts';
 import type { Rendered } from './rendered.ts';
 
@@ -21,9 +21,19 @@ function isPlain({ method, headers, rawHeaders }: IncomingMessage, hosts: Readon
   );
 }
 
+/** Written once for as long as the policy stays: a text made for each answer is put together for each. */
+function createCacheControl(): (maxAge: number) => string {
+  let last: { maxAge: number; text: string } | undefined;
+  return (maxAge) => {
+    if (last?.maxAge !== maxAge) last = { maxAge, text: `public, max-age=${maxAge}` };
+    return last.text;
+  };
+}
+
 /** Puts itself in front of the server's own listener, which gets every request that it does not answer. */
 export function answerPlainRequests(server: FastifyInstance, { hosts, find }: PlainRequestDeps): void {
   const [handle] = server.server.listeners('request') as [(request: IncomingMessage, response: ServerResponse) => void];
+  const cacheFor = createCacheControl();
   let closing = false;
   server.addHook('preClose', async () => {
     closing = true;
@@ -35,11 +45,11 @@ export function answerPlainRequests(server: FastifyInstance, { hosts, find }: Pl
     const { document, maxAge } = found;
     response.writeHead(200, [
       'x-request-id',
-      createId('rq'),
+      createRequestId(),
       'x-content-type-options',
       'nosniff',
       'cache-control',
-      `public, max-age=${maxAge}`,
+      cacheFor(maxAge),
       'etag',
       document.etag,
       'access-control-allow-origin',

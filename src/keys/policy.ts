@@ -106,8 +106,9 @@ export interface PolicyVersion {
  * commit that lowered it, because a replica may still go by the old one.
  */
 export function effectivePolicy(versions: readonly PolicyVersion[], now: number): KeyPolicy {
+  const [only, ...others] = versions;
+  if (only && others.length === 0) return only.policy;
   const newest = versions.reduce((a, b) => (b.version > a.version ? b : a));
-  if (versions.length === 1) return newest.policy;
   const effective = { ...newest.policy };
   for (const old of versions) {
     const successor = versions.find((candidate) => candidate.version === old.version + 1);
