@@ -127,7 +127,7 @@ export const seeing: Defence[] = [
       name: 'seeing.request-ids',
       promise: 'request ids in every answer, of documents too',
       file: 'src/issuers/plain-request.ts',
-      find: "'x-request-id', createId('rq'),",
+      find: "'x-request-id', createRequestId(),",
       replace: '',
     },
   ]),
