@@ -1,6 +1,7 @@
 // The public keys of one client: at most ten, each with its life, as they are stored and as they are shown.
 import { Problem } from '../errors.ts';
 import type { Jwks } from '../db/types.ts';
+import { parseTime } from '../http/times.ts';
 import type { Algorithm, PublicJwk } from '../keys/algorithms.ts';
 import { parsePublicJwk } from './jwk.ts';
 import type { JwkInput } from './schema.ts';
@@ -28,10 +29,8 @@ export function createKey(input: { jwk: JwkInput; expires_at?: string }, now: nu
 
 function parseExpiry(text: string | undefined, now: number): string | null {
   if (text === undefined) return null;
-  const at = Date.parse(text);
-  // Date.parse takes February 30 for March 1 or 2; nobody meant that.
-  const real = !Number.isNaN(at) && new Date(at).toISOString().slice(0, 10) === text.slice(0, 10);
-  if (!real || at <= now) {
+  const at = parseTime(text);
+  if (at === undefined || at <= now) {
     throw new Problem('invalid_request', 'body.expires_at is not a time in the future.', {
       hint: 'Give an RFC 3339 time in UTC, or leave it out.',
     });
