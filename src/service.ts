@@ -110,7 +110,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     decideToken,
     record: countAnswers(createRecord({ stream, refusals, clients, decideToken, log }), count),
   });
-  const rotation: RotateDeps = { db, act, rings, readClock, changed: () => view.refresh() };
+  const rotation: RotateDeps = { db, act, rings, readClock, checks: [], changed: () => view.refresh() };
   const verifier = createVerifier({
     ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
     recordIntent: (connection, { kid, jti }, epoch) =>

@@ -14,6 +14,7 @@ import { keys } from './keys.ts';
 import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
+import { rotation } from './rotation.ts';
 import { running } from './running.ts';
 import { seal } from './seal.ts';
 import { seeing } from './seeing.ts';
@@ -26,6 +27,7 @@ export const DEFENCES: readonly Defence[] = [
     ...http,
     ...listeners,
     ...keys,
+    ...rotation,
     ...data,
     ...database,
     ...connections,

@@ -2,12 +2,9 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const POLICY = 'test/keys/policy.test.ts';
-const ROTATE = 'test/keys/rotate.test.ts';
 const VIEW = 'test/keys/view.test.ts';
 const PLAIN = 'test/issuers/plain-request.test.ts';
 const policy = 'src/keys/policy.ts';
-const rotate = 'src/keys/rotate.ts';
-const timeline = 'src/keys/timeline.ts';
 const view = 'src/keys/view.ts';
 
 export const keys: Defence[] = [
@@ -99,94 +96,6 @@ export const keys: Defence[] = [
       file: policy,
       find: 'now < successor.since + old.policy.oldestSigned',
       replace: 'false',
-    },
-  ]),
-  ...provenBy(ROTATE, 'every later key is seasoned A + D + e after its publication, not a millisecond before', [
-    {
-      name: 'keys.seasoned',
-      promise: 'no key signs before every verifier may know it',
-      file: rotate,
-      find: 'standby && seasonedAt(standby, policy) > now',
-      occurrence: 0,
-      replace: 'standby && false',
-    },
-    {
-      name: 'keys.born-with-ring',
-      promise: 'only a key born with its ring is seasoned at birth',
-      file: timeline,
-      find: 'key.bornWithRing ? key.publishedAt : key.publishedAt + seasoning(policy)',
-      replace: 'key.publishedAt',
-    },
-  ]),
-  ...provenBy(ROTATE, 'a predecessor stays published R + T + S + e, and its private half R + e + 15 min', [
-    {
-      name: 'keys.removed',
-      promise: 'a predecessor stays until no token of it lives, and no longer',
-      file: timeline,
-      find: "return now < key.removedAt ? 'verify_only' : 'removed';",
-      replace: "return now < 0 ? 'removed' : 'verify_only';",
-    },
-    {
-      name: 'keys.removed-late',
-      promise: 'a predecessor is removed no earlier',
-      file: rotate,
-      find: 'now + retirement(policy, ring.purpose)',
-      replace: 'now + retirement(policy, ring.purpose) - 1',
-    },
-    {
-      name: 'keys.destroyed',
-      promise: 'private halves are deleted when their time has come',
-      file: 'src/keys/store.ts',
-      find: 'if (predecessor) await setDestroyAt(trx, predecessor.kid, predecessor.destroyedAt);',
-      replace: 'void predecessor;',
-    },
-  ]),
-  ...provenBy(ROTATE, 'a hold stops rotations, never a revocation', [
-    {
-      name: 'keys.hold',
-      promise: 'a hold stops rotations',
-      file: rotate,
-      find: 'ring.heldUntil !== undefined && ring.heldUntil > now',
-      replace: 'false',
-    },
-  ]),
-  ...provenBy(ROTATE, 'no more than ten keys are ever published', [
-    {
-      name: 'keys.full',
-      promise: 'at most 10 keys in the set',
-      file: rotate,
-      find: 'publishedKeys(ring.keys, now).length + 1 > MAX_KEYS',
-      replace: 'false',
-    },
-  ]),
-  ...provenBy(ROTATE, 'revoking: the active key, the standby, a verify-only one', [
-    {
-      name: 'keys.revoked',
-      promise: 'a revoked key leaves the JWKS',
-      file: timeline,
-      find: "if (key.revokedAt !== undefined) return 'revoked';",
-      replace: '',
-    },
-    {
-      name: 'keys.outage',
-      promise: 'a revocation that would refuse callers waits for accept_outage',
-      file: rotate,
-      find: 'if (!input.acceptOutage)',
-      replace: 'if (false)',
-    },
-    {
-      name: 'keys.revoked-active',
-      promise: "an active key's revocation is one transaction with its successor's activation",
-      file: rotate,
-      find: 'if (isActive) await activateStandby(trx, deps.rings, locked, next, actor);',
-      replace: '',
-    },
-    {
-      name: 'keys.revoked-standby',
-      promise: "a standby's revocation is one transaction with its replacement",
-      file: rotate,
-      find: 'if (isStandby) await deps.rings.insertKey(trx, ring, next, now, false);',
-      replace: '',
     },
   ]),
   ...provenBy(VIEW, 'nobody signs by a view of age R or more, and D ends serving', [

@@ -1,8 +1,10 @@
 // Rotation and revocation on the real tables, under a stepped clock.
 import t from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
+import { Problem } from '../../src/errors.ts';
 import { destruction, LOOPBACK_POLICY, MAX_KEYS, retirement, seasoning } from '../../src/keys/policy.ts';
-import { queueRotation, revoke, rotateDue, rotateNow } from '../../src/keys/rotate.ts';
+import { revoke } from '../../src/keys/revoke.ts';
+import { queueRotation, rotateDue, rotateNow } from '../../src/keys/rotate.ts';
 import { deleteDuePrivateKeys, listDueRings } from '../../src/keys/store.ts';
 import { activeKey, keyState, publishedKeys, standbyKey } from '../../src/keys/timeline.ts';
 import { createKeysFixture } from '../support/keys.ts';
@@ -83,6 +85,47 @@ t.test('no more than ten keys are ever published', async (t) => {
   t.equal(await published(), MAX_KEYS);
   clock.step(RETIREMENT);
   t.ok(await rotateNow(deps, ringId, SYSTEM), 'there is room again when the oldest are removed');
+});
+
+t.test('a standby signs only where every check outside the database passes', async (t) => {
+  const { deps, ringId, ring, clock, database } = await createKeysFixture(t);
+  const seen: string[] = [];
+  let problem: Problem | undefined = new Problem('conflict', 'not yet', { hint: 'wait', retryAfter: 7 });
+  const checked = {
+    ...deps,
+    checks: [
+      async (_ring: unknown, standby: { kid: string }) => {
+        seen.push(standby.kid);
+        return problem;
+      },
+    ],
+  };
+  const before = await ring();
+  await t.rejects(rotateNow(checked, ringId, SYSTEM), { code: 'conflict' });
+  clock.step(LOOPBACK_POLICY.period);
+  t.equal(await rotateDue(checked, ringId, SYSTEM), undefined);
+  t.same(await ring(), before, 'nothing was done');
+  t.same(
+    await listDueRings(database.db, clock.database() + 6_999, 10),
+    [],
+    'it is looked at again when the check says',
+  );
+  t.same(await listDueRings(database.db, clock.database() + 7_000, 10), [ringId]);
+  problem = undefined;
+  const meanwhile = {
+    ...checked,
+    rings: {
+      ...deps.rings,
+      prepareKey: async (algorithm: 'ES256' | 'RS256') => {
+        await rotateNow(deps, ringId, SYSTEM);
+        return await deps.rings.prepareKey(algorithm);
+      },
+    },
+  };
+  await t.rejects(rotateNow(meanwhile, ringId, SYSTEM), { code: 'conflict', message: /meanwhile/ });
+  const standby = standbyKey(before.keys, clock.database());
+  t.same([...new Set(seen)], [standby?.kid], 'each time it was the standby that they were shown');
+  t.equal(activeKey((await ring()).keys, clock.database())?.kid, standby?.kid, 'and no other was activated');
 });
 
 t.test('two replicas rotating at once are harmless', async (t) => {

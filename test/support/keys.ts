@@ -85,7 +85,7 @@ export async function createKeysFixture(
   const id = ringId(issuer, 'ES256');
   return {
     ...{ database, kek, act, clock, prepared, ringId: id },
-    deps: { db: database.db, act, rings, readClock, changed: async () => {} },
+    deps: { db: database.db, act, rings, readClock, checks: [], changed: async () => {} },
     ring: async () => (await findRing(database.db, id)) as Ring,
     view: () => createRingView({ db: database.db, clock, readClock }),
   };
