@@ -106,7 +106,7 @@ async function addPublishableKeys(db: Db, rows: readonly RingRow[], now: number)
 }
 
 /** Rings in one page of a read: as many as cost a few milliseconds to take in. */
-const PAGE = 2000;
+const PAGE = 250;
 
 /**
  * What changed since a horizon ('0' for everything), in one snapshot, page by page: nobody holds a million rows at once,
