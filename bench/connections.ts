@@ -40,20 +40,15 @@ async function insertHollowRings(db: Db, from: number, to: number, kek: Kek): Pr
 async function insertRealRings(db: Db, count: number, kek: Kek): Promise<void> {
   const rings = createRings({ kek, readClock });
   const prepared: PreparedRing[] = [];
-  for (let n = 0; n < count; n += 1) prepared.push(await rings.prepare('ES256'));
+  const { rows } = await sql<{ id: string }>`select ${ISSUER} as id from generate_series(1, ${count}::int) n`.execute(
+    db,
+  );
+  for (const { id: issuer } of rows)
+    prepared.push(await rings.prepare({ issuer, algorithm: 'ES256', purpose: 'web_identity_token' }));
   await db.transaction().execute(async (trx) => {
-    for (const [index, ring] of prepared.entries()) {
-      const { rows } = await sql<{
-        id: string;
-      }>`insert into issuers (id, kind) values (${id('is', sql`${String(index + 1)}`)}, 'connection') returning id`.execute(
-        trx,
-      );
-      await rings.insert(
-        trx,
-        { issuer: (rows[0] as { id: string }).id, algorithm: 'ES256', purpose: 'web_identity_token' },
-        ring,
-        SYSTEM,
-      );
+    for (const ring of prepared) {
+      await sql`insert into issuers (id, kind) values (${ring.issuer}, 'connection')`.execute(trx);
+      await rings.insert(trx, ring, SYSTEM);
     }
   });
 }

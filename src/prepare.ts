@@ -24,13 +24,12 @@ export async function prepareDatabase({
   issuerUrl: string;
   keyPolicy: KeyPolicy;
 }): Promise<void> {
-  const prepared = await rings.prepare('ES256');
+  const prepared = await rings.prepare({ issuer: PLATFORM, algorithm: 'ES256', purpose: 'workload_token' });
   await act(SYSTEM, async (trx) => {
     await assertIssuerUrl(trx, issuerUrl);
     const seeded = await seedPolicy(trx, keyPolicy, readClock);
     const born = await insertIssuer(trx, { id: PLATFORM, kind: 'platform' });
-    if (born)
-      await rings.insert(trx, { issuer: PLATFORM, algorithm: 'ES256', purpose: 'workload_token' }, prepared, SYSTEM);
+    if (born) await rings.insert(trx, prepared, SYSTEM);
     const records = [
       ...(seeded ? [{ kind: 'key_policy.seeded', details: { ...keyPolicy } }] : []),
       ...(born

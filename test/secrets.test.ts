@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { connectPostgres, type Database, openEmbedded } from '../src/db/connect.ts';
 import { createLocalKek } from '../src/keys/kek.ts';
-import { decrypt } from '../src/keys/encrypt.ts';
+import { decrypt, placeOf } from '../src/keys/encrypt.ts';
 import { findEnvelope } from '../src/keys/store.ts';
 import { type Canary, findCanaries, formsOf } from './support/canaries.ts';
 import { createStack, startTestSandbox } from './support/connect-account.ts';
@@ -69,16 +69,14 @@ async function openPrivateKeys(database: Database, kekFile: string): Promise<Can
   const rows = await database.db.selectFrom('private_keys').select('kid').execute();
   const canaries = await Promise.all(
     rows.map(async ({ kid }) => {
-      const { ring, algorithm, purpose, envelope } = (await findEnvelope(database.db, kid)) as NonNullable<
-        Awaited<ReturnType<typeof findEnvelope>>
-      >;
-      const pkcs8 = await decrypt(kek, envelope, { table: 'private_keys', kid, ring, algorithm, purpose });
+      const record = (await findEnvelope(database.db, kid)) as NonNullable<Awaited<ReturnType<typeof findEnvelope>>>;
+      const pkcs8 = await decrypt(kek, record.envelope, placeOf(kid, record));
       return [
         {
-          name: `the private half of ${ring}`,
+          name: `the private half of ${record.id}`,
           value: scalar(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })),
         },
-        { name: `the PKCS#8 document of ${ring}`, value: Buffer.from(pkcs8) },
+        { name: `the PKCS#8 document of ${record.id}`, value: Buffer.from(pkcs8) },
       ];
     }),
   );

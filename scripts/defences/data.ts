@@ -44,8 +44,8 @@ export const data: Defence[] = [
       name: 'data.place-lengths',
       promise: 'the additional data is length-prefixed',
       file: encrypt,
-      find: 'return [length, bytes];',
-      replace: 'return [bytes];',
+      find: 'return [length, value];',
+      replace: 'return [value];',
     },
     {
       name: 'data.bound',
@@ -72,8 +72,8 @@ export const data: Defence[] = [
       name: 'data.encrypted',
       promise: 'a stolen database opens nothing without the KEK',
       file: 'src/keys/rings.ts',
-      find: 'await encrypt(kek, pkcs8, place)',
-      replace: 'Buffer.from((void [encrypt, place], pkcs8))',
+      find: 'await encrypt(kek, pkcs8, placeOf(kid, ring))',
+      replace: 'Buffer.from((void [encrypt, placeOf], pkcs8))',
     },
   ]),
   ...provenBy(ENCRYPT, 'a KEK is made only where nothing can be lost, and a wrong or missing one stops the start', [
@@ -274,9 +274,9 @@ export const data: Defence[] = [
       name: 'data.database-canary',
       promise: 'a stolen database opens nothing without the KEK',
       file: 'src/keys/rings.ts',
-      find: 'public: key.public,',
+      find: 'return { kid, public: bytes,',
       replace:
-        "public: Buffer.concat([key.public, Buffer.from(key.privateKey.export({ format: 'jwk' }).d as string, 'base64url')]),",
+        "return { kid, public: Buffer.concat([bytes, Buffer.from(privateKey.export({ format: 'jwk' }).d as string, 'base64url')]),",
     },
   ]),
 ];

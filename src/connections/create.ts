@@ -67,12 +67,7 @@ export async function createConnection(
   actor: Actor,
 ): Promise<Done<ConnectionRow>> {
   await insertIssuer(trx, { id: row.issuer, kind: 'connection' });
-  await rings.insert(
-    trx,
-    { issuer: row.issuer, algorithm: row.algorithm, purpose: 'web_identity_token' },
-    prepared,
-    actor,
-  );
+  await rings.insert(trx, prepared, actor);
   await assertLabelsUnambiguous(trx, { connectionId: row.id, labels: row.labels });
   const inserted = await insertConnection(trx, row);
   if (!inserted) throw referenceTaken();

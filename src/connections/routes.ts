@@ -83,7 +83,9 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
     async (request, reply) => {
       const row = buildConnection(request.caller, request.body);
       // Key pairs take their time: made before the transaction, never inside it.
-      const prepared = await rings.prepare(row.algorithm);
+      const prepared = await rings.prepare({
+        ...{ issuer: row.issuer, algorithm: row.algorithm, purpose: 'web_identity_token' },
+      });
       const answer = await createOnce<Connection>(act, request, reply, async (trx) => {
         const created = await createConnection(trx, { rings, assertLabelsUnambiguous }, row, prepared, request.caller);
         return { ...created, result: showConnection(created.result, issuerUrl) };

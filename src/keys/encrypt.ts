@@ -1,5 +1,7 @@
 // Private halves at rest: a fresh AES-256-GCM data key per record, wrapped by the KEK, bound to its place in the database.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { Algorithm } from './algorithms.ts';
+import type { Purpose } from './policy.ts';
 
 /** Where a ciphertext belongs; one moved elsewhere does not open. */
 export interface Place {
@@ -10,13 +12,24 @@ export interface Place {
   purpose: string;
 }
 
-/** The key-encryption key. One interface for a file now and a KMS later. */
+/** The place of a private half, as its rows name it. */
+export function placeOf(kid: string, ring: { id: string; algorithm: Algorithm; purpose: Purpose }): Place {
+  return { table: 'private_keys', kid, ring: ring.id, algorithm: ring.algorithm, purpose: ring.purpose };
+}
+
+/** What a wrapped key is bound to: bytes that authenticate it, and the same in names, which a KMS writes into its log. */
+export interface Context {
+  bytes: Uint8Array;
+  names: Readonly<Record<string, string>>;
+}
+
+/** A key-encryption key, whether in a file or in a KMS. */
 export interface Kek {
-  /** Names the version; stored beside what it wrapped. */
+  /** Names it; stored beside what it wrapped. */
   id: string;
-  wrap(dataKey: Uint8Array, context: Uint8Array): Promise<Buffer>;
+  wrap(dataKey: Uint8Array, context: Context): Promise<Buffer>;
   /** @throws Error when the KEK, the wrapped key or the context is another. */
-  unwrap(wrapped: Uint8Array, context: Uint8Array): Promise<Buffer>;
+  unwrap(wrapped: Uint8Array, context: Context): Promise<Buffer>;
 }
 
 const VERSION = 1;
@@ -24,16 +37,15 @@ const IV = 12;
 const TAG = 16;
 
 /** Length-prefixed, so that no two places have the same bytes. */
-function contextOf(place: Place): Buffer {
+function contextOf(place: Place): Context {
   const fields = [`v${VERSION}`, place.table, place.kid, place.ring, place.algorithm, place.purpose];
-  return Buffer.concat(
-    fields.flatMap((field) => {
-      const bytes = Buffer.from(field, 'utf8');
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(bytes.length);
-      return [length, bytes];
-    }),
-  );
+  const bytes = fields.flatMap((field) => {
+    const value = Buffer.from(field, 'utf8');
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(value.length);
+    return [length, value];
+  });
+  return { bytes: Buffer.concat(bytes), names: { version: `v${VERSION}`, ...place } };
 }
 
 /** AES-256-GCM: iv, ciphertext, tag. */
@@ -62,7 +74,7 @@ export async function encrypt(kek: Kek, plaintext: Uint8Array, place: Place): Pr
     const head = Buffer.alloc(3);
     head.writeUInt8(VERSION);
     head.writeUInt16BE(wrapped.length, 1);
-    return Buffer.concat([head, wrapped, seal(dataKey, plaintext, context)]);
+    return Buffer.concat([head, wrapped, seal(dataKey, plaintext, context.bytes)]);
   } finally {
     dataKey.fill(0);
   }
@@ -76,7 +88,7 @@ export async function decrypt(kek: Kek, envelope: Uint8Array, place: Place): Pro
   const context = contextOf(place);
   const dataKey = await kek.unwrap(bytes.subarray(3, end), context);
   try {
-    return open(dataKey, bytes.subarray(end), context);
+    return open(dataKey, bytes.subarray(end), context.bytes);
   } finally {
     dataKey.fill(0);
   }

@@ -11,8 +11,8 @@ export function createLocalKek(key: Uint8Array): Kek {
   const id = createHash('sha256').update('countersign key-encryption key\0').update(key).digest('hex').slice(0, 16);
   return {
     id,
-    wrap: async (dataKey, context) => seal(key, dataKey, context),
-    unwrap: async (wrapped, context) => open(key, wrapped, context),
+    wrap: async (dataKey, context) => seal(key, dataKey, context.bytes),
+    unwrap: async (wrapped, context) => open(key, wrapped, context.bytes),
   };
 }
 

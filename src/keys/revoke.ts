@@ -29,7 +29,7 @@ export async function revoke(
   actor: Actor,
 ): Promise<Revoked> {
   const found = await getRing(deps.db, input.ring);
-  const next = await deps.rings.prepareKey(found.algorithm);
+  const next = await deps.rings.prepareKey(found);
   const result = await deps.act(actor, async (trx) => {
     const locked = await lock(trx, input.ring, deps.readClock);
     const { ring, policy, now } = locked;

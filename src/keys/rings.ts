@@ -1,45 +1,44 @@
-// Rings are born with two keys, in the transaction of their issuer; key pairs are made before it, one at a time.
-import type { KeyObject } from 'node:crypto';
+// Rings are born with two keys, in the transaction of their issuer; keys are made and wrapped before it, one at a time.
 import type { Actor } from '../audit/act.ts';
 import type { Transaction } from '../db/connect.ts';
 import { type Algorithm, generatePrivateKey, publicBytes, publicJwk, thumbprint } from './algorithms.ts';
-import { encrypt, type Kek } from './encrypt.ts';
+import { encrypt, type Kek, placeOf } from './encrypt.ts';
 import { readPolicy } from './policies.ts';
 import type { Purpose } from './policy.ts';
 import { deletePrivateKeys, insertActivation, insertKey, insertRing, type ReadClock, ringId } from './store.ts';
 import { nextRotationAt } from './timeline.ts';
 
+/** What a key is made for: its private half opens there alone. */
+export interface RingPlace {
+  id: string;
+  algorithm: Algorithm;
+  purpose: Purpose;
+}
+
+/** A key pair that no row speaks of yet; its private half is wrapped already. */
 export interface PreparedKey {
   kid: string;
   public: Buffer;
-  privateKey: KeyObject;
+  kek: string;
+  envelope: Buffer;
 }
 
 export interface PreparedRing {
+  issuer: string;
   algorithm: Algorithm;
+  purpose: Purpose;
   keys: [PreparedKey, PreparedKey];
 }
 
 export interface Rings {
-  /** A key pair; slow for RSA, and never two at once in one process. */
-  prepareKey(algorithm: Algorithm): Promise<PreparedKey>;
-  /** The two key pairs of a new ring. */
-  prepare(algorithm: Algorithm): Promise<PreparedRing>;
+  /** A key pair for a ring; slow for RSA, and never two at once in one process. Not inside a transaction. */
+  prepareKey(ring: RingPlace): Promise<PreparedKey>;
+  /** A new ring with its two key pairs. Not inside a transaction. */
+  prepare(ring: { issuer: string; algorithm: Algorithm; purpose: Purpose }): Promise<PreparedRing>;
   /** Writes a ring with key 0 active and key 1 standby. The issuer's row must be there. */
-  insert(
-    trx: Transaction,
-    ring: { issuer: string; algorithm: Algorithm; purpose: Purpose },
-    prepared: PreparedRing,
-    actor: Actor,
-  ): Promise<void>;
-  /** Writes one more key of a ring, encrypted for its place. */
-  insertKey(
-    trx: Transaction,
-    ring: { id: string; algorithm: Algorithm; purpose: Purpose },
-    key: PreparedKey,
-    at: number,
-    bornWithRing: boolean,
-  ): Promise<void>;
+  insert(trx: Transaction, prepared: PreparedRing, actor: Actor): Promise<void>;
+  /** Writes one more key of the ring that it was prepared for. */
+  insertKey(trx: Transaction, ring: { id: string }, key: PreparedKey, at: number, bornWithRing: boolean): Promise<void>;
   /** Deletes every private half of an issuer; its public keys stay as facts. */
   destroyPrivateKeys(trx: Transaction, issuer: string): Promise<void>;
 }
@@ -48,26 +47,31 @@ export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock
   let turn: Promise<unknown> = Promise.resolve();
 
   const rings: Rings = {
-    prepareKey: (algorithm) => {
+    prepareKey: (ring) => {
       const generated = turn.then(async () => {
-        const privateKey = await generatePrivateKey(algorithm);
+        const privateKey = await generatePrivateKey(ring.algorithm);
         const bytes = publicBytes(privateKey);
-        return { kid: thumbprint(publicJwk(algorithm, bytes)), public: bytes, privateKey };
+        const kid = thumbprint(publicJwk(ring.algorithm, bytes));
+        const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
+        const envelope = await encrypt(kek, pkcs8, placeOf(kid, ring));
+        pkcs8.fill(0);
+        return { kid, public: bytes, kek: kek.id, envelope };
       });
       turn = generated.catch(() => {});
       return generated;
     },
 
-    prepare: async (algorithm) => ({
-      algorithm,
-      keys: [await rings.prepareKey(algorithm), await rings.prepareKey(algorithm)],
-    }),
+    prepare: async (ring) => {
+      const { issuer, algorithm, purpose } = ring;
+      const place = { id: ringId(issuer, algorithm), algorithm, purpose };
+      return { ...ring, keys: [await rings.prepareKey(place), await rings.prepareKey(place)] };
+    },
 
-    insert: async (trx, { issuer, algorithm, purpose }, prepared, actor) => {
+    insert: async (trx, { issuer, algorithm, purpose, keys }, actor) => {
       const id = ringId(issuer, algorithm);
       const at = await readClock(trx);
       const policy = await readPolicy(trx, at);
-      const [first, second] = prepared.keys;
+      const [first, second] = keys;
       const standby = { kid: second.kid, publishedAt: at, bornWithRing: true };
       await insertRing(trx, {
         id,
@@ -77,7 +81,7 @@ export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock
         at,
         nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy),
       });
-      for (const key of prepared.keys) await rings.insertKey(trx, { id, algorithm, purpose }, key, at, true);
+      for (const key of keys) await rings.insertKey(trx, { id }, key, at, true);
       await insertActivation(trx, {
         ring: id,
         seq: 0,
@@ -89,25 +93,7 @@ export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock
     },
 
     insertKey: async (trx, ring, key, at, bornWithRing) => {
-      const pkcs8 = key.privateKey.export({ format: 'der', type: 'pkcs8' });
-      const place = {
-        table: 'private_keys',
-        kid: key.kid,
-        ring: ring.id,
-        algorithm: ring.algorithm,
-        purpose: ring.purpose,
-      } as const;
-      const envelope = await encrypt(kek, pkcs8, place);
-      pkcs8.fill(0);
-      await insertKey(trx, {
-        kid: key.kid,
-        ring: ring.id,
-        at,
-        bornWithRing,
-        public: key.public,
-        kek: kek.id,
-        envelope,
-      });
+      await insertKey(trx, { ...key, ring: ring.id, at, bornWithRing });
     },
 
     destroyPrivateKeys: async (trx, issuer) => {

@@ -114,7 +114,7 @@ export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): P
   const found = await getRing(deps.db, ring);
   const { standby, problem } = await look(deps, found);
   if (problem) throw problem;
-  const next = await deps.rings.prepareKey(found.algorithm);
+  const next = await deps.rings.prepareKey(found);
   const rotated = await deps.act(actor, async (trx) => {
     const locked = await lock(trx, ring, deps.readClock);
     const refused = refusal(locked, standby);
@@ -156,7 +156,7 @@ export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): P
   if (!found) return undefined;
   const { standby, problem } = await look(deps, found);
   if (problem) return await postpone(deps, ring, problem);
-  const next = await deps.rings.prepareKey(found.algorithm);
+  const next = await deps.rings.prepareKey(found);
   const rotated = await deps.act<Rotated | undefined>(actor, async (trx) => {
     const locked = await lock(trx, ring, deps.readClock);
     // Somebody rotated between our look and our lock, or held it: the next look finds out.

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { type Algorithm, publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
-import { decrypt, type Kek } from './encrypt.ts';
+import { decrypt, type Kek, placeOf } from './encrypt.ts';
 import { DESTROY_MARGIN } from './policy.ts';
 import { findEnvelope } from './store.ts';
 
@@ -37,9 +37,8 @@ export function createLocalSigner({ db, kek, clock }: { db: Db; kek: Kek; clock:
     fetchMethod: async (kid) => {
       const record = await findEnvelope(db, kid);
       if (!record) throw unavailable('The private half of the signing key is gone.');
-      const { ring, algorithm, purpose, envelope } = record;
-      const place = { table: 'private_keys', kid, ring, algorithm, purpose } as const;
-      const pkcs8 = await decrypt(kek, envelope, place).catch((error: unknown) => {
+      const { algorithm, envelope } = record;
+      const pkcs8 = await decrypt(kek, envelope, placeOf(kid, record)).catch((error: unknown) => {
         throw unavailable('The private half of the signing key does not open.', error);
       });
       const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });

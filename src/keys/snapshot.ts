@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Kek } from './encrypt.ts';
+import type { Context, Kek } from './encrypt.ts';
 import { createRingMemory, type RingMemory } from './memory.ts';
 import type { PolicyVersion } from './policy.ts';
 import type { ViewSnapshot } from './view.ts';
@@ -12,7 +12,10 @@ import type { ViewSnapshot } from './view.ts';
 
 const FORMAT = 1;
 const HEAD = 'view.json';
-const CONTEXT = Buffer.from('countersign snapshot of public keys\0');
+const CONTEXT: Context = {
+  bytes: Buffer.from('countersign snapshot of public keys\0'),
+  names: { purpose: 'snapshot of public keys' },
+};
 const LINES = 500;
 const CHUNK = 256 * 1024;
 

@@ -63,7 +63,10 @@ export async function openApi(t: Test, more: Partial<ConnectionDependencies> = {
   const asked: string[] = [];
   let woken = 0;
   const rings = {
-    prepare: async (algorithm: string) => void asked.push(`prepare ${algorithm}`),
+    prepare: async (ring: { algorithm: string }) => {
+      asked.push(`prepare ${ring.algorithm}`);
+      return ring;
+    },
     insert: async (_trx: unknown, ring: { issuer: string }) => void asked.push(`insert ${ring.issuer}`),
     destroyPrivateKeys: async (_trx: unknown, issuer: string) => void asked.push(`destroy ${issuer}`),
   } as unknown as Rings;

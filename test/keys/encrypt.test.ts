@@ -10,7 +10,7 @@ import { DESTROY_MARGIN } from '../../src/keys/policy.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { tempDir } from '../support/service.ts';
-import { createKeysFixture } from '../support/keys.ts';
+import { createKeysFixture, openPrepared } from '../support/keys.ts';
 
 const place: Place = {
   table: 'private_keys',
@@ -97,7 +97,7 @@ t.test('no private half is in the database in clear', async (t) => {
   const rows = await database.db.selectFrom('private_keys').selectAll().execute();
   t.equal(rows.length, 2);
   for (const key of prepared.keys) {
-    const { d } = key.privateKey.export({ format: 'jwk' });
+    const { d } = (await openPrepared(kek, prepared, key)).export({ format: 'jwk' });
     const scalar = Buffer.from(d as string, 'base64url');
     for (const row of rows) t.notOk(row.envelope.includes(scalar));
   }

@@ -4,6 +4,7 @@ import { SYSTEM } from '../../src/audit/act.ts';
 import { Problem } from '../../src/errors.ts';
 import { destruction, LOOPBACK_POLICY, MAX_KEYS, retirement, seasoning } from '../../src/keys/policy.ts';
 import { revoke } from '../../src/keys/revoke.ts';
+import type { RingPlace } from '../../src/keys/rings.ts';
 import { queueRotation, rotateDue, rotateNow } from '../../src/keys/rotate.ts';
 import { deleteDuePrivateKeys, listDueRings } from '../../src/keys/store.ts';
 import { activeKey, keyState, publishedKeys, standbyKey } from '../../src/keys/timeline.ts';
@@ -116,9 +117,9 @@ t.test('a standby signs only where every check outside the database passes', asy
     ...checked,
     rings: {
       ...deps.rings,
-      prepareKey: async (algorithm: 'ES256' | 'RS256') => {
+      prepareKey: async (ring: RingPlace) => {
         await rotateNow(deps, ringId, SYSTEM);
-        return await deps.rings.prepareKey(algorithm);
+        return await deps.rings.prepareKey(ring);
       },
     },
   };

@@ -60,15 +60,12 @@ t.test('an unknown issuer costs one read however many ask, and is then known', a
   await view.refresh();
   t.equal(view.find('is_new'), undefined);
   t.equal(await view.load('is_new'), undefined);
-  const prepared = await deps.rings.prepare('ES256');
+  const prepared = await deps.rings.prepare({
+    ...{ issuer: 'is_new', algorithm: 'ES256', purpose: 'web_identity_token' },
+  });
   await act(SYSTEM, async (trx) => {
     await insertIssuer(trx, { id: 'is_new', kind: 'connection' });
-    await deps.rings.insert(
-      trx,
-      { issuer: 'is_new', algorithm: 'ES256', purpose: 'web_identity_token' },
-      prepared,
-      SYSTEM,
-    );
+    await deps.rings.insert(trx, prepared, SYSTEM);
     return { result: undefined, records: [], affectsDecisions: false };
   });
   const flights = Array.from({ length: 50 }, () => view.load('is_new'));

@@ -1,5 +1,5 @@
 // One ring in a database, with a clock that tests step: the real store, rings and rotation.
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
 import { type Act, createAct, SYSTEM } from '../../src/audit/act.ts';
 import { ensurePartitions } from '../../src/audit/store.ts';
@@ -7,11 +7,11 @@ import { createAuditStream } from '../../src/audit/stream.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/connect.ts';
 import { insertIssuer } from '../../src/issuers/store.ts';
-import type { Kek } from '../../src/keys/encrypt.ts';
+import { decrypt, type Kek, placeOf } from '../../src/keys/encrypt.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
 import { seedPolicy } from '../../src/keys/policies.ts';
 import { type KeyPolicy, LOOPBACK_POLICY } from '../../src/keys/policy.ts';
-import { createRings, type PreparedRing, type Rings } from '../../src/keys/rings.ts';
+import { createRings, type PreparedKey, type PreparedRing, type Rings } from '../../src/keys/rings.ts';
 import type { RotateDeps } from '../../src/keys/rotate.ts';
 import { findRing, type Ring } from '../../src/keys/facts.ts';
 import { ringId } from '../../src/keys/store.ts';
@@ -41,6 +41,13 @@ export function steppedClock(start = Date.UTC(2026, 0, 15)): SteppedClock {
       wall += ms;
     },
   };
+}
+
+/** The private half that was wrapped for a ring's row. */
+export async function openPrepared(kek: Kek, ring: PreparedRing, key: PreparedKey): Promise<KeyObject> {
+  const { issuer, algorithm, purpose } = ring;
+  const place = placeOf(key.kid, { id: ringId(issuer, algorithm), algorithm, purpose });
+  return createPrivateKey({ key: await decrypt(kek, key.envelope, place), format: 'der', type: 'pkcs8' });
 }
 
 export interface KeysFixture {
@@ -75,11 +82,11 @@ export async function createKeysFixture(
   const act = createAct(createAuditStream({ database, clock }));
   const { purpose = 'workload_token' } = options;
   const issuer = 'platform';
-  const prepared = await rings.prepare('ES256');
+  const prepared = await rings.prepare({ issuer, algorithm: 'ES256', purpose });
   await act(SYSTEM, async (trx) => {
     await seedPolicy(trx, options.policy ?? LOOPBACK_POLICY, readClock);
     await insertIssuer(trx, { id: issuer, kind: 'platform' });
-    await rings.insert(trx, { issuer, algorithm: 'ES256', purpose }, prepared, SYSTEM);
+    await rings.insert(trx, prepared, SYSTEM);
     return { result: undefined, records: [], affectsDecisions: false };
   });
   const id = ringId(issuer, 'ES256');

@@ -18,13 +18,10 @@ t.test('a web identity token', async (t) => {
     deps,
     act,
   } = await createKeysFixture(t, { purpose: 'web_identity_token' });
-  const prepared = await deps.rings.prepare('RS256');
+  const prepared = await deps.rings.prepare({ issuer: 'is_x', algorithm: 'RS256', purpose: 'web_identity_token' });
   await act({ id: 'system', confirm: async () => {} }, async (trx) => {
     await trx.insertInto('issuers').values({ id: 'is_x', kind: 'connection' }).execute();
-    await deps.rings.insert(trx, { issuer: 'is_x', algorithm: 'RS256', purpose: 'web_identity_token' }, prepared, {
-      id: 'system',
-      confirm: async () => {},
-    });
+    await deps.rings.insert(trx, prepared, { id: 'system', confirm: async () => {} });
     return { result: undefined, records: [], affectsDecisions: false };
   });
   const view = createView();

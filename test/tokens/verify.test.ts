@@ -10,7 +10,7 @@ import { createLocalSigner } from '../../src/keys/signer.ts';
 import { isReservedAudience, parseAudience } from '../../src/tokens/audiences.ts';
 import { createMintWebIdentityToken, mintHostToken } from '../../src/tokens/mint.ts';
 import { createVerifyWorkloadToken } from '../../src/tokens/verify.ts';
-import { createKeysFixture } from '../support/keys.ts';
+import { createKeysFixture, openPrepared } from '../support/keys.ts';
 
 const issuerUrl = 'https://id.example.com';
 const audience = `${issuerUrl}/v1`;
@@ -44,7 +44,7 @@ async function setUp(t: Parameters<typeof createKeysFixture>[0]) {
     };
     return await new SignJWT(payload)
       .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.kid, ...header } as { alg: string })
-      .sign(key.privateKey);
+      .sign(await openPrepared(fixture.kek, fixture.prepared, key));
   };
   return { ...fixture, view, minting, check, mint, forge, verify };
 }
