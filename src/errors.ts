@@ -51,6 +51,8 @@ export const STATUS = {
   standby_unseasoned: 409,
   ring_held: 409,
   ring_full: 409,
+  ring_retired: 409,
+  hold_out_of_range: 400,
   key_revoked: 409,
   key_not_revocable: 409,
   policy_unsound: 422,

@@ -11,6 +11,7 @@ import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { http } from './http.ts';
 import { keys } from './keys.ts';
+import { life } from './life.ts';
 import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
 import { replicas } from './replicas.ts';
@@ -28,6 +29,7 @@ export const DEFENCES: readonly Defence[] = [
     ...listeners,
     ...keys,
     ...rotation,
+    ...life,
     ...data,
     ...database,
     ...connections,

@@ -77,7 +77,7 @@ export const seal: Defence[] = [
       name: 'seal.reason',
       promise: 'nobody seals or unseals without a reason',
       ...{
-        file: 'src/seal/routes.ts',
+        file: 'src/http/caller.ts',
         find: 'if (reason !== undefined) return reason;',
         replace: "return reason ?? '';",
       },

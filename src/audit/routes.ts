@@ -5,13 +5,13 @@ import type { Db } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
-import { parseTime } from '../http/times.ts';
+import { parseTime, TIME_PATTERN } from '../http/times.ts';
 import { listAuditRows } from './read.ts';
 
 const Text = Type.Optional(Type.String({ minLength: 1, maxLength: 100, pattern: '^[!-~]+$' }));
 const Time = Type.Optional(
   Type.String({
-    pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?(Z|[+-]\\d{2}:\\d{2}))?$',
+    pattern: TIME_PATTERN,
     description: 'RFC 3339',
   }),
 );

@@ -1,7 +1,8 @@
-// `countersign key`: signing keys, ring by ring; rotate and revoke them.
-import { type Command, Option } from 'commander';
+// `countersign key`: signing keys, ring by ring; rotate, hold and revoke them.
+import type { Command } from 'commander';
 import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
+import { addHoldCommands, algorithmOption } from './key-hold.ts';
 import { given } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
@@ -22,6 +23,7 @@ interface Ring {
   issuer: string;
   algorithm: string;
   held_until?: string;
+  hold?: { since: string; until: string; reason: string; actor: string };
   next_rotation_at?: string;
   keys: Key[];
 }
@@ -46,7 +48,8 @@ function ringTable(paint: Paint, rings: readonly Ring[]): string {
 }
 
 /** One ring's timeline: what each key is, and its times. */
-function timeline(paint: Paint, { keys, ...ring }: Ring): string {
+function timeline(paint: Paint, { keys, hold, ...ring }: Ring): string {
+  const shown = hold === undefined ? ring : { ...ring, held_by: hold.actor, held_because: hold.reason };
   const rows = keys.map((key) => [
     key.kid,
     key.state,
@@ -55,11 +58,11 @@ function timeline(paint: Paint, { keys, ...ring }: Ring): string {
     key.signs_from,
     key.revoked_at ?? key.removed_at,
   ]);
-  return `${fields(paint, Object.entries(ring))}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED'], rows)}`;
+  return `${fields(paint, Object.entries(shown))}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED'], rows)}`;
 }
 
 export function addKeyCommands(program: Command, outside: Outside): void {
-  const key = addNoun(program, 'key', 'signing keys: what each is and until when; rotate, revoke');
+  const key = addNoun(program, 'key', 'signing keys: what each is and until when; rotate, hold, revoke');
 
   addVerb<ListOptions>(key, outside, {
     usage: 'list',
@@ -90,18 +93,14 @@ export function addKeyCommands(program: Command, outside: Outside): void {
       'countersign key rotate --now --reason "quarterly exercise"',
       'countersign key rotate is_… --reason "…"',
     ],
-    options: (command) =>
-      command
-        .option('--now', 'in this call')
-        .addOption(
-          new Option('--algorithm <algorithm>', 'which ring, where an issuer has two').choices(['ES256', 'RS256']),
-        ),
+    options: (command) => command.option('--now', 'in this call').addOption(algorithmOption()),
     run: async ({ api, args, options, show }) => {
       const body = given({ now: options.now, algorithm: options.algorithm });
       const rotated = (await (await api()).send('POST', `${pathOf(args[0] ?? 'platform')}/rotate`, body)) as Members;
       show(rotated, (paint) => fields(paint, Object.entries(rotated)));
     },
   });
+  addHoldCommands(key, outside);
   addVerb<{ acceptOutage?: true }>(key, outside, {
     usage: 'revoke <issuer> <kid>',
     summary: 'Take a key out of the JWKS: tokens that it signed die with it.',

@@ -38,12 +38,31 @@ export function when(now: () => number): (text: string) => string {
   return (text) => {
     const ago = /^(\d{1,6})([smhd])$/.exec(text);
     if (ago) return new Date(now() - Number(ago[1]) * (UNITS[ago[2] as string] as number)).toISOString();
-    const time = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
-    if (!Number.isNaN(time)) return new Date(time).toISOString();
+    const time = readTime(text);
+    if (time !== undefined) return time;
     throw new InvalidArgumentError(
       'It must be a time such as 2026-11-21T09:30:00Z, or how long ago: 30s, 15m, 2h, 7d.',
     );
   };
+}
+
+function readTime(text: string): string | undefined {
+  const time = /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? undefined : new Date(time).toISOString();
+}
+
+/** A time as RFC 3339. @returns RFC 3339 in UTC. */
+export function time(text: string): string {
+  const read = readTime(text);
+  if (read !== undefined) return read;
+  throw new InvalidArgumentError('It must be a time such as 2026-11-21T09:30:00Z.');
+}
+
+/** How long: 30s, 15m, 2h, 7d. @returns seconds. */
+export function duration(text: string): number {
+  const parts = /^(\d{1,6})([smhd])$/.exec(text);
+  if (parts) return (Number(parts[1]) * (UNITS[parts[2] as string] as number)) / 1000;
+  throw new InvalidArgumentError('It must be a number and a unit: 30s, 15m, 2h, 7d.');
 }
 
 /** @throws Failure that names the file and what the system said. */

@@ -31,3 +31,11 @@ export function requireScopes(...scopes: Scope[]): preHandlerAsyncHookHandler {
     });
   };
 }
+
+/** For what is never done without a reason, at the host's shell neither. @throws Problem `reason_required` */
+export function requireReason({ reason }: Actor, detail: string): string {
+  if (reason !== undefined) return reason;
+  throw new Problem('reason_required', detail, {
+    hint: 'Send Countersign-Reason: <why, percent-encoded>; with the command, --reason "…".',
+  });
+}

@@ -1,5 +1,8 @@
 // Times that callers send: days that there are, in years that every part of the service can hold.
 
+/** RFC 3339, or its date alone: what `parseTime` is given. */
+export const TIME_PATTERN = '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,6})?)?(Z|[+-]\\d{2}:\\d{2}))?$';
+
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /**

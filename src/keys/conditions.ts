@@ -19,8 +19,16 @@ export type Check = (ring: Ring, standby: RingKey) => Promise<Problem | undefine
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
+/** Its connection was disconnected: there is nothing left to rotate or to hold. */
+export function ringRetired(): Problem {
+  return new Problem('ring_retired', 'The connection of this ring was disconnected: its private keys are destroyed.', {
+    hint: 'Nothing is to be done. A new connection has an issuer and keys of its own.',
+  });
+}
+
 /** Where the facts do not let the standby sign: what is missing, and from when it is there. */
 export function obstacle({ ring, policy, now }: Locked): Problem | undefined {
+  if (ring.retired) return ringRetired();
   if (ring.heldUntil !== undefined && ring.heldUntil > now) {
     return new Problem('ring_held', `Rotations of this ring are on hold until ${iso(ring.heldUntil)}.`, {
       hint: 'Resume it first, or wait.',

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Db } from '../db/connect.ts';
 import type { Algorithm } from './algorithms.ts';
 import type { Purpose } from './policy.ts';
-import { findHeldUntil, type ReadClock } from './store.ts';
+import { findHold, type ReadClock, RETIRED } from './store.ts';
 import type { KeyFacts } from './timeline.ts';
 
 export interface RingKey extends KeyFacts {
@@ -66,11 +66,11 @@ export async function listRingKeys(db: Db, ring: string): Promise<RingKey[]> {
 export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
   const row = await db
     .selectFrom('rings')
-    .select(['id', 'issuer', 'algorithm', 'purpose'])
+    .select(['id', 'issuer', 'algorithm', 'purpose', RETIRED])
     .where('id', '=', id)
     .executeTakeFirst();
   if (!row) return undefined;
-  return { ...row, heldUntil: await findHeldUntil(db, id), keys: await listRingKeys(db, id) };
+  return { ...row, heldUntil: (await findHold(db, id))?.until, keys: await listRingKeys(db, id) };
 }
 
 export interface RingChanges {

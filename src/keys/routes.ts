@@ -4,13 +4,16 @@ import { type Static, Type } from 'typebox';
 import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
+import { registerHoldRoutes } from './hold-routes.ts';
 import { listPolicyVersions, readPolicy } from './policies.ts';
 import { type KeyPolicy, retirement, seasoning } from './policy.ts';
 import { revoke } from './revoke.ts';
+import { resolveRing, resolveRingOfKey } from './resolve.ts';
 import { queueRotation, type RotateDeps, rotateNow } from './rotate.ts';
 import * as schema from './schema.ts';
 import * as facts from './facts.ts';
-import { activeKey, keyState, nextRotationAt, seasonedAt, standbyKey } from './timeline.ts';
+import { findHold, type Hold } from './store.ts';
+import { keyState, plannedAt, seasonedAt } from './timeline.ts';
 
 export interface KeyRoutesDeps extends RotateDeps {
   /** The URL of an issuer: `platform` or `is_…`. */
@@ -21,16 +24,22 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 const optional = (name: string, ms: number | undefined): object => (ms === undefined ? {} : { [name]: iso(ms) });
 const tags = ['keys'];
 
-function toRing(ring: facts.Ring, policy: KeyPolicy, now: number, issuerUrl: string): Static<typeof schema.Ring> {
-  const active = activeKey(ring.keys, now);
-  const standby = standbyKey(ring.keys, now);
-  const next =
-    active?.signsFrom !== undefined && standby
-      ? nextRotationAt({ signsFrom: active.signsFrom }, standby, policy)
-      : undefined;
+function toRing(
+  ring: facts.Ring,
+  hold: Hold | undefined,
+  { policy, now, issuerUrl }: { policy: KeyPolicy; now: number; issuerUrl: string },
+): Static<typeof schema.Ring> {
+  const held = hold && hold.until > now ? hold : undefined;
+  const planned = ring.retired ? undefined : plannedAt(ring.keys, policy, now);
+  const next = planned && Math.max(planned, held?.until ?? 0);
   return {
     ...{ id: ring.id, issuer: ring.issuer, issuer_url: issuerUrl, algorithm: ring.algorithm, purpose: ring.purpose },
-    ...(ring.heldUntil !== undefined && ring.heldUntil > now ? { held_until: iso(ring.heldUntil) } : {}),
+    ...(held
+      ? {
+          held_until: iso(held.until),
+          hold: { since: iso(held.at), until: iso(held.until), reason: held.reason, actor: held.actor },
+        }
+      : {}),
     ...optional('next_rotation_at', next),
     keys: ring.keys.map((key) => ({
       ...{
@@ -52,34 +61,17 @@ async function showRings(
 ): Promise<Static<typeof schema.Ring>[]> {
   const now = await readClock(db);
   const policy = await readPolicy(db, now);
-  const rings = await Promise.all(ids.map((id) => facts.findRing(db, id)));
-  return rings.flatMap((ring) => (ring ? [toRing(ring, policy, now, issuerUrlOf(ring.issuer))] : []));
-}
-
-/** The ring that a request means: the issuer's only one, or that of the algorithm named. */
-async function resolveRing(
-  { db, readClock }: KeyRoutesDeps,
-  issuer: string,
-  algorithm?: 'ES256' | 'RS256',
-): Promise<string> {
-  const rings = await facts.listIssuerRings(db, issuer, await readClock(db));
-  const found = algorithm ? rings.find((ring) => ring.algorithm === algorithm) : rings[0];
-  if (!found)
-    throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
-  if (!algorithm && rings.length > 1)
-    throw new Problem('invalid_request', 'This issuer has several rings.', { hint: 'Name the algorithm.' });
-  return found.id;
-}
-
-async function resolveRingOfKey({ db, readClock }: KeyRoutesDeps, issuer: string, kid: string): Promise<string> {
-  for (const ring of await facts.listIssuerRings(db, issuer, await readClock(db))) {
-    if ((await facts.listRingKeys(db, ring.id)).some((key) => key.kid === kid)) return ring.id;
-  }
-  throw new Problem('not_found', 'This issuer has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
+  const rings = await Promise.all(
+    ids.map(async (id) => ({ ring: await facts.findRing(db, id), hold: await findHold(db, id) })),
+  );
+  return rings.flatMap(({ ring, hold }) =>
+    ring ? [toRing(ring, hold, { policy, now, issuerUrl: issuerUrlOf(ring.issuer) })] : [],
+  );
 }
 
 export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps): void {
   const { db, readClock } = deps;
+  registerHoldRoutes(server, deps);
 
   server.get(
     '/v1/keys',

@@ -1,5 +1,6 @@
 // The shapes of the keys API.
 import { Type } from 'typebox';
+import { TIME_PATTERN } from '../http/times.ts';
 import { idPattern } from '../ids.ts';
 
 const Time = Type.String({ format: 'date-time' });
@@ -28,8 +29,45 @@ export const Ring = Type.Object({
   algorithm: Type.String(),
   purpose: Type.String(),
   held_until: Type.Optional(Time),
+  hold: Type.Optional(
+    Type.Object(
+      { since: Time, until: Time, reason: Type.String(), actor: Type.String() },
+      { description: 'Rotations wait; revocations do not.' },
+    ),
+  ),
   next_rotation_at: Type.Optional(Time),
   keys: Type.Array(Key),
+});
+
+const RingAlgorithm = Type.Optional(
+  Type.Enum(['ES256', 'RS256'], { description: "the issuer's only ring unless given" }),
+);
+
+export const HoldBody = Type.Object(
+  {
+    until: Type.Optional(
+      Type.String({ pattern: TIME_PATTERN, description: 'a time as RFC 3339, at most 90 days ahead' }),
+    ),
+    duration_seconds: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 7_776_000, description: 'from now on; in place of until' }),
+    ),
+    algorithm: RingAlgorithm,
+  },
+  { additionalProperties: false },
+);
+
+export const Held = Type.Object({
+  ring: Type.String(),
+  held_until: Time,
+  was_held_until: Type.Optional(Time),
+});
+
+export const ResumeBody = Type.Object({ algorithm: RingAlgorithm }, { additionalProperties: false });
+
+export const Resumed = Type.Object({
+  ring: Type.String(),
+  changed: Type.Boolean({ description: 'false where nothing was held' }),
+  next_rotation_at: Type.Optional(Time),
 });
 
 export const RotateBody = Type.Object(
@@ -37,7 +75,7 @@ export const RotateBody = Type.Object(
     now: Type.Optional(
       Type.Boolean({ default: false, description: 'rotate in the call, or 409 with the time from which it can be' }),
     ),
-    algorithm: Type.Optional(Type.Enum(['ES256', 'RS256'], { description: "the issuer's only ring unless given" })),
+    algorithm: RingAlgorithm,
   },
   { additionalProperties: false },
 );

@@ -32,17 +32,43 @@ export async function insertRing(
     .execute();
 }
 
-/** Until when rotations of a ring are held, by the latest word on it; milliseconds since the epoch. */
-export async function findHeldUntil(db: Db, ring: string): Promise<number | undefined> {
+export interface Hold {
+  /** Milliseconds since the epoch. */
+  until: number;
+  at: number;
+  reason: string;
+  actor: string;
+}
+
+/** The latest word on whether rotations of a ring are held; one whose `until` has passed holds nothing. */
+export async function findHold(db: Db, ring: string): Promise<Hold | undefined> {
   const hold = await db
     .selectFrom('holds')
-    .select('until')
+    .select(['until', 'at', 'reason', 'actor'])
     .where('ring', '=', ring)
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return hold?.until.getTime();
+  return hold && { ...hold, until: hold.until.getTime(), at: hold.at.getTime() };
 }
+
+/** One more word on whether rotations of a ring are held. */
+export async function insertHold(trx: Transaction, hold: Hold & { ring: string }): Promise<void> {
+  const last = await trx
+    .selectFrom('holds')
+    .select('seq')
+    .where('ring', '=', hold.ring)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  await trx
+    .insertInto('holds')
+    .values({ ...hold, seq: (last?.seq ?? -1) + 1, until: new Date(hold.until), at: new Date(hold.at) })
+    .execute();
+}
+
+/** Its issuer's connection was removed: nobody rotates it any more. */
+export const RETIRED = sql<boolean>`next_rotation_at = 'infinity'::timestamptz`.as('retired');
 
 /** Locks the ring and marks it as changed by this transaction; every fact about it is written after this. */
 export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring, 'keys'> | undefined> {
@@ -50,10 +76,10 @@ export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring,
     .updateTable('rings')
     .set({ changed_xid: sql`pg_current_xact_id()` })
     .where('id', '=', id)
-    .returning(['id', 'issuer', 'algorithm', 'purpose'])
+    .returning(['id', 'issuer', 'algorithm', 'purpose', RETIRED])
     .executeTakeFirst();
   if (!row) return undefined;
-  return { ...row, heldUntil: await findHeldUntil(trx, id) };
+  return { ...row, heldUntil: (await findHold(trx, id))?.until };
 }
 
 export async function insertKey(
@@ -118,11 +144,13 @@ export async function insertRevocation(
     .execute();
 }
 
+/** A ring whose connection was removed meanwhile stays out of the queue. */
 export async function setNextRotation(trx: Transaction, ring: string, at: number): Promise<void> {
   await trx
     .updateTable('rings')
     .set({ next_rotation_at: new Date(at) })
     .where('id', '=', ring)
+    .where('next_rotation_at', '<', sql<Date>`'infinity'::timestamptz`)
     .execute();
 }
 

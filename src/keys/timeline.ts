@@ -47,3 +47,11 @@ export function seasonedAt(key: KeyFacts, policy: KeyPolicy): number {
 export function nextRotationAt(active: { signsFrom: number }, standby: KeyFacts, policy: KeyPolicy): number {
   return Math.max(active.signsFrom + policy.period, seasonedAt(standby, policy));
 }
+
+/** When a ring's planned rotation is due; undefined where it has no active key or no standby. */
+export function plannedAt(keys: readonly KeyFacts[], policy: KeyPolicy, now: number): number | undefined {
+  const active = activeKey(keys, now);
+  const standby = standbyKey(keys, now);
+  if (active?.signsFrom === undefined || !standby) return undefined;
+  return nextRotationAt({ signsFrom: active.signsFrom }, standby, policy);
+}

@@ -1,9 +1,9 @@
 // /v1/service/seal and unseal: all minting stopped, and let go on.
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
-import type { Act, Actor, Done } from '../audit/act.ts';
+import type { Act, Done } from '../audit/act.ts';
 import { Problem } from '../errors.ts';
-import { requireScopes } from '../http/caller.ts';
+import { requireReason, requireScopes } from '../http/caller.ts';
 import { SealChange } from './schema.ts';
 import { showSeal } from './show.ts';
 import { lockSeal, type Seal, updateSeal } from './store.ts';
@@ -15,12 +15,7 @@ export interface SealRoutesDeps {
 const tags = ['service'];
 
 /** Whoever stops the service, or starts it again, says why; at the host's shell too. */
-function requireReason({ reason }: Actor): string {
-  if (reason !== undefined) return reason;
-  throw new Problem('reason_required', 'A seal is set and lifted with a reason.', {
-    hint: 'Send Countersign-Reason: <why, percent-encoded>; with the command, --reason "…".',
-  });
-}
+const REASON = 'A seal is set and lifted with a reason.';
 
 async function lockOrRefuse(trx: Parameters<typeof lockSeal>[0]): Promise<Seal | undefined> {
   const found = await lockSeal(trx);
@@ -41,7 +36,7 @@ export function registerSealRoutes(server: FastifyInstance, { act }: SealRoutesD
       },
     },
     async ({ caller }) => {
-      const reason = requireReason(caller);
+      const reason = requireReason(caller, REASON);
       return await act(caller, async (trx): Promise<Done<Static<typeof SealChange>>> => {
         const standing = await lockOrRefuse(trx);
         if (standing)
@@ -64,7 +59,7 @@ export function registerSealRoutes(server: FastifyInstance, { act }: SealRoutesD
       },
     },
     async ({ caller }) => {
-      requireReason(caller);
+      requireReason(caller, REASON);
       return await act(caller, async (trx): Promise<Done<Static<typeof SealChange>>> => {
         const standing = await lockOrRefuse(trx);
         if (!standing) return { result: { sealed: false, changed: false }, records: [], affectsDecisions: false };

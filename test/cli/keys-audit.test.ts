@@ -72,6 +72,30 @@ t.test('rotate and revoke', async (t) => {
   );
 });
 
+t.test('hold and resume', async (t) => {
+  const held = { ...RING, held_until: 'u', hold: { since: 's', until: 'u', reason: 'freeze', actor: 'ad_x' } };
+  const { env, calls } = await startStandIn(t, {
+    'POST /v1/keys/is_x/hold': { body: { ring: 'r', held_until: '2026-11-28T09:00:00.000Z' } },
+    'POST /v1/keys/is_x/resume': { body: { ring: 'r', changed: true } },
+    'GET /v1/keys/is_x': { body: { items: [held] } },
+  });
+  const hold = (...rest: string[]) => cli(['key', 'hold', 'is_x', '--reason', 'freeze', ...rest], env);
+  t.match((await hold('--for', '7d')).stdout, /^held_until +2026-11-28/m);
+  t.equal((await hold('--until', '2026-11-28T10:00:00+01:00', '--algorithm', 'RS256')).code, 0);
+  for (const wrong of [[], ['--for', '7'], ['--until', 'soon'], ['--for', '7d', '--until', '2026-11-28']])
+    t.equal((await hold(...wrong)).code, 2, wrong.join(' '));
+  t.match((await cli(['key', 'resume', 'is_x', '--reason', 'over'], env)).stdout, /^changed +true/m);
+  t.match((await cli(['key', 'show', 'is_x'], env)).stdout, /^held_because +freeze$/m);
+  t.strictSame(
+    calls.slice(0, 3).map(({ body, headers }) => [body, headers['countersign-reason']]),
+    [
+      [{ duration_seconds: 604_800 }, 'freeze'],
+      [{ until: '2026-11-28T09:00:00.000Z', algorithm: 'RS256' }, 'freeze'],
+      [{}, 'over'],
+    ],
+  );
+});
+
 const row = (seq: number, at: string): object => ({
   v: 1,
   stream: 'st_x',

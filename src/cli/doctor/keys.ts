@@ -44,7 +44,7 @@ function judgeRing({ issuer, issuer_url: subject, held_until: held, next_rotatio
   if (held !== undefined)
     findings.push({
       ...{ code: 'key_rotation_held', severity: 'warning', subject, detail: `Rotation is on hold until ${held}.` },
-      hint: 'Let it go when its reason has passed: the audit log has who set it, and why.',
+      hint: `See \`countersign key show ${issuer}\` for who holds it and why; \`countersign key resume\` lets it go on.`,
     });
   else if (next !== undefined && Date.parse(next) < now - OVERDUE_MS)
     findings.push({
