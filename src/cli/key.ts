@@ -2,38 +2,26 @@
 import type { Command } from 'commander';
 import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
+import { arithmetic, type Policy } from './key-arithmetic.ts';
 import { addHoldCommands, algorithmOption } from './key-hold.ts';
+import { type Canvas, drawBrief, drawTimeline, nextSteps, type Ring } from './key-timeline.ts';
 import { given } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
 import { fields, type Paint, table } from './text.ts';
 
-interface Key {
-  kid: string;
-  state: string;
-  published_at: string;
-  seasoned_at: string;
-  signs_from?: string;
-  removed_at?: string;
-  revoked_at?: string;
-}
-
-interface Ring {
-  id: string;
-  issuer: string;
-  algorithm: string;
-  held_until?: string;
-  hold?: { since: string; until: string; reason: string; actor: string };
-  next_rotation_at?: string;
-  keys: Key[];
-}
-
 type Members = Record<string, unknown>;
 
 const pathOf = (issuer: string): string => `/v1/keys/${segment(issuer)}`;
 
-function ringTable(paint: Paint, rings: readonly Ring[]): string {
-  const rows = rings.map(({ issuer, algorithm, keys, next_rotation_at: next, held_until: held }) => {
+/** What --json shows: the facts as the API tells them, and the steps that follow from them. */
+function withSteps<P extends { items: Ring[] }>(page: P, now: number): P {
+  return { ...page, items: page.items.map((ring) => ({ ...ring, next_steps: nextSteps(ring, now) })) };
+}
+
+function ringTable(paint: Paint, rings: readonly Ring[], now: number): string {
+  const rows = rings.map((ring) => {
+    const { issuer, algorithm, keys, next_rotation_at: next, held_until: held } = ring;
     const active = keys.find((key) => key.state === 'active');
     return [
       issuer,
@@ -42,13 +30,16 @@ function ringTable(paint: Paint, rings: readonly Ring[]): string {
       active?.signs_from,
       keys.length,
       held === undefined ? next : `held until ${held}`,
+      drawBrief(ring, now),
     ];
   });
-  return table(paint, ['ISSUER', 'ALG', 'ACTIVE KEY', 'SIGNS FROM', 'KEYS', 'NEXT ROTATION'], rows);
+  return table(paint, ['ISSUER', 'ALG', 'ACTIVE KEY', 'SIGNS FROM', 'KEYS', 'NEXT ROTATION', 'SIGNED SO FAR'], rows);
 }
 
-/** One ring's timeline: what each key is, and its times. */
-function timeline(paint: Paint, { keys, hold, ...ring }: Ring): string {
+/** One ring: its fields, its line of time, and each key's times. */
+function timeline(whole: Ring, canvas: Canvas): string {
+  const { paint } = canvas;
+  const { keys, hold, ...ring } = whole;
   const shown = hold === undefined ? ring : { ...ring, held_by: hold.actor, held_because: hold.reason };
   const rows = keys.map((key) => [
     key.kid,
@@ -58,7 +49,7 @@ function timeline(paint: Paint, { keys, hold, ...ring }: Ring): string {
     key.signs_from,
     key.revoked_at ?? key.removed_at,
   ]);
-  return `${fields(paint, Object.entries(shown))}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED'], rows)}`;
+  return `${fields(paint, Object.entries(shown))}\n${drawTimeline(whole, canvas)}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED'], rows)}`;
 }
 
 export function addKeyCommands(program: Command, outside: Outside): void {
@@ -69,18 +60,22 @@ export function addKeyCommands(program: Command, outside: Outside): void {
     summary: 'List rings: the keys of each issuer.',
     examples: ['countersign key list'],
     options: listOptions,
-    run: async ({ api, options, show }) => {
+    run: async ({ api, options, outside, show }) => {
       const page = await readPages<Ring>(await api(), '/v1/keys', {}, options);
-      show(page, (paint) => ringTable(paint, page.items) + more(page));
+      const now = outside.now();
+      show(withSteps(page, now), (paint) => ringTable(paint, page.items, now) + more(page));
     },
   });
   addVerb(key, outside, {
     usage: 'show [issuer]',
     summary: 'Show the timeline of an issuer: platform (unless given) or is_….',
     examples: ['countersign key show', 'countersign key show is_… --json'],
-    run: async ({ api, args, show }) => {
+    run: async ({ api, args, outside, show }) => {
       const found = (await (await api()).get(pathOf(args[0] ?? 'platform'))) as { items: Ring[] };
-      show(found, (paint) => found.items.map((ring) => timeline(paint, ring)).join('\n'));
+      const [now, width] = [outside.now(), outside.stdout.columns ?? 100];
+      show(withSteps(found, now), (paint) =>
+        found.items.map((ring) => timeline(ring, { paint, now, width })).join('\n'),
+      );
     },
   });
   addVerb<{ now?: true; algorithm?: string }>(key, outside, {
@@ -124,8 +119,8 @@ export function addKeyCommands(program: Command, outside: Outside): void {
     summary: 'Show the key policy: its times, and the arithmetic.',
     examples: ['countersign key policy'],
     run: async ({ api, show }) => {
-      const policy = (await (await api()).get('/v1/key-policy')) as Members;
-      show(policy, (paint) => fields(paint, Object.entries(policy)));
+      const policy = (await (await api()).get('/v1/key-policy')) as Policy;
+      show(policy, (paint) => arithmetic(paint, policy));
     },
   });
 }

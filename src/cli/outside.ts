@@ -3,6 +3,8 @@
 export interface Sink {
   write(text: string): unknown;
   isTTY?: boolean | undefined;
+  /** Of a terminal. */
+  columns?: number | undefined;
 }
 
 export interface Outside {

@@ -1,5 +1,6 @@
 // `key` and `audit`: what is sent, what is shown, following the log.
 import t from 'tap';
+import type { Sink } from '../../src/cli/outside.ts';
 import { cli, type Received, startStandIn } from './stand-in.ts';
 
 const KID = 'k'.repeat(43);
@@ -29,11 +30,21 @@ const RING = {
   ],
 };
 
+const NOW = Date.parse('2026-11-22T12:00:00.000Z');
+/** The environment of somebody who has a token: no assertion is dated by the test's clock. */
+const held = ({ COUNTERSIGN_URL: url }: Record<string, string>) => ({ COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'tok' });
+const ESCAPE = new RegExp(String.fromCharCode(27));
+const POLICY = {
+  ...{ version: 1, verifier_cache_seconds: 86_400, oldest_served_seconds: 259_200, oldest_signed_seconds: 60 },
+  ...{ clock_error_seconds: 2, period_seconds: 2_592_000, seasoning_seconds: 345_602 },
+  retirement_seconds: { workload_token: 1262, web_identity_token: 482 },
+};
+
 t.test('list and show', async (t) => {
   const { env, calls } = await startStandIn(t, {
     'GET /v1/keys': { body: { items: [RING] } },
     'GET /v1/keys/platform': { body: { items: [RING] } },
-    'GET /v1/key-policy': { body: { version: 1, period_seconds: 180, retirement_seconds: { workload_token: 1206 } } },
+    'GET /v1/key-policy': { body: POLICY },
   });
   t.match(
     (await cli(['key', 'list'], env)).stdout,
@@ -43,9 +54,52 @@ t.test('list and show', async (t) => {
     (await cli(['key', 'show'], env)).stdout,
     /^s+ +standby +2026-11-21T09:00:00.000Z +2026-11-25T09:00:02.000Z +- +-$/m,
   );
-  t.same((await cli(['key', 'show', 'platform', '--json'], env)).json(), { items: [RING] });
-  t.match((await cli(['key', 'policy'], env)).stdout, /^retirement_seconds +workload_token=1206$/m);
-  t.equal(calls.length, 4);
+  const shown = (await cli(['key', 'show', 'platform', '--json'], held(env), { now: () => NOW })).json();
+  t.same(shown, {
+    items: [
+      {
+        ...RING,
+        next_steps: [
+          { step: 'may_sign', at: '2026-11-25T09:00:02.000Z', kid: 's'.repeat(43) },
+          { step: 'rotation', at: RING.next_rotation_at, kid: 's'.repeat(43) },
+        ],
+      },
+    ],
+  });
+  t.equal(calls.length, 3);
+  const { stdout } = await cli(['key', 'policy'], env);
+  t.match(stdout, /A \+ D \+ e after it was published.*\n {2}86400 \+ 259200 \+ 2 = 345602 s \(4 d 2 s\)$/m);
+  t.match(stdout, /workload token \(T = 900\): 60 \+ 900 \+ 300 \+ 2 = 1262 s \(21 min 2 s\).* = 3 keys/);
+  t.match(stdout, /60 \+ 2 \+ 900 = 962 s \(16 min 2 s\)/);
+  t.same((await cli(['key', 'policy', '--json'], env)).json(), POLICY);
+});
+
+t.test('a line of time: as wide as the terminal, painted on one alone', async (t) => {
+  const { env } = await startStandIn(t, { 'GET /v1/keys/platform': { body: { items: [RING] } } });
+  const show = async (stdout: Partial<Sink>, more: object = {}): Promise<string> => {
+    let written = '';
+    const sink = { ...stdout, write: (text: string) => void (written += text) };
+    await cli(['key', 'show'], { ...held(env), ...more }, { now: () => NOW, stdout: sink });
+    return written;
+  };
+  const plain = await show({});
+  const line = (text: string, kid: string): string =>
+    text.split('\n').find((candidate) => candidate.startsWith(`${kid.repeat(8)} `)) ?? '';
+  t.match(line(plain, 'k'), /^k{8} █+┃█+ +active$/, 'it signed, and goes on until the planned rotation');
+  t.match(line(plain, 's'), /^s{8} ·+┃·+░+█+ +standby$/, 'young, then it may sign, then it does');
+  t.match(
+    plain,
+    /^The standby ssssssss may sign from 2026-11-25T09:00:02.000Z; the next rotation is planned for 2026-12-21/m,
+  );
+  const longest = (text: string): number => Math.max(...['k', 's'].map((kid) => [...line(text, kid)].length));
+  for (const columns of [60, 100, 160]) {
+    const drawn = await show({ columns });
+    t.ok(longest(drawn) <= columns && longest(drawn) > columns - 20, `${columns} columns`);
+  }
+  t.ok(longest(await show({ columns: 5 })) < 40, 'a terminal of no width ends nothing');
+  t.notMatch(plain, ESCAPE, 'no colour off a terminal');
+  t.match(await show({ isTTY: true }), ESCAPE);
+  t.notMatch(await show({ isTTY: true }, { NO_COLOR: '1' }), ESCAPE);
 });
 
 t.test('rotate and revoke', async (t) => {
@@ -73,7 +127,8 @@ t.test('rotate and revoke', async (t) => {
 });
 
 t.test('hold and resume', async (t) => {
-  const held = { ...RING, held_until: 'u', hold: { since: 's', until: 'u', reason: 'freeze', actor: 'ad_x' } };
+  const until = '2026-11-28T09:00:00.000Z';
+  const held = { ...RING, held_until: until, hold: { since: until, until, reason: 'freeze', actor: 'ad_x' } };
   const { env, calls } = await startStandIn(t, {
     'POST /v1/keys/is_x/hold': { body: { ring: 'r', held_until: '2026-11-28T09:00:00.000Z' } },
     'POST /v1/keys/is_x/resume': { body: { ring: 'r', changed: true } },
