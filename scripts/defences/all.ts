@@ -14,6 +14,7 @@ import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
+import { publishing } from './publishing.ts';
 import { replicas } from './replicas.ts';
 import { rotation } from './rotation.ts';
 import { running } from './running.ts';
@@ -29,6 +30,7 @@ export const DEFENCES: readonly Defence[] = [
     ...listeners,
     ...keys,
     ...rotation,
+    ...publishing,
     ...life,
     ...data,
     ...database,

@@ -20,8 +20,8 @@ export const rotation: Defence[] = [
       name: 'keys.born-with-ring',
       promise: 'only a key born with its ring is seasoned at birth',
       file: timeline,
-      find: 'key.bornWithRing ? key.publishedAt : key.publishedAt + seasoning(policy)',
-      replace: 'key.publishedAt',
+      find: 'if (key.bornWithRing) return key.publishedAt;',
+      replace: 'if (key) return key.publishedAt;',
     },
   ]),
   ...provenBy(ROTATE, 'a standby signs only where every check outside the database passes', [

@@ -6,6 +6,8 @@ export interface Key {
   state: string;
   published_at: string;
   seasoned_at: string;
+  /** A published copy that lacks it: until it is there, nobody knows from when the key may sign. */
+  not_published_to?: string;
   signs_from?: string;
   removed_at?: string;
   revoked_at?: string;
@@ -52,7 +54,7 @@ const endOf = (key: Key): string | undefined => key.revoked_at ?? key.removed_at
 export function nextSteps(ring: Ring, now: number): Step[] {
   const standby = of(ring, 'standby');
   const steps: Step[] = [];
-  if (standby && Date.parse(standby.seasoned_at) > now)
+  if (standby && standby.not_published_to === undefined && Date.parse(standby.seasoned_at) > now)
     steps.push({ step: 'may_sign', at: standby.seasoned_at, kid: standby.kid });
   if (standby && ring.next_rotation_at !== undefined)
     steps.push({ step: 'rotation', at: ring.next_rotation_at, kid: standby.kid });
@@ -75,6 +77,9 @@ function words({ step, at, kid = '' }: Step, now: number): string {
 /** The next steps as one sentence. */
 export function sentence(ring: Ring, now: number): string {
   const steps = nextSteps(ring, now).map((step) => words(step, now));
+  const standby = of(ring, 'standby');
+  if (standby?.not_published_to !== undefined)
+    steps.unshift(`the standby ${short(standby.kid)} is not yet published to ${clean(standby.not_published_to)}, and may not sign before`);
   const told = steps.length === 0 ? 'nothing is planned for this ring' : steps.join('; ');
   return `${told[0]?.toUpperCase()}${told.slice(1)}.`;
 }

@@ -199,6 +199,53 @@ export interface AuditTable {
   hash: Buffer;
 }
 
+/** From migration 0007, which may not have run yet; as do the five below. */
+export interface PublishingTargetsTable {
+  id: string;
+  target: string;
+  seq: number;
+  at: Timestamp;
+  reason: string;
+  actor: string;
+}
+
+export interface PublishingEndsTable {
+  target: string;
+  at: Timestamp;
+  reason: string;
+  actor: string;
+}
+
+export interface PlacementsTable {
+  target: string;
+  kid: string;
+  placed_at: Timestamp;
+}
+
+export interface WithdrawalsTable {
+  target: string;
+  kid: string;
+  withdrawn_at: Timestamp;
+}
+
+export interface PlacedDocumentsTable {
+  target: string;
+  issuer: string;
+  document: 'jwks' | 'discovery';
+  version: string;
+  tag: string;
+}
+
+export interface PublishingPassesTable {
+  target: string;
+  epoch: Generated<number>;
+  holder: string | null;
+  leased_until: Timestamp | null;
+  since: string | null;
+  passed_at: Timestamp | null;
+  verified_at: Timestamp | null;
+}
+
 export interface Tables {
   service: ServiceTable;
   policy_epoch: PolicyEpochTable;
@@ -219,4 +266,10 @@ export interface Tables {
   idempotency_keys: IdempotencyKeysTable;
   replay_keys: ReplayKeysTable;
   audit: AuditTable;
+  publishing_targets: PublishingTargetsTable;
+  publishing_ends: PublishingEndsTable;
+  placements: PlacementsTable;
+  withdrawals: WithdrawalsTable;
+  placed_documents: PlacedDocumentsTable;
+  publishing_passes: PublishingPassesTable;
 }

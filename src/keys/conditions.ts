@@ -26,6 +26,15 @@ export function ringRetired(): Problem {
   });
 }
 
+/** Whoever reads the copy there now does not know the standby, and may use that copy for A. */
+function unplaced(target: string, policy: KeyPolicy): Problem {
+  return new Problem('standby_unseasoned', `The standby key is not yet published to ${target}.`, {
+    hint: `Run countersign publish --to ${target}; the key may sign A + e after it is in place there, and the one that signs now goes on signing.`,
+    retryAfter: Math.ceil((policy.verifierCache + policy.clockError) / 1000),
+    extra: { not_published_to: target },
+  });
+}
+
 /** Where the facts do not let the standby sign: what is missing, and from when it is there. */
 export function obstacle({ ring, policy, now }: Locked): Problem | undefined {
   if (ring.retired) return ringRetired();
@@ -36,6 +45,7 @@ export function obstacle({ ring, policy, now }: Locked): Problem | undefined {
     });
   }
   const standby = standbyKey(ring.keys, now);
+  if (standby?.placement && 'lackedBy' in standby.placement) return unplaced(standby.placement.lackedBy, policy);
   if (standby && seasonedAt(standby, policy) > now) {
     const from = iso(seasonedAt(standby, policy));
     return new Problem(

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.ts';
 import type { Algorithm } from './algorithms.ts';
+import { addPlacements } from './placements.ts';
 import type { Purpose } from './policy.ts';
 import { findHold, type ReadClock, RETIRED } from './store.ts';
 import type { KeyFacts } from './timeline.ts';
@@ -60,7 +61,7 @@ function toKey(row: KeyRow): RingKey {
 export async function listRingKeys(db: Db, ring: string): Promise<RingKey[]> {
   const rows =
     await sql<KeyRow>`${sql.raw(KEYS)} where k.ring = ${ring} order by k.published_at, a.seq nulls last`.execute(db);
-  return rows.rows.map(toKey);
+  return await addPlacements(db, rows.rows.map(toKey));
 }
 
 export async function findRing(db: Db, id: string): Promise<Ring | undefined> {

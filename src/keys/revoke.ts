@@ -1,10 +1,11 @@
 // Revocation: a key leaves the JWKS in the transaction that lets its successor sign.
 import type { Actor } from '../audit/act.ts';
 import { Problem } from '../errors.ts';
+import { listTargetsWith } from './placements.ts';
 import { seasoning } from './policy.ts';
 import { activateStandby, getRing, lock, type RotateDeps, show } from './rotate.ts';
 import * as store from './store.ts';
-import { activeKey, publishedKeys, seasonedAt, standbyKey } from './timeline.ts';
+import { activeKey, publishedKeys, seasonedAt, seasonedIfPlaced, standbyKey } from './timeline.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -16,6 +17,8 @@ export interface Revoked {
   forgeries_until: string;
   /** Where the successor was not seasoned: callers may be refused until then. */
   outage_until?: string | undefined;
+  /** Published copies that hold the key until `countersign publish` has run; forgeries may pass for A after that. */
+  published_to?: string[] | undefined;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function revoke(
     }
     let outage: number | undefined;
     if (isActive && standby && seasonedAt(standby, policy) > now) {
-      outage = seasonedAt(standby, policy);
+      outage = seasonedIfPlaced(standby, policy, now);
       if (!input.acceptOutage) {
         throw new Problem(
           'standby_unseasoned',
@@ -74,10 +77,12 @@ export async function revoke(
     if (isStandby) await deps.rings.insertKey(trx, ring, next, now, false);
     // The activation above gave its predecessor a gentler end than a revoked key may have.
     await store.setDestroyAt(trx, key.kid, now + seasoning(policy));
+    const copies = await listTargetsWith(trx, key.kid);
     const revoked: Revoked = {
       ...{ kid: key.kid, was: isActive ? 'active' : isStandby ? 'standby' : 'verify_only', revoked_at: iso(now) },
       forgeries_until: iso(now + policy.verifierCache + policy.oldestServed),
       ...(outage === undefined ? {} : { outage_until: iso(outage) }),
+      ...(copies.length === 0 ? {} : { published_to: copies }),
     };
     return {
       result: revoked,

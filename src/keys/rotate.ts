@@ -8,7 +8,7 @@ import { destruction, retirement } from './policy.ts';
 import type { PreparedKey, Rings } from './rings.ts';
 import * as facts from './facts.ts';
 import * as store from './store.ts';
-import { nextRotationAt, seasonedAt, standbyKey } from './timeline.ts';
+import { earliestSeasoning, nextRotationAt, standbyKey } from './timeline.ts';
 
 export interface Rotated {
   ring: string;
@@ -134,7 +134,7 @@ export async function queueRotation(
   return await deps.act(actor, async (trx) => {
     const { ring: locked, policy, now } = await lock(trx, ring, deps.readClock);
     const standby = standbyKey(locked.keys, now);
-    const at = Math.max(now, locked.heldUntil ?? 0, standby ? seasonedAt(standby, policy) : now);
+    const at = Math.max(now, locked.heldUntil ?? 0, standby ? earliestSeasoning(standby, policy) : now);
     await store.setNextRotation(trx, ring, at);
     const result = { ring, not_before: iso(at) };
     return { result, records: [{ kind: 'key.rotation_queued', details: result }], affectsDecisions: false };

@@ -24,6 +24,11 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 const optional = (name: string, ms: number | undefined): object => (ms === undefined ? {} : { [name]: iso(ms) });
 const tags = ['keys'];
 
+function showPlacement({ placement }: facts.RingKey): object {
+  if (placement && 'lackedBy' in placement) return { not_published_to: placement.lackedBy };
+  return optional('placed_at', placement?.placedAt);
+}
+
 function toRing(
   ring: facts.Ring,
   hold: Hold | undefined,
@@ -48,6 +53,7 @@ function toRing(
         published_at: iso(key.publishedAt),
         seasoned_at: iso(seasonedAt(key, policy)),
       },
+      ...showPlacement(key),
       ...optional('signs_from', key.signsFrom),
       ...optional('removed_at', key.removedAt),
       ...optional('revoked_at', key.revokedAt),

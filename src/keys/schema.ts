@@ -17,6 +17,12 @@ export const Key = Type.Object({
   state: Type.Enum(['standby', 'active', 'verify_only', 'removed', 'revoked']),
   published_at: Time,
   seasoned_at: Time,
+  placed_at: Type.Optional(
+    Type.String({ format: 'date-time', description: 'in place at every target of static publishing' }),
+  ),
+  not_published_to: Type.Optional(
+    Type.String({ description: 'a target of static publishing that lacks it: until it is there, seasoned_at is the end of the year 9999' }),
+  ),
   signs_from: Type.Optional(Time),
   removed_at: Type.Optional(Time),
   revoked_at: Type.Optional(Time),
@@ -110,6 +116,12 @@ export const Revoked = Type.Object({
   revoked_at: Time,
   forgeries_until: Time,
   outage_until: Type.Optional(Time),
+  published_to: Type.Optional(
+    Type.Array(Type.String(), {
+      description:
+        'published copies that hold the key until they are written anew; forgeries may pass for A after that',
+    }),
+  ),
 });
 
 export const Policy = Type.Object({

@@ -13,7 +13,15 @@ export interface KeyFacts {
   removedAt?: number | undefined;
   destroyedAt?: number | undefined;
   revokedAt?: number | undefined;
+  /** Where documents are published as files: whether this key is in them. Undefined where they are not, or nobody asked. */
+  placement?: Placement | undefined;
 }
+
+/** When the last of the targets had the key; or a target that does not have it yet. */
+export type Placement = { placedAt: number } | { lackedBy: string };
+
+/** A time that never comes, and yet can be written and compared: that of a key which a published copy lacks. */
+export const NEVER = Date.UTC(9999, 11, 31);
 
 export type KeyState = 'standby' | 'active' | 'verify_only' | 'removed' | 'revoked';
 
@@ -38,14 +46,34 @@ export function standbyKey<K extends KeyFacts>(keys: readonly K[], now: number):
   return keys.find((key) => keyState(key, now) === 'standby');
 }
 
-/** From when a key may be activated: at birth, or when every verifier's JWKS has it. */
+/**
+ * From when a key may be activated: at birth, or when every verifier's JWKS has it. An origin of ours stops serving an old
+ * set after D; a file does not, so that a copy without the key is handed out until the moment the key is placed.
+ * @returns `NEVER` where a published copy lacks it.
+ */
 export function seasonedAt(key: KeyFacts, policy: KeyPolicy): number {
-  return key.bornWithRing ? key.publishedAt : key.publishedAt + seasoning(policy);
+  if (key.bornWithRing) return key.publishedAt;
+  const published = key.publishedAt + seasoning(policy);
+  if (!key.placement) return published;
+  if ('lackedBy' in key.placement) return NEVER;
+  return Math.max(published, key.placement.placedAt + policy.verifierCache + policy.clockError);
+}
+
+/** From when a key is seasoned at the earliest: where a published copy lacks it, as if it were placed now. */
+export function seasonedIfPlaced(key: KeyFacts, policy: KeyPolicy, now: number): number {
+  const lacked = key.placement && 'lackedBy' in key.placement;
+  return seasonedAt(lacked ? { ...key, placement: { placedAt: now } } : key, policy);
+}
+
+/** The same where the key is placed in time: to say when somebody should look, never whether it may sign. */
+export function earliestSeasoning(key: KeyFacts, policy: KeyPolicy): number {
+  const lacked = key.placement && 'lackedBy' in key.placement;
+  return seasonedAt(lacked ? { ...key, placement: undefined } : key, policy);
 }
 
 /** When the next planned activation is due: the later of signs_from + period and the standby's seasoning. */
 export function nextRotationAt(active: { signsFrom: number }, standby: KeyFacts, policy: KeyPolicy): number {
-  return Math.max(active.signsFrom + policy.period, seasonedAt(standby, policy));
+  return Math.max(active.signsFrom + policy.period, earliestSeasoning(standby, policy));
 }
 
 /** When a ring's planned rotation is due; undefined where it has no active key or no standby. */
