@@ -79,7 +79,9 @@ export function sentence(ring: Ring, now: number): string {
   const steps = nextSteps(ring, now).map((step) => words(step, now));
   const standby = of(ring, 'standby');
   if (standby?.not_published_to !== undefined)
-    steps.unshift(`the standby ${short(standby.kid)} is not yet published to ${clean(standby.not_published_to)}, and may not sign before`);
+    steps.unshift(
+      `the standby ${short(standby.kid)} is not yet published to ${clean(standby.not_published_to)}, and may not sign before`,
+    );
   const told = steps.length === 0 ? 'nothing is planned for this ring' : steps.join('; ');
   return `${told[0]?.toUpperCase()}${told.slice(1)}.`;
 }

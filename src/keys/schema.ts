@@ -21,7 +21,10 @@ export const Key = Type.Object({
     Type.String({ format: 'date-time', description: 'in place at every target of static publishing' }),
   ),
   not_published_to: Type.Optional(
-    Type.String({ description: 'a target of static publishing that lacks it: until it is there, seasoned_at is the end of the year 9999' }),
+    Type.String({
+      description:
+        'a target of static publishing that lacks it: until it is there, seasoned_at is the end of the year 9999',
+    }),
   ),
   signs_from: Type.Optional(Time),
   removed_at: Type.Optional(Time),

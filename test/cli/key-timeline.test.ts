@@ -86,3 +86,21 @@ t.test('what a stranger may have put into a kid does nothing to the terminal', a
   );
   t.notOk(drawn.includes('\u001b'));
 });
+
+t.test(
+  'a standby that a published copy lacks: no time is said, and nothing is drawn until the year 9999',
+  async (t) => {
+    const keys = RING.keys.map((key) =>
+      key.state === 'standby'
+        ? { ...key, seasoned_at: '9999-12-31T00:00:00.000Z', not_published_to: 's3://documents' }
+        : key,
+    );
+    const ring = { ...RING, keys };
+    t.notOk(nextSteps(ring, NOW).some(({ step }) => step === 'may_sign'));
+    t.match(
+      sentence(ring, NOW),
+      /^The standby standby1 is not yet published to s3:\/\/documents, and may not sign before;/,
+    );
+    t.match(drawTimeline(ring, { paint: plain, now: NOW, width: 100 }), / 2026-12-1\d /);
+  },
+);
