@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from './clock.ts';
 import { PLATFORM } from './issuers/documents.ts';
 import type { Kek } from './keys/encrypt.ts';
-import { effectivePolicy } from './keys/policy.ts';
+import { obeyedPolicy } from './keys/policy.ts';
 import { createSnapshotFiles, hasSnapshot, SnapshotUnusable, type StoredSnapshot } from './keys/snapshot.ts';
 import type { RingView } from './keys/view.ts';
 
@@ -24,7 +24,7 @@ export function reasonNotToServe(
   if (issuerUrl !== ours) return `it is of ${issuerUrl}, and ISSUER_URL is ${ours}`;
   if (takenAt > now) return 'it is dated after this machine’s clock';
   if (versions.length === 0) return 'it does not say how old it may be';
-  const { oldestServed } = effectivePolicy(versions, now);
+  const { oldestServed } = obeyedPolicy(versions);
   if (now - takenAt >= oldestServed)
     return `it is ${Math.round((now - takenAt) / 1000)} s old, and D of the key policy is ${oldestServed / 1000} s`;
   if (!rings.find(PLATFORM)) return 'it lacks the keys of the platform';

@@ -82,20 +82,27 @@ export const keys: Defence[] = [
       replace: 'false',
     },
   ]),
-  ...provenBy(POLICY, 'a lowered D or R counts only once the old value has passed', [
+  ...provenBy(POLICY, 'a lowered value counts only when nobody goes by the old one any more', [
     {
       name: 'keys.lowered-served',
-      promise: 'a lowered D counts once the old value has passed',
+      promise: 'a lowered A or D counts once the old A + D + e has passed',
       file: policy,
-      find: 'now < successor.since + old.policy.oldestServed',
-      replace: 'false',
+      find: 'Math.max(seasoning(old), old.oldestSigned + old.clockError)',
+      replace: 'old.oldestSigned + old.clockError',
     },
     {
       name: 'keys.lowered-signed',
-      promise: 'a lowered R counts once the old value has passed',
+      promise: 'a lowered R counts once the old R + e has passed',
       file: policy,
-      find: 'now < successor.since + old.policy.oldestSigned',
-      replace: 'false',
+      find: 'Math.max(seasoning(old), old.oldestSigned + old.clockError)',
+      replace: 'seasoning(old)',
+    },
+    {
+      name: 'keys.lowered-obeyed',
+      promise: 'a replica obeys a lowered policy as soon as it knows it',
+      file: policy,
+      find: 'return newestOf(versions).policy;',
+      replace: 'return (versions.at(-1) as PolicyVersion).policy;',
     },
   ]),
   ...provenBy(VIEW, 'nobody signs by a view of age R or more, and D ends serving', [
@@ -135,6 +142,33 @@ export const keys: Defence[] = [
       file: view,
       find: 'if (jump > clockError)',
       replace: 'if (jump < 0)',
+    },
+  ]),
+  ...provenBy(VIEW, 'two small disagreements are one large one', [
+    {
+      name: 'keys.clock-both',
+      promise: 'nobody signs while the two together are more than e',
+      file: view,
+      find: 'if (apart > clockError)',
+      replace: 'if (apart < 0)',
+    },
+  ]),
+  ...provenBy(VIEW, 'a raised R is not for rings that were read before it', [
+    {
+      name: 'keys.policies-first',
+      promise: 'a raised R lets nobody sign by rings older than it',
+      file: view,
+      find: '    rings = target;',
+      replace: '    policies.splice(0, policies.length, ...(await listPolicyVersions(db)));\n    rings = target;',
+    },
+  ]),
+  ...provenBy(VIEW, 'what a read of an unknown issuer brings is never older than what a refresh brought meanwhile', [
+    {
+      name: 'keys.loaded-late',
+      promise: 'a late answer does not take rings back in time',
+      file: view,
+      find: 'if (!rings.find(issuer)) for',
+      replace: 'for',
     },
   ]),
   ...provenBy(VIEW, 'an unknown issuer costs one read however many ask, and is then known', [

@@ -101,24 +101,35 @@ export interface PolicyVersion {
   policy: KeyPolicy;
 }
 
+const newestOf = (versions: readonly PolicyVersion[]): PolicyVersion =>
+  versions.reduce((a, b) => (b.version > a.version ? b : a));
+
 /**
- * The policy whose arithmetic holds at `now`: a lowered D or R counts only once the old value has passed since the
- * commit that lowered it, because a replica may still go by the old one.
+ * What a replica that knows these versions serves and signs by, lowered or raised, from the moment that it knows them:
+ * were it to go by an old value as long as `effectivePolicy` reckons with it, that would never end.
+ */
+export function obeyedPolicy(versions: readonly PolicyVersion[]): KeyPolicy {
+  return newestOf(versions).policy;
+}
+
+/** How long after a change somebody may still go by the old policy: an origin with its caches, a peer that signs. */
+function aftermath(old: KeyPolicy): number {
+  return Math.max(seasoning(old), old.oldestSigned + old.clockError);
+}
+
+/**
+ * The policy whose arithmetic holds at `now`: a raised value counts at once; a lowered one only when nobody goes by the old
+ * one any more. A cut-off origin serves by the old D until D after the change, and what a verifier fetched from it then is
+ * used for the old A after that.
  */
 export function effectivePolicy(versions: readonly PolicyVersion[], now: number): KeyPolicy {
-  const [only, ...others] = versions;
-  if (only && others.length === 0) return only.policy;
-  const newest = versions.reduce((a, b) => (b.version > a.version ? b : a));
+  const newest = newestOf(versions);
   const effective = { ...newest.policy };
   for (const old of versions) {
     const successor = versions.find((candidate) => candidate.version === old.version + 1);
-    if (!successor) continue;
-    if (now < successor.since + old.policy.oldestServed) {
-      effective.oldestServed = Math.max(effective.oldestServed, old.policy.oldestServed);
-    }
-    if (now < successor.since + old.policy.oldestSigned) {
-      effective.oldestSigned = Math.max(effective.oldestSigned, old.policy.oldestSigned);
-    }
+    if (!successor || now >= successor.since + aftermath(old.policy)) continue;
+    for (const name of ['verifierCache', 'oldestServed', 'oldestSigned', 'clockError'] as const)
+      effective[name] = Math.max(effective[name], old.policy[name]);
   }
   return effective;
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
-import { effectivePolicy, type KeyPolicy, type PolicyVersion } from './policy.ts';
+import { type KeyPolicy, obeyedPolicy, type PolicyVersion } from './policy.ts';
 import { listPolicyVersions } from './policies.ts';
 import { listIssuerRings, readChangedRings, type Ring } from './facts.ts';
 import { createRingMemory, type RingMemory } from './memory.ts';
@@ -17,6 +17,7 @@ export interface RingView {
   refresh(): Promise<void>;
   /** Now on the database's clock, carried forward on the monotonic one; milliseconds since the epoch. */
   now(): number;
+  /** What this process serves and signs by: the newest that it knows. */
   policy(): KeyPolicy;
   /** @throws Problem `unavailable` unless the view is younger than R and the clocks agree: nobody signs otherwise. */
   assertMaySign(): void;
@@ -74,6 +75,8 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
 
   async function refresh(): Promise<void> {
     const sent = clock.monotonic();
+    // Before the rings: a raised R must not let anybody sign by rings that are older than it.
+    const policies = await listPolicyVersions(db);
     // Everything anew goes into a memory of its own: until it is whole, what was known is served.
     const target = horizon === '0' ? createRingMemory() : rings;
     const changes = await readChangedRings(db, horizon, readClock, (ring) => {
@@ -84,7 +87,6 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
       horizon = '0';
       return refresh();
     }
-    const policies = await listPolicyVersions(db);
     rings = target;
     horizon = changes.horizon;
     versions = policies;
@@ -104,7 +106,7 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
   }
 
   const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.monotonic) : clock.wall());
-  const policy = (): KeyPolicy => effectivePolicy(versions, now());
+  const policy = (): KeyPolicy => obeyedPolicy(versions);
 
   /** How old what we serve is, at most. */
   function servedAge(): number {
@@ -123,6 +125,9 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     if (offset > clockError) return `the clock of this machine is ${Math.round(offset)} ms away from the database's`;
     const jump = Math.abs(clock.wall() - anchor.wall - (clock.monotonic() - anchor.monotonic));
     if (jump > clockError) return `the wall clock of this machine jumped by ${Math.round(jump)} ms`;
+    const apart = Math.abs(clock.wall() - now()) - anchor.halfTrip;
+    if (apart > clockError)
+      return `the clock of this machine is by now ${Math.round(apart)} ms away from the database's`;
     return undefined;
   }
 
@@ -140,7 +145,8 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
         return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
       const read = listIssuerRings(db, issuer, now())
         .then((found) => {
-          for (const ring of found) if (rings.put(ring)) changed += 1;
+          // A refresh that came between knows it by now, and better: what changed before it is not read again.
+          if (!rings.find(issuer)) for (const ring of found) if (rings.put(ring)) changed += 1;
           return rings.find(issuer);
         })
         .finally(() => loading.delete(issuer));

@@ -7,6 +7,7 @@ import {
   LOOPBACK_POLICY,
   maxAgeSeconds,
   MAX_KEYS,
+  obeyedPolicy,
   retirement,
   seasoning,
   unsoundLines,
@@ -38,25 +39,27 @@ t.test('a policy one unit off is refused, with the arithmetic', async (t) => {
   t.match(unsoundLines({ ...DEFAULT_POLICY, oldestSigned: -1 }), [/oldestSigned must be a positive/]);
 });
 
-t.test('a lowered D or R counts only once the old value has passed', async (t) => {
+t.test('a lowered value counts only when nobody goes by the old one any more', async (t) => {
   const old = { version: 1, since: 0, policy: DEFAULT_POLICY };
-  const lowered = {
-    version: 2,
-    since: 1_000_000,
-    policy: { ...DEFAULT_POLICY, oldestServed: 3_600_000, oldestSigned: 10_000 },
-  };
+  const since = 1_000_000;
+  const lower = { verifierCache: 60_000, oldestServed: 3_600_000, oldestSigned: 10_000, clockError: 1_000 };
+  const lowered = { version: 2, since, policy: { ...DEFAULT_POLICY, ...lower } };
   const at = (now: number) => effectivePolicy([old, lowered], now);
-  t.equal(at(1_000_000 + DEFAULT_POLICY.oldestSigned - 1).oldestSigned, 60_000);
-  t.equal(at(1_000_000 + DEFAULT_POLICY.oldestSigned).oldestSigned, 10_000);
-  t.equal(at(1_000_000 + DEFAULT_POLICY.oldestServed - 1).oldestServed, DEFAULT_POLICY.oldestServed);
-  t.equal(at(1_000_000 + DEFAULT_POLICY.oldestServed).oldestServed, 3_600_000);
-  const raised = {
-    version: 2,
-    since: 1_000_000,
-    policy: { ...DEFAULT_POLICY, oldestServed: 2 * DEFAULT_POLICY.oldestServed },
-  };
+  // A cut-off origin serves by the old D, and what was fetched from it is used for the old A.
+  t.same(at(since + seasoning(DEFAULT_POLICY) - 1), DEFAULT_POLICY);
+  t.same(at(since + seasoning(DEFAULT_POLICY)), lowered.policy);
+  t.same(obeyedPolicy([lowered, old]), lowered.policy, 'replicas go by it as soon as they know it, or that never ends');
+  // A peer signs by the old R where that is the longest.
+  const patient = { ...LOOPBACK_POLICY, oldestSigned: 60_000 };
+  const hurried = [
+    { version: 1, since: 0, policy: patient },
+    { version: 2, since, policy: LOOPBACK_POLICY },
+  ];
+  t.same(effectivePolicy(hurried, since + 60_999).oldestSigned, 60_000);
+  t.same(effectivePolicy(hurried, since + 61_000).oldestSigned, 5_000);
+  const raised = { version: 2, since, policy: { ...DEFAULT_POLICY, oldestServed: 2 * DEFAULT_POLICY.oldestServed } };
   t.equal(
-    effectivePolicy([old, raised], 1_000_001).oldestServed,
+    effectivePolicy([old, raised], since + 1).oldestServed,
     2 * DEFAULT_POLICY.oldestServed,
     'a raised one counts at once',
   );

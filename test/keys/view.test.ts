@@ -4,6 +4,8 @@ import { SYSTEM } from '../../src/audit/act.ts';
 import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
 import { rotateNow } from '../../src/keys/rotate.ts';
 import { insertIssuer } from '../../src/issuers/store.ts';
+import type { Db } from '../../src/db/connect.ts';
+import { createRingView } from '../../src/keys/view.ts';
 import { createKeysFixture } from '../support/keys.ts';
 
 t.test('nobody signs by a view of age R or more, and D ends serving', async (t) => {
@@ -40,6 +42,64 @@ t.test('nobody signs while clocks disagree', async (t) => {
   clock.jump(-LOOPBACK_POLICY.clockError);
   await view.refresh();
   t.doesNotThrow(() => view.assertMaySign());
+});
+
+t.test('two small disagreements are one large one', async (t) => {
+  const { view: createView, clock } = await createKeysFixture(t);
+  const view = createView();
+  clock.jump(LOOPBACK_POLICY.clockError - 100);
+  await view.refresh();
+  clock.jump(100);
+  t.doesNotThrow(() => view.assertMaySign());
+  clock.jump(1);
+  t.throws(() => view.assertMaySign(), { message: /by now/ }, 'the one was measured, the other came after it');
+});
+
+t.test('a raised R is not for rings that were read before it', async (t) => {
+  const { database, clock } = await createKeysFixture(t);
+  let raised = false;
+  // The first to ask for the time is the transaction that reads the rings: the change commits with it.
+  const readClock = async (db: Db) => {
+    if (!raised)
+      await db
+        .insertInto('key_policies')
+        .values({
+          ...{ version: 2, a_seconds: 5, d_seconds: 5, r_seconds: 50, e_seconds: 1, period_seconds: 180 },
+          ...{ created_at: new Date(clock.database()), reason: 'a test', actor: 'host' },
+        })
+        .execute();
+    raised = true;
+    return clock.database();
+  };
+  const view = createRingView({ db: database.db, clock, readClock });
+  await view.refresh();
+  t.equal(view.policy().oldestSigned, LOOPBACK_POLICY.oldestSigned);
+  await view.refresh();
+  t.equal(view.policy().oldestSigned, 50_000);
+});
+
+t.test('what a read of an unknown issuer brings is never older than what a refresh brought meanwhile', async (t) => {
+  const { database, clock, deps, ringId } = await createKeysFixture(t);
+  const [answered, delivered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let held = true;
+  const db = database.db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      if (!held) return result;
+      answered.resolve();
+      await delivered.promise;
+      return result;
+    },
+  });
+  const view = createRingView({ db, clock, readClock: deps.readClock });
+  const loading = view.load('platform');
+  await answered.promise;
+  held = false;
+  const { kid } = await rotateNow(deps, ringId, SYSTEM);
+  await view.refresh();
+  delivered.resolve();
+  await loading;
+  t.ok(view.find('platform')?.[0]?.keys.some((key) => key.kid === kid && key.seq === 1));
 });
 
 t.test('a refresh brings what changed, by whoever', async (t) => {
