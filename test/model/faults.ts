@@ -1,14 +1,14 @@
 // Mistakes that somebody could make, one each: the search must find what breaks.
 import type { KeyPolicy } from '../../src/keys/policy.ts';
 import { obstacle } from '../../src/keys/conditions.ts';
-import { INVARIANTS } from './invariants.ts';
+import type { InvariantName } from './invariants.ts';
 import { LIFE, PRODUCT, type Rules, UNIT } from './rules.ts';
 import type { SettingName } from './settings.ts';
 
 export interface Fault {
   name: string;
   rules: Partial<Rules>;
-  breaks: keyof typeof INVARIANTS;
+  breaks: InvariantName;
   in: SettingName;
 }
 

@@ -21,14 +21,14 @@ export interface Searched {
   steps: number;
   /** The longest of the shortest ways. */
   depth: number;
-  /** False where `most` ended it: beyond them nothing is known. */
+  /** False where `most` or `until` ended it: beyond what was looked at nothing is known. */
   whole: boolean;
   /** The first invariant that did not hold, and the way there. */
   broken?: { invariant: string; trace: string[] };
 }
 
-/** Looks until everything is seen, an invariant breaks, or `most` states were looked at. */
-export function search<S>({ initial, steps, broken, name }: Protocol<S>, most = Infinity): Searched {
+/** Looks until everything is seen, an invariant breaks, `most` states were looked at, or the process is `until` milliseconds old. */
+export function search<S>({ initial, steps, broken, name }: Protocol<S>, most = Infinity, until = Infinity): Searched {
   const seen = new Set([name(initial)]);
   // By the number of a state: the one before it, and what led from there.
   const parents: number[] = [-1];
@@ -45,6 +45,7 @@ export function search<S>({ initial, steps, broken, name }: Protocol<S>, most = 
   while (frontier.length > 0) {
     const next: [number, S][] = [];
     for (const [from, state] of frontier) {
+      if (until < Infinity && performance.now() > until) return { ...searched, whole: false };
       for (const step of steps(state)) {
         searched.steps += 1;
         const known = name(step.state);
