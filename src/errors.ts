@@ -49,6 +49,7 @@ export const STATUS = {
   issuer_unreachable: 503,
   // keys
   standby_unseasoned: 409,
+  outage_ahead: 409,
   ring_held: 409,
   ring_full: 409,
   ring_retired: 409,

@@ -10,6 +10,7 @@ import { failures } from './failures.ts';
 import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { http } from './http.ts';
+import { incident } from './incident.ts';
 import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
@@ -31,6 +32,7 @@ export const DEFENCES: readonly Defence[] = [
     ...keys,
     ...rotation,
     ...publishing,
+    ...incident,
     ...life,
     ...data,
     ...database,

@@ -4,6 +4,7 @@ import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
 import { arithmetic, type Policy } from './key-arithmetic.ts';
 import { addHoldCommands, algorithmOption } from './key-hold.ts';
+import { addRevokeCommand } from './key-revoke.ts';
 import { type Canvas, drawBrief, drawTimeline, nextSteps, type Ring } from './key-timeline.ts';
 import { given } from './options.ts';
 import type { Outside } from './outside.ts';
@@ -96,24 +97,7 @@ export function addKeyCommands(program: Command, outside: Outside): void {
     },
   });
   addHoldCommands(key, outside);
-  addVerb<{ acceptOutage?: true }>(key, outside, {
-    usage: 'revoke <issuer> <kid>',
-    summary: 'Take a key out of the JWKS: tokens that it signed die with it.',
-    about:
-      'Where the next key is not known to every verifier yet, this is refused until --accept-outage is given:\ncallers may then be refused for a while.',
-    changes: true,
-    examples: [
-      'countersign key revoke platform <kid> --reason "laptop with a dump was stolen"',
-      'countersign key revoke is_… <kid> --accept-outage --reason "…"',
-    ],
-    options: (command) => command.option('--accept-outage', 'even if callers are refused for a while'),
-    run: async ({ api, args, options, show }) => {
-      const [issuer, kid] = args as [string, string];
-      const body = { kid, ...(options.acceptOutage ? { accept_outage: true } : {}) };
-      const revoked = (await (await api()).send('POST', `${pathOf(issuer)}/revoke`, body)) as Members;
-      show(revoked, (paint) => fields(paint, Object.entries(revoked)));
-    },
-  });
+  addRevokeCommand(key, outside);
   addVerb(key, outside, {
     usage: 'policy',
     summary: 'Show the key policy: its times, and the arithmetic.',

@@ -35,6 +35,14 @@ function unplaced(target: string, policy: KeyPolicy): Problem {
   });
 }
 
+/** A revocation after which callers may be refused: said before, and done only when that is accepted. */
+export function outageAhead(code: 'standby_unseasoned' | 'outage_ahead', because: string, until: number): Problem {
+  return new Problem(code, `${because} before ${iso(until)}: revoking now may refuse callers until then.`, {
+    hint: 'Repeat it with accept_outage: true if it must be now.',
+    extra: code === 'standby_unseasoned' ? { seasoned_at: iso(until) } : { outage_until: iso(until) },
+  });
+}
+
 /** Where the facts do not let the standby sign: what is missing, and from when it is there. */
 export function obstacle({ ring, policy, now }: Locked): Problem | undefined {
   if (ring.retired) return ringRetired();

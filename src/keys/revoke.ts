@@ -1,6 +1,9 @@
 // Revocation: a key leaves the JWKS in the transaction that lets its successor sign.
-import type { Actor } from '../audit/act.ts';
+import type { Actor, Done } from '../audit/act.ts';
+import type { Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
+import { type Locked, outageAhead } from './conditions.ts';
+import type { RingKey } from './facts.ts';
 import { listTargetsWith } from './placements.ts';
 import { seasoning } from './policy.ts';
 import { activateStandby, getRing, lock, type RotateDeps, show } from './rotate.ts';
@@ -9,11 +12,14 @@ import { activeKey, publishedKeys, seasonedAt, seasonedIfPlaced, standbyKey } fr
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
-export interface Revoked {
+export interface RevokedKey {
   kid: string;
   was: 'active' | 'standby' | 'verify_only';
+}
+
+export interface Consequences {
   revoked_at: string;
-  /** Forgeries by this key may pass until then. */
+  /** Forgeries by what was revoked may pass until then. */
   forgeries_until: string;
   /** Where the successor was not seasoned: callers may be refused until then. */
   outage_until?: string | undefined;
@@ -21,9 +27,62 @@ export interface Revoked {
   published_to?: string[] | undefined;
 }
 
+export interface Revoked extends RevokedKey, Consequences {}
+
+export const wasOf = (key: RingKey, keys: readonly RingKey[], now: number): RevokedKey['was'] => {
+  if (activeKey(keys, now)?.kid === key.kid) return 'active';
+  return standbyKey(keys, now)?.kid === key.kid ? 'standby' : 'verify_only';
+};
+
+/** @param outage until when callers may be refused, where that follows */
+export async function consequences(
+  trx: Transaction,
+  { policy, now }: Locked,
+  kids: readonly string[],
+  outage: number | undefined,
+): Promise<Consequences> {
+  const copies = new Set<string>();
+  for (const kid of kids) for (const target of await listTargetsWith(trx, kid)) copies.add(target);
+  return {
+    revoked_at: iso(now),
+    forgeries_until: iso(now + policy.verifierCache + policy.oldestServed),
+    ...(outage === undefined ? {} : { outage_until: iso(outage) }),
+    ...(copies.size === 0 ? {} : { published_to: [...copies].sort() }),
+  };
+}
+
+export async function insertRevocation(
+  trx: Transaction,
+  kid: string,
+  { policy, now }: Locked,
+  acceptedOutage: boolean,
+  actor: Actor,
+): Promise<void> {
+  await store.insertRevocation(trx, { kid, at: now, acceptedOutage, reason: actor.reason ?? '', actor: actor.id });
+  // An activation of its successor gave it a gentler end than a revoked key may have.
+  await store.setDestroyAt(trx, kid, now + seasoning(policy));
+}
+
+function findRevocable({ ring, now }: Locked, kid: string): RingKey {
+  const key = ring.keys.find((candidate) => candidate.kid === kid);
+  if (!key)
+    throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
+  if (key.revokedAt !== undefined)
+    throw new Problem('key_revoked', 'This key is revoked already.', {
+      hint: 'Nothing more is to be done.',
+      extra: { revoked_at: iso(key.revokedAt) },
+    });
+  if (!publishedKeys(ring.keys, now).includes(key)) {
+    throw new Problem('key_not_revocable', 'This key was removed from the JWKS already.', {
+      hint: 'Nothing verifies with it any more.',
+    });
+  }
+  return key;
+}
+
 /**
  * Takes a key out of the JWKS; its live tokens die with it. An active key's revocation is one transaction with its
- * successor's activation, a standby's with its replacement.
+ * successor's activation, a standby's with its replacement; a ring whose connection was disconnected has neither.
  * @throws Problem `standby_unseasoned` unless the outage is accepted; `key_revoked`, `key_not_revocable`, `not_found`
  */
 export async function revoke(
@@ -33,57 +92,23 @@ export async function revoke(
 ): Promise<Revoked> {
   const found = await getRing(deps.db, input.ring);
   const next = await deps.rings.prepareKey(found);
-  const result = await deps.act(actor, async (trx) => {
+  const result = await deps.act(actor, async (trx): Promise<Done<Revoked>> => {
     const locked = await lock(trx, input.ring, deps.readClock);
     const { ring, policy, now } = locked;
-    const key = ring.keys.find((candidate) => candidate.kid === input.kid);
-    if (!key)
-      throw new Problem('not_found', 'This ring has no such key.', { hint: 'See GET /v1/keys/{issuer} for its keys.' });
-    if (key.revokedAt !== undefined)
-      throw new Problem('key_revoked', 'This key is revoked already.', {
-        hint: 'Nothing more is to be done.',
-        extra: { revoked_at: iso(key.revokedAt) },
-      });
+    const key = findRevocable(locked, input.kid);
+    const was = wasOf(key, ring.keys, now);
     const standby = standbyKey(ring.keys, now);
-    const isActive = activeKey(ring.keys, now)?.kid === key.kid;
-    const isStandby = standby?.kid === key.kid;
-    if (!isActive && !isStandby && !publishedKeys(ring.keys, now).includes(key)) {
-      throw new Problem('key_not_revocable', 'This key was removed from the JWKS already.', {
-        hint: 'Nothing verifies with it any more.',
-      });
-    }
     let outage: number | undefined;
-    if (isActive && standby && seasonedAt(standby, policy) > now) {
+    if (was === 'active' && standby && !ring.retired && seasonedAt(standby, policy) > now) {
       outage = seasonedIfPlaced(standby, policy, now);
-      if (!input.acceptOutage) {
-        throw new Problem(
-          'standby_unseasoned',
-          `The standby key is not seasoned before ${iso(outage)}: revoking now may refuse callers until then.`,
-          {
-            hint: 'Repeat it with accept_outage: true if the key must go now.',
-            extra: { seasoned_at: iso(outage) },
-          },
-        );
-      }
+      if (!input.acceptOutage) throw outageAhead('standby_unseasoned', 'The standby key is not seasoned', outage);
     }
-    await store.insertRevocation(trx, {
-      kid: key.kid,
-      at: now,
-      acceptedOutage: outage !== undefined,
-      reason: actor.reason ?? '',
-      actor: actor.id,
-    });
-    if (isActive) await activateStandby(trx, deps.rings, locked, next, actor);
-    if (isStandby) await deps.rings.insertKey(trx, ring, next, now, false);
-    // The activation above gave its predecessor a gentler end than a revoked key may have.
-    await store.setDestroyAt(trx, key.kid, now + seasoning(policy));
-    const copies = await listTargetsWith(trx, key.kid);
-    const revoked: Revoked = {
-      ...{ kid: key.kid, was: isActive ? 'active' : isStandby ? 'standby' : 'verify_only', revoked_at: iso(now) },
-      forgeries_until: iso(now + policy.verifierCache + policy.oldestServed),
-      ...(outage === undefined ? {} : { outage_until: iso(outage) }),
-      ...(copies.length === 0 ? {} : { published_to: copies }),
-    };
+    if (!ring.retired) {
+      if (was === 'active') await activateStandby(trx, deps.rings, locked, next, actor);
+      if (was === 'standby') await deps.rings.insertKey(trx, ring, next, now, false);
+    }
+    await insertRevocation(trx, key.kid, locked, outage !== undefined, actor);
+    const revoked: Revoked = { kid: key.kid, was, ...(await consequences(trx, locked, [key.kid], outage)) };
     return {
       result: revoked,
       records: [{ kind: 'key.revoked', details: { ring: ring.id, ...revoked } }],

@@ -7,8 +7,8 @@ import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
 import { registerHoldRoutes } from './hold-routes.ts';
 import { listPolicyVersions, readPolicy } from './policies.ts';
 import { type KeyPolicy, retirement, seasoning } from './policy.ts';
-import { revoke } from './revoke.ts';
-import { resolveRing, resolveRingOfKey } from './resolve.ts';
+import { registerRevokeRoutes } from './revoke-routes.ts';
+import { resolveRing } from './resolve.ts';
 import { queueRotation, type RotateDeps, rotateNow } from './rotate.ts';
 import * as schema from './schema.ts';
 import * as facts from './facts.ts';
@@ -78,6 +78,7 @@ async function showRings(
 export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps): void {
   const { db, readClock } = deps;
   registerHoldRoutes(server, deps);
+  registerRevokeRoutes(server, deps);
 
   server.get(
     '/v1/keys',
@@ -149,23 +150,6 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
       const ring = await resolveRing(deps, issuer, algorithm);
       if (now) return await rotateNow(deps, ring, request.caller);
       return await reply.code(202).send(await queueRotation(deps, ring, request.caller));
-    },
-  );
-
-  server.post(
-    '/v1/keys/:issuer/revoke',
-    {
-      schema: {
-        ...{ operationId: 'revokeKey', summary: 'Take a key out of the JWKS; its live tokens die with it', tags },
-        ...{ params: schema.IssuerParams, body: schema.RevokeBody, response: { 200: schema.Revoked } },
-      },
-      preHandler: requireScopes('keys:revoke'),
-    },
-    async (request) => {
-      const { issuer } = request.params as Static<typeof schema.IssuerParams>;
-      const { kid, accept_outage: acceptOutage = false } = request.body as Static<typeof schema.RevokeBody>;
-      const ring = await resolveRingOfKey(deps, issuer, kid);
-      return await revoke(deps, { ring, kid, acceptOutage }, request.caller);
     },
   );
 

@@ -100,32 +100,63 @@ export const Rotated = Type.Object({
 
 export const Queued = Type.Object({ ring: Type.String(), not_before: Time });
 
-export const RevokeBody = Type.Object(
-  {
-    kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
-    accept_outage: Type.Optional(
-      Type.Boolean({
-        default: false,
-        description: 'revoke though the standby is not seasoned: callers may be refused until it is',
-      }),
-    ),
-  },
-  { additionalProperties: false },
+const AcceptOutage = Type.Optional(
+  Type.Boolean({
+    description: 'even if callers may be refused until the key that is to sign is known to every verifier',
+  }),
 );
 
-export const Revoked = Type.Object({
-  kid: Type.String(),
-  was: Type.String(),
+/** One key, or every published key of a ring. */
+export const RevokeBody = Type.Union([
+  Type.Object(
+    { kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }), accept_outage: AcceptOutage },
+    { additionalProperties: false },
+  ),
+  Type.Object(
+    {
+      all_burnt: Type.Literal(true, { description: 'the standby may be burnt too: a fresh key signs' }),
+      published_before: Type.Optional(
+        Type.String({
+          pattern: TIME_PATTERN,
+          description: 'what was published from this time on stays, so that it can be repeated',
+        }),
+      ),
+      algorithm: RingAlgorithm,
+      accept_outage: AcceptOutage,
+    },
+    { additionalProperties: false },
+  ),
+]);
+
+const RevokedKey = { kid: Type.String(), was: Type.Enum(['active', 'standby', 'verify_only']) };
+
+const Consequences = {
   revoked_at: Time,
-  forgeries_until: Time,
-  outage_until: Type.Optional(Time),
+  forgeries_until: Type.String({ format: 'date-time', description: 'forgeries may pass until then' }),
+  outage_until: Type.Optional(
+    Type.String({ format: 'date-time', description: 'callers may be refused until then; absent where nobody is' }),
+  ),
   published_to: Type.Optional(
     Type.Array(Type.String(), {
       description:
         'published copies that hold the key until they are written anew; forgeries may pass for A after that',
     }),
   ),
+};
+
+const RevokedOne = Type.Object({ ...RevokedKey, ...Consequences });
+
+const RevokedAll = Type.Object({
+  ring: Type.String(),
+  changed: Type.Boolean({ description: 'false where no key was published before the time given' }),
+  revoked: Type.Array(Type.Object(RevokedKey)),
+  signs: Type.Optional(Type.String({ description: 'the key that signs from now on' })),
+  standby: Type.Optional(Type.String({ description: 'the one after it' })),
+  ...Type.Partial(Type.Object(Consequences)).properties,
 });
+
+/** One key, or all_burnt. */
+export const Revoked = Type.Union([RevokedOne, RevokedAll]);
 
 export const Policy = Type.Object({
   version: Type.Integer(),

@@ -115,6 +115,10 @@ t.test('rotate and revoke', async (t) => {
   );
   t.equal((await cli(['key', 'revoke', 'is_x', KID, '--reason', 'stolen'], env)).code, 0);
   t.equal((await cli(['key', 'revoke', 'is_x', KID, '--accept-outage', '--reason', 'stolen'], env)).code, 0);
+  const all = ['key', 'revoke', 'is_x', '--all-burnt', '--reason', 'stolen'];
+  t.equal((await cli([...all, '--published-before', '2026-11-21', '--algorithm', 'ES256'], env)).code, 0);
+  for (const wrong of [['is_x'], ['is_x', KID, '--all-burnt'], ['is_x', KID, '--algorithm', 'ES256']])
+    t.equal((await cli(['key', 'revoke', ...wrong, '--reason', 'stolen'], env)).code, 2, wrong.join(' '));
   t.strictSame(
     calls.map(({ body, headers }) => [body, headers['countersign-reason']]),
     [
@@ -122,6 +126,7 @@ t.test('rotate and revoke', async (t) => {
       [{ algorithm: 'RS256' }, 'drill'],
       [{ kid: KID }, 'stolen'],
       [{ kid: KID, accept_outage: true }, 'stolen'],
+      [{ all_burnt: true, published_before: '2026-11-21T00:00:00.000Z', algorithm: 'ES256' }, 'stolen'],
     ],
   );
 });

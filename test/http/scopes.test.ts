@@ -52,6 +52,8 @@ const NEEDED: Record<string, string[]> = {
     getRings: ['keys:read'],
     getKeyPolicy: ['keys:read'],
     rotateKeys: ['keys:rotate'],
+    holdKeys: ['keys:rotate'],
+    resumeKeys: ['keys:rotate'],
     revokeKey: ['keys:revoke'],
     listAuditRows: ['audit:read'],
     getService: ['keys:read'],
