@@ -210,6 +210,8 @@ export async function openWorld(t: Test): Promise<World> {
       },
       updateGrant: { max_session_seconds: 1200, tags: {}, policy_arns: [], session_policy: null },
       rotateKeys: { now: true, algorithm: 'ES256' },
+      holdKeys: { duration_seconds: 60, algorithm: 'ES256' },
+      resumeKeys: { algorithm: 'ES256' },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },
       createCredentials: {
         purpose: 'default',
