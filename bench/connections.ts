@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { SYSTEM } from '../src/audit/act.ts';
 import type { Db } from '../src/db/connect.ts';
 import type { Kek } from '../src/keys/encrypt.ts';
+import { createKeyring } from '../src/keys/keyring/keyring.ts';
 import { createRings, type PreparedRing } from '../src/keys/rings.ts';
 import { readClock } from '../src/keys/store.ts';
 
@@ -38,7 +39,7 @@ async function insertHollowRings(db: Db, from: number, to: number, kek: Kek): Pr
 }
 
 async function insertRealRings(db: Db, count: number, kek: Kek): Promise<void> {
-  const rings = createRings({ kek, readClock });
+  const rings = createRings({ db, keyring: createKeyring([kek]), readClock });
   const prepared: PreparedRing[] = [];
   const { rows } = await sql<{ id: string }>`select ${ISSUER} as id from generate_series(1, ${count}::int) n`.execute(
     db,

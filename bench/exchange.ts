@@ -4,7 +4,7 @@ import { createAuditStream } from '../src/audit/stream.ts';
 import { ensurePartitions } from '../src/audit/store.ts';
 import { systemClock } from '../src/clock.ts';
 import { DEFAULT_POLICY } from '../src/keys/policy.ts';
-import { loadKek } from '../src/keys/kek.ts';
+import { loadKeyring } from '../src/keys/keyring/load.ts';
 import { createRings } from '../src/keys/rings.ts';
 import { readClock } from '../src/keys/store.ts';
 import { prepareDatabase } from '../src/prepare.ts';
@@ -37,12 +37,12 @@ async function startSide(postgres: Surroundings['postgres'], connections: number
   const { url, database } = await postgres.createDatabase();
   const { db } = database;
   const home = await createHome();
-  const kek = await loadKek(db, { file: home.kekFile, mayCreate: false });
+  const keyring = await loadKeyring(db, { sources: [{ file: home.kekFile }], mayCreate: false });
   await ensurePartitions(db, new Date());
   const acts = createAuditStream({ database, clock: systemClock });
   await prepareDatabase({
     act: createAct(acts),
-    rings: createRings({ kek, readClock }),
+    rings: createRings({ db, keyring, readClock }),
     readClock,
     issuerUrl: home.issuerUrl,
     keyPolicy: DEFAULT_POLICY,
@@ -50,7 +50,7 @@ async function startSide(postgres: Surroundings['postgres'], connections: number
   await acts.close();
   const client = createClient();
   await insertClients(db, [client]);
-  const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek });
+  const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek: keyring.wrapping() });
   const stub = await startServer('stub-sts');
   const service = await startService(home, url, { STS_ENDPOINT_URL: stub.url });
   const line = await openLine(service.url);

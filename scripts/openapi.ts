@@ -26,6 +26,7 @@ const dependencies: AppDeps = {
   connections: standIn(),
   grants: standIn(),
   keys: standIn(),
+  keks: standIn(),
   status: standIn(),
   seal: standIn(),
   host: standIn(),

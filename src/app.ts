@@ -16,6 +16,8 @@ import { sendProblem, toProblem } from './http/problems.ts';
 import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
+import { registerKekRoutes } from './keys/keyring/routes.ts';
+import type { KekDeps } from './keys/keyring/rotation.ts';
 import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
 import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
@@ -34,6 +36,7 @@ export interface AppDeps {
   connections: ConnectionDependencies;
   grants: GrantDependencies;
   keys: KeyRoutesDeps;
+  keks: KekDeps;
   status: StatusRoutesDeps;
   seal: SealRoutesDeps;
   host: HostSocketDeps;
@@ -82,6 +85,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerAdministratorRoutes(api, deps.administrators);
     registerGrantRoutes(api, deps.grants);
     registerKeyRoutes(api, deps.keys);
+    registerKekRoutes(api, deps.keks);
     registerAuditRoutes(api, deps.keys);
     registerStatusRoutes(api, deps.status);
     registerSealRoutes(api, deps.seal);

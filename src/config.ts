@@ -8,6 +8,7 @@ import { Value } from 'typebox/value';
 import { DATABASE_VARIABLES, type DatabaseConfig, readDatabase } from './db/environment.ts';
 import { type Bounds, BoundVariables, readBounds } from './http/bounds.ts';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
+import { KEK_VARIABLES, type KekSource, readKekSources } from './keys/sources.ts';
 import { readTraceSettings, TRACE_VARIABLES, type TraceSettings } from './tracing/settings.ts';
 
 const Url = (description: string) =>
@@ -39,16 +40,7 @@ export const Environment = Type.Object({
   DATA_DIR: Type.Optional(
     Type.String({ minLength: 1, description: 'where this process keeps files; .data unless given' }),
   ),
-  KEYS_DIR: Type.Optional(
-    Type.String({ minLength: 1, description: 'where the development key-encryption key is; keys unless given' }),
-  ),
-  KEY_ENCRYPTION_KEY_FILE: Type.Optional(
-    Type.String({
-      minLength: 1,
-      description:
-        '32 random bytes in base64; <KEYS_DIR>/development.key unless given, which only a loopback issuer on the embedded database may use',
-    }),
-  ),
+  ...KEK_VARIABLES,
   TEMPLATE_URL: Type.Optional(
     Type.String({
       pattern: '^https?://',
@@ -101,7 +93,8 @@ export interface Config extends Bounds {
   /** PostgreSQL, or undefined for the embedded database. */
   database: DatabaseConfig | undefined;
   dataDir: string;
-  kekFile: string;
+  /** At least one; the first wraps until the database says otherwise. */
+  keks: readonly KekSource[];
   mayCreateKek: boolean;
   templateUrl: string | undefined;
   stsEndpointUrl: string | undefined;
@@ -263,10 +256,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const database = readDatabase(values, problems);
   const keyPolicy = readPolicy(values, loopback, problems);
   const traces = readTraceSettings(values, isLoopback, problems);
-  if (!loopback && values.KEY_ENCRYPTION_KEY_FILE === undefined)
-    problems.push(
-      'KEY_ENCRYPTION_KEY_FILE is missing: a development key is for a loopback ISSUER_URL only. Make one with: openssl rand -base64 32',
-    );
+  const keks = readKekSources(values, loopback, problems);
   const shared = loopback && internalPort === port;
   const bounds = readBounds(values, { shared, loopback, internalUrl: internal }, problems);
   if (problems.length > 0 || !issuer || !internal) throw new ConfigError(problems);
@@ -282,7 +272,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...bounds,
     database,
     dataDir: resolve(values.DATA_DIR ?? '.data'),
-    kekFile: resolve(values.KEY_ENCRYPTION_KEY_FILE ?? join(values.KEYS_DIR ?? 'keys', 'development.key')),
+    keks,
     mayCreateKek: loopback && values.DATABASE_URL === undefined,
     templateUrl: values.TEMPLATE_URL,
     stsEndpointUrl: sts ? origin(sts) : undefined,

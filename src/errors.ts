@@ -57,6 +57,8 @@ export const STATUS = {
   key_revoked: 409,
   key_not_revocable: 409,
   policy_unsound: 422,
+  kek_unknown: 409,
+  kek_not_everywhere: 409,
   // the broker
   grant_ambiguous: 403,
   duration_exceeds_limit: 403,

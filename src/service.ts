@@ -24,6 +24,7 @@ import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
 import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
+import { createRewrapping } from './keys/keyring/rewrap.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createLocalSigner } from './keys/signer.ts';
@@ -90,11 +91,11 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const acts = createAuditStream({ database, clock, count, tracer });
   const act = createAct(acts);
 
-  const { kek, opening, restored, writeSnapshot } = await start(config, {
+  const { keyring, presence, opening, restored, writeSnapshot } = await start(config, {
     ...{ database, view, act, clock, log, migrate: deps.migrate },
   });
-  const rings = createRings({ kek, readClock });
-  const signer = createLocalSigner({ db, kek, clock });
+  const rings = createRings({ db, keyring, readClock });
+  const signer = createLocalSigner({ db, keyring, clock });
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, clock);
@@ -110,6 +111,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     decideToken,
     record: countAnswers(createRecord({ stream, refusals, clients, decideToken, log }), count),
   });
+  const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });
   const rotation: RotateDeps = { db, act, rings, readClock, checks: [], changed: () => view.refresh() };
   const verifier = createVerifier({
     ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
@@ -172,6 +174,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     },
     grants: { db, act },
     keys: { ...rotation, issuerUrlOf: (issuer) => issuerUrlOf(issuerUrl, issuer) },
+    keks: { db, act, keyring },
     status: { issuerUrl, latestLook: selfCheck.latest, readSeal: async () => (await readStanding(db)).seal },
     seal: { act },
     host: {
@@ -208,6 +211,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       refusals,
       rotation,
       signer,
+      custody: { presence, rewrapping },
     });
     verifier.start();
     return true;
@@ -223,12 +227,14 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       await listening.leave(leaving);
       closing = true;
       opening.stop();
+      rewrapping.stop();
       await Promise.all([verifier.stop(), background.stop()]);
       await listening.close();
       await refusals
         .flush(true)
         .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
       await Promise.all([stream.close(), acts.close()]);
+      await within(SOON_MS, presence.leave()).catch(() => {});
       sts.close();
       await traces?.close();
     },

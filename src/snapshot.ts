@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from './clock.ts';
 import { PLATFORM } from './issuers/documents.ts';
-import type { Kek } from './keys/encrypt.ts';
+import type { Keyring } from './keys/keyring/keyring.ts';
 import { obeyedPolicy } from './keys/policy.ts';
 import { createSnapshotFiles, hasSnapshot, SnapshotUnusable, type StoredSnapshot } from './keys/snapshot.ts';
 import type { RingView } from './keys/view.ts';
@@ -33,7 +33,7 @@ export function reasonNotToServe(
 
 /**
  * Puts the last snapshot into the view where it may be served; logged where it may not.
- * @returns the key-encryption key that proved it; undefined when there is nothing to serve
+ * @returns the key-encryption keys that proved it; undefined when there is nothing to serve
  */
 export async function restoreSnapshot({
   dir,
@@ -41,17 +41,17 @@ export async function restoreSnapshot({
   issuerUrl,
   clock,
   log,
-  readKek,
-}: SnapshotDeps & { log: FastifyBaseLogger; readKek(): Promise<Kek> }): Promise<Kek | undefined> {
+  readKeyring,
+}: SnapshotDeps & { log: FastifyBaseLogger; readKeyring(): Promise<Keyring> }): Promise<Keyring | undefined> {
   if (!(await hasSnapshot(dir))) return undefined;
   const refuse = (reason: string): undefined => {
     log.warn({ reason }, 'the snapshot of public keys in DATA_DIR is not served');
     return undefined;
   };
-  const kek = await readKek();
+  const keyring = await readKeyring();
   let stored: StoredSnapshot;
   try {
-    stored = await createSnapshotFiles({ dir, issuerUrl, kek }).read();
+    stored = await createSnapshotFiles({ dir, issuerUrl, keyring }).read();
   } catch (error) {
     if (error instanceof SnapshotUnusable) return refuse(error.message);
     throw error;
@@ -59,7 +59,7 @@ export async function restoreSnapshot({
   const reason = reasonNotToServe(stored, issuerUrl, clock.wall());
   if (reason !== undefined) return refuse(reason);
   view.restore(stored);
-  return kek;
+  return keyring;
 }
 
 /** Rings that changed are written at most this often, and for a twentieth of the time at most. */
@@ -74,9 +74,9 @@ export function createSnapshotWriter({
   view,
   issuerUrl,
   clock,
-  kek,
-}: SnapshotDeps & { kek: Kek }): () => Promise<void> {
-  const files = createSnapshotFiles({ dir, issuerUrl, kek });
+  keyring,
+}: SnapshotDeps & { keyring: Keyring }): () => Promise<void> {
+  const files = createSnapshotFiles({ dir, issuerUrl, keyring });
   let last: { takenAt: number; changes: number; started: number; took: number } | undefined;
   return async () => {
     const snapshot = view.snapshot();

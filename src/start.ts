@@ -1,4 +1,5 @@
-// The start: the key-encryption key at once, from a snapshot or from the database, and the rest of the database when it answers.
+// The start: the key-encryption keys at once, from a snapshot or from the database, and the rest of the database when it answers.
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import type { Act } from './audit/act.ts';
@@ -6,9 +7,12 @@ import { ensurePartitions } from './audit/store.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/connect.ts';
-import type { Kek } from './keys/encrypt.ts';
-import { loadKek, readKek } from './keys/kek.ts';
+import { createId } from './ids.ts';
+import { type Keyring, noKek, readKeyring } from './keys/keyring/keyring.ts';
+import { assertOpens, loadKeyring, settleWrapping } from './keys/keyring/load.ts';
+import { createPresence, type Presence } from './keys/keyring/replicas.ts';
 import { createRings } from './keys/rings.ts';
+import type { KekSource } from './keys/sources.ts';
 import { readClock } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
 import { type Opening, startOpening } from './opening.ts';
@@ -16,7 +20,8 @@ import { prepareDatabase } from './prepare.ts';
 import { createSnapshotWriter, restoreSnapshot } from './snapshot.ts';
 
 export interface Started {
-  kek: Kek;
+  keyring: Keyring;
+  presence: Presence;
   opening: Opening;
   /** Whether documents are served from a snapshot until the database answers. */
   restored: boolean;
@@ -42,21 +47,34 @@ export async function start(
   // The embedded database is in the process: it is there, or nothing is.
   const snapshots =
     database.engine === 'pglite' ? undefined : { dir: join(config.dataDir, 'snapshot'), view, issuerUrl, clock };
-  let kek = snapshots && (await restoreSnapshot({ ...snapshots, log, readKek: () => readKek(config.kekFile) }));
-  const restored = kek !== undefined;
+  const missing = async (source: KekSource): Promise<never> => {
+    throw noKek(source);
+  };
+  let keyring =
+    snapshots &&
+    (await restoreSnapshot({ ...snapshots, log, readKeyring: () => readKeyring(config.keks, { missing }) }));
+  const restored = keyring !== undefined;
+  const presence = createPresence({
+    ...{ db, id: createId('rp'), host: hostname() },
+    opens: () => keyring?.keks.map(({ id }) => id) ?? [],
+  });
   const opening = startOpening(
     async () => {
       await deps.migrate?.();
       await ensurePartitions(db, new Date(clock.wall()));
-      const found = await loadKek(db, { file: config.kekFile, mayCreate: config.mayCreateKek });
-      const rings = createRings({ kek: found, readClock });
+      const known = keyring !== undefined;
+      keyring ??= await loadKeyring(db, { sources: config.keks, mayCreate: config.mayCreateKek });
+      if (known) await assertOpens(db, keyring);
+      await presence.beat();
+      await settleWrapping(db, act, keyring);
+      const rings = createRings({ db, keyring, readClock });
       await prepareDatabase({ act, rings, readClock, issuerUrl, keyPolicy: config.keyPolicy });
       await view.refresh();
-      kek ??= found;
     },
     { log, patient: restored },
   );
   await (restored ? opening.settled : opening.opened);
-  if (!kek) throw new Error('the start was stopped');
-  return { kek, opening, restored, writeSnapshot: snapshots && createSnapshotWriter({ ...snapshots, kek }) };
+  if (!keyring) throw new Error('the start was stopped');
+  const writeSnapshot = snapshots && createSnapshotWriter({ ...snapshots, keyring });
+  return { keyring, presence, opening, restored, writeSnapshot };
 }

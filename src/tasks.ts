@@ -6,6 +6,8 @@ import type { Background } from './background.ts';
 import type { Clock } from './clock.ts';
 import type { Db } from './db/connect.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
+import type { Presence } from './keys/keyring/replicas.ts';
+import type { Rewrapping } from './keys/keyring/rewrap.ts';
 import { type RotateDeps, rotateDue } from './keys/rotate.ts';
 import type { LocalSigner } from './keys/signer.ts';
 import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
@@ -20,10 +22,11 @@ export interface TaskDeps {
   refusals: { flush(): Promise<void> };
   rotation: RotateDeps;
   signer: LocalSigner;
+  custody: { presence: Presence; rewrapping: Rewrapping };
 }
 
 export function scheduleTasks(background: Background, deps: TaskDeps): void {
-  const { db, streams, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, signer } = deps;
+  const { db, streams, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, signer, custody } = deps;
   background.every('refresh the view of the signing keys', refreshMs, refresh);
   if (writeSnapshot) background.every('write the snapshot of public keys', Math.min(1_000, refreshMs), writeSnapshot);
   background.every('rotate due rings', Math.min(5_000, refreshMs * 2), async () => {
@@ -37,6 +40,8 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
     signer.forget();
     await deleteDuePrivateKeys(db, await readClock(db));
   });
+  background.every('say what this replica opens', 5_000, () => custody.presence.beat());
+  background.every('move private halves under the key that was chosen', 2_000, () => custody.rewrapping.turn());
   background.every('write counts of refusals', 10_000, () => refusals.flush());
   background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(clock.wall() - 60_000)));
   background.every('delete idempotency keys', 600_000, () =>

@@ -107,7 +107,12 @@ export const VARIABLES: Record<VariableName, Variable> = {
     required: '`ISSUER_URL` is not loopback, or `DATABASE_URL` is set',
     default: '<KEYS_DIR>/development.key',
     example: '/etc/countersign/kek',
-    effective: ({ kekFile }) => kekFile,
+    effective: ({ keks }) => keks[0]?.file,
+  },
+  KEY_ENCRYPTION_KEYS: {
+    group: 'Files and keys',
+    default: 'no further key',
+    example: '/etc/countersign/kek-2027',
   },
   SOCKET_PATH: {
     group: 'Files and keys',

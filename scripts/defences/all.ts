@@ -2,6 +2,7 @@
 import { broker } from './broker.ts';
 import { callers } from './callers.ts';
 import { connections } from './connections.ts';
+import { custody } from './custody.ts';
 import { data } from './data.ts';
 import { database } from './database.ts';
 import type { Defence } from './defence.ts';
@@ -35,6 +36,7 @@ export const DEFENCES: readonly Defence[] = [
     ...incident,
     ...life,
     ...data,
+    ...custody,
     ...database,
     ...connections,
     ...documents,

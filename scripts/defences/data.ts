@@ -7,6 +7,7 @@ const MAIN = 'test/main.test.ts';
 const CONFIG = 'test/config.test.ts';
 const encrypt = 'src/keys/encrypt.ts';
 const kek = 'src/keys/kek.ts';
+const load = 'src/keys/keyring/load.ts';
 const config = 'src/config.ts';
 const PLACE = 'place.table, place.kid, place.ring, place.algorithm, place.purpose]';
 
@@ -80,22 +81,22 @@ export const data: Defence[] = [
     {
       name: 'data.kek-wrong',
       promise: 'a wrong KEK stops the start',
-      file: kek,
+      file: load,
       find: 'if (foreign.length > 0)',
       replace: 'if (false)',
     },
     {
       name: 'data.kek-missing',
       promise: 'a new KEK is never made over existing rows',
-      file: kek,
-      find: 'if (keks.length > 0)',
+      file: load,
+      find: 'if (needed.length > 0)',
       replace: 'if (false)',
     },
     {
       name: 'data.kek-made',
       promise: 'a KEK is made only for development',
-      file: kek,
-      find: 'if (!options.mayCreate)',
+      file: load,
+      find: 'if (!mayCreate || source !== sources[0])',
       replace: 'if (false)',
     },
     {

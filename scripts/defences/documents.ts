@@ -70,7 +70,7 @@ export const documents: Defence[] = [
       name: 'documents.snapshot-seal',
       promise: 'who may write DATA_DIR may not publish keys by it',
       file: files,
-      find: 'if (!sealed?.equals(digest(text)))',
+      find: "if (!(await isSealed(Buffer.from(seal, 'base64'), digest(text), keyring)))",
       replace: 'if (!sealed)',
     },
   ]),

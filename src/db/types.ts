@@ -1,5 +1,6 @@
 // Row types of the tables in migrations/, as Kysely reads and writes them.
 import type { ColumnType, Generated } from 'kysely';
+import type { CustodyTables } from './custody-types.ts';
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 type Defaulted = ColumnType<Date, Date | string | undefined, Date | string>;
@@ -246,7 +247,7 @@ export interface PublishingPassesTable {
   verified_at: Timestamp | null;
 }
 
-export interface Tables {
+export interface Tables extends CustodyTables {
   service: ServiceTable;
   policy_epoch: PolicyEpochTable;
   issuers: IssuersTable;

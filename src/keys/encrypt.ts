@@ -27,6 +27,8 @@ export interface Context {
 export interface Kek {
   /** Names it; stored beside what it wrapped. */
   id: string;
+  /** Where it is, for people: a path, a KMS key. */
+  source: string;
   wrap(dataKey: Uint8Array, context: Context): Promise<Buffer>;
   /** @throws Error when the KEK, the wrapped key or the context is another. */
   unwrap(wrapped: Uint8Array, context: Context): Promise<Buffer>;

@@ -1,8 +1,12 @@
 // Rings are born with two keys, in the transaction of their issuer; keys are made and wrapped before it, one at a time.
 import type { Actor } from '../audit/act.ts';
-import type { Transaction } from '../db/connect.ts';
+import type { Db, Transaction } from '../db/connect.ts';
 import { type Algorithm, generatePrivateKey, publicBytes, publicJwk, thumbprint } from './algorithms.ts';
-import { encrypt, type Kek, placeOf } from './encrypt.ts';
+import { unavailable } from '../errors.ts';
+import { encrypt, placeOf } from './encrypt.ts';
+import type { Keyring } from './keyring/keyring.ts';
+import { followChoice } from './keyring/load.ts';
+import { shareChoice } from './keyring/store.ts';
 import { readPolicy } from './policies.ts';
 import type { Purpose } from './policy.ts';
 import { deletePrivateKeys, insertActivation, insertKey, insertRing, type ReadClock, ringId } from './store.ts';
@@ -37,18 +41,26 @@ export interface Rings {
   prepare(ring: { issuer: string; algorithm: Algorithm; purpose: Purpose }): Promise<PreparedRing>;
   /** Writes a ring with key 0 active and key 1 standby. The issuer's row must be there. */
   insert(trx: Transaction, prepared: PreparedRing, actor: Actor): Promise<void>;
-  /** Writes one more key of the ring that it was prepared for. */
+  /** Writes one more key of the ring that it was prepared for. @throws Problem `unavailable` where it was wrapped by a key that is chosen no more */
   insertKey(trx: Transaction, ring: { id: string }, key: PreparedKey, at: number, bornWithRing: boolean): Promise<void>;
   /** Deletes every private half of an issuer; its public keys stay as facts. */
   destroyPrivateKeys(trx: Transaction, issuer: string): Promise<void>;
 }
 
-export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock }): Rings {
+export interface RingsDeps {
+  db: Db;
+  keyring: Keyring;
+  readClock: ReadClock;
+}
+
+export function createRings({ db, keyring, readClock }: RingsDeps): Rings {
   let turn: Promise<unknown> = Promise.resolve();
 
   const rings: Rings = {
     prepareKey: (ring) => {
       const generated = turn.then(async () => {
+        await followChoice(db, keyring);
+        const kek = keyring.wrapping();
         const privateKey = await generatePrivateKey(ring.algorithm);
         const bytes = publicBytes(privateKey);
         const kid = thumbprint(publicJwk(ring.algorithm, bytes));
@@ -93,6 +105,9 @@ export function createRings({ kek, readClock }: { kek: Kek; readClock: ReadClock
     },
 
     insertKey: async (trx, ring, key, at, bornWithRing) => {
+      const choice = await shareChoice(trx);
+      if (choice && choice.kek !== key.kek)
+        throw unavailable('The key-encryption key was rotated while this key was made.');
       await insertKey(trx, { ...key, ring: ring.id, at, bornWithRing });
     },
 

@@ -5,7 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { type Algorithm, publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
-import { decrypt, type Kek, placeOf } from './encrypt.ts';
+import { decrypt, placeOf } from './encrypt.ts';
+import type { Keyring } from './keyring/keyring.ts';
 import { DESTROY_MARGIN } from './policy.ts';
 import { findEnvelope } from './store.ts';
 
@@ -28,7 +29,13 @@ const KEPT = 20_000;
  * A private half stays open for as long as its row may outlive its last signature, and no longer: whichever process
  * deletes the row, every other has forgotten the key by then.
  */
-export function createLocalSigner({ db, kek, clock }: { db: Db; kek: Kek; clock: Clock }): LocalSigner {
+export interface SignerDeps {
+  db: Db;
+  keyring: Pick<Keyring, 'find'>;
+  clock: Clock;
+}
+
+export function createLocalSigner({ db, keyring, clock }: SignerDeps): LocalSigner {
   const keys = new LRUCache<string, KeyObject>({
     max: KEPT,
     ttl: DESTROY_MARGIN,
@@ -38,6 +45,11 @@ export function createLocalSigner({ db, kek, clock }: { db: Db; kek: Kek; clock:
       const record = await findEnvelope(db, kid);
       if (!record) throw unavailable('The private half of the signing key is gone.');
       const { algorithm, envelope } = record;
+      const kek = keyring.find(record.kek);
+      if (!kek)
+        throw unavailable(
+          `The signing key is under the key-encryption key ${record.kek}, which this process was not given.`,
+        );
       const pkcs8 = await decrypt(kek, envelope, placeOf(kid, record)).catch((error: unknown) => {
         throw unavailable('The private half of the signing key does not open.', error);
       });

@@ -1,8 +1,9 @@
-// The view as files in DATA_DIR: written whole or not at all, opened only as it was written, by this KEK, for this issuer.
+// The view as files in DATA_DIR: written whole or not at all, opened only as it was written, under a KEK of ours, for this issuer.
 import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Context, Kek } from './encrypt.ts';
+import type { Context } from './encrypt.ts';
+import type { Keyring } from './keyring/keyring.ts';
 import { createRingMemory, type RingMemory } from './memory.ts';
 import type { PolicyVersion } from './policy.ts';
 import type { ViewSnapshot } from './view.ts';
@@ -108,18 +109,26 @@ async function readRings(dir: string, { name, sha256 }: RingsFile): Promise<Ring
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /** The text, and its digest sealed by the KEK: who may write this folder may not publish keys by it. */
-async function writeHead(dir: string, head: Head, kek: Kek): Promise<void> {
+async function writeHead(dir: string, head: Head, keyring: Keyring): Promise<void> {
   const text = JSON.stringify(head);
-  const seal = (await kek.wrap(digest(text), CONTEXT)).toString('base64');
+  const seal = (await keyring.wrapping().wrap(digest(text), CONTEXT)).toString('base64');
   await writeSynced(join(dir, `${HEAD}.new`), (file) => file.writeFile(`${text}\n${seal}\n`));
   await rename(join(dir, `${HEAD}.new`), join(dir, HEAD));
   await syncFolder(dir);
 }
 
-async function readHead(dir: string, kek: Kek): Promise<Head> {
+/** By any key that this process was given: which one wrapped then is in the database, which may be away. */
+async function isSealed(seal: Buffer, expected: Buffer, { keks }: Keyring): Promise<boolean> {
+  for (const kek of keks) {
+    const sealed = await kek.unwrap(seal, CONTEXT).catch(() => undefined);
+    if (sealed?.equals(expected)) return true;
+  }
+  return false;
+}
+
+async function readHead(dir: string, keyring: Keyring): Promise<Head> {
   const [text = '', seal = ''] = (await readFile(join(dir, HEAD), 'utf8')).split('\n');
-  const sealed = await kek.unwrap(Buffer.from(seal, 'base64'), CONTEXT).catch(() => undefined);
-  if (!sealed?.equals(digest(text)))
+  if (!(await isSealed(Buffer.from(seal, 'base64'), digest(text), keyring)))
     throw new SnapshotUnusable('it is damaged, or it was written under another key-encryption key');
   const head = JSON.parse(text) as Head;
   if (head.format !== FORMAT) throw new SnapshotUnusable(`its format is ${head.format}, not ${FORMAT}`);
@@ -138,8 +147,8 @@ export interface SnapshotFiles {
   write(snapshot: ViewSnapshot): Promise<void>;
 }
 
-export function createSnapshotFiles(options: { dir: string; issuerUrl: string; kek: Kek }): SnapshotFiles {
-  const { dir, issuerUrl, kek } = options;
+export function createSnapshotFiles(options: { dir: string; issuerUrl: string; keyring: Keyring }): SnapshotFiles {
+  const { dir, issuerUrl, keyring } = options;
   let last: { changes: number; memory: RingMemory; file: RingsFile } | undefined;
 
   /** Rings of writers that were killed, and those that the new head no longer names. */
@@ -151,7 +160,7 @@ export function createSnapshotFiles(options: { dir: string; issuerUrl: string; k
   return {
     read: async () => {
       try {
-        const { takenAt, versions, rings, ...head } = await readHead(dir, kek);
+        const { takenAt, versions, rings, ...head } = await readHead(dir, keyring);
         return { issuerUrl: head.issuerUrl, takenAt, versions, rings: await readRings(dir, rings) };
       } catch (error) {
         if (error instanceof SnapshotUnusable) throw error;
@@ -163,7 +172,7 @@ export function createSnapshotFiles(options: { dir: string; issuerUrl: string; k
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const same = last?.changes === changes && last.memory === rings && (await readdir(dir)).includes(last.file.name);
       const file = last && same ? last.file : await writeRings(dir, rings);
-      await writeHead(dir, { format: FORMAT, issuerUrl, takenAt, versions, rings: file }, kek);
+      await writeHead(dir, { format: FORMAT, issuerUrl, takenAt, versions, rings: file }, keyring);
       last = { changes, memory: rings, file };
       if (!same) await removeOthers(file.name);
     },

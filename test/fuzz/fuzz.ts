@@ -30,7 +30,7 @@ function takes(schema: Schema, value: unknown, by = ajv): boolean {
 /** What a caller without a scope may do all the same (DESIGN: section 11). */
 const WITHOUT_SCOPE = new Set(['whoami', 'listConnections', 'getCredentials', 'createCredentials']);
 /** Tables of the service's own book-keeping, which it writes without an act. */
-const OWN_TABLES = new Set(['verifications', 'private_keys']);
+const OWN_TABLES = new Set(['verifications', 'private_keys', 'replicas', 'kek_rotations']);
 
 export interface Tally {
   requests: number;

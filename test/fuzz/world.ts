@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import { SCOPES } from '../../src/http/scopes.ts';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
 import { createForge } from '../support/forge.ts';
+import { writeKek } from '../support/process.ts';
 import { assertion, registerClient, startTestService, type TestClient, type TestService } from '../support/service.ts';
 
 export const CALLERS = ['host', 'administrator', 'auditor', 'workload', 'plain', 'nobody', 'stranger'] as const;
@@ -48,7 +49,7 @@ export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const service = await startTestService(t, {
     env: {
-      STS_ENDPOINT_URL: sandbox.url,
+      ...{ STS_ENDPOINT_URL: sandbox.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), KEY_ENCRYPTION_KEYS: writeKek(t) },
       TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml',
       // No ring is due while requests are compared.
       KEY_POLICY_PERIOD_SECONDS: '1000000',

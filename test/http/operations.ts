@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http';
 import type { Test } from 'tap';
 import { buildDocument } from '../../scripts/openapi.ts';
 import type { Operation as Described } from '../../scripts/openapi-shape.ts';
+import { writeKek } from '../support/process.ts';
 import { startTestService, type TestService } from '../support/service.ts';
 
 export interface Schema {
@@ -127,7 +128,10 @@ export function publicJwk(): Record<string, unknown> {
 export async function openWorld(t: Test): Promise<World> {
   // Nobody listens on the discard port: a request that reached STS would be a 503.
   const service = await startTestService(t, {
-    env: { STS_ENDPOINT_URL: 'http://127.0.0.1:9', TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml' },
+    env: {
+      ...{ STS_ENDPOINT_URL: 'http://127.0.0.1:9', TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml' },
+      ...{ KEY_ENCRYPTION_KEY_FILE: writeKek(t), KEY_ENCRYPTION_KEYS: writeKek(t) },
+    },
   });
   const make = async (path: string, body: object) => {
     const answer = await service.call('POST', path, body);
@@ -135,6 +139,7 @@ export async function openWorld(t: Test): Promise<World> {
     return answer.body;
   };
   const aws = { account_id: '111122223333', permission_set: 'read-only' };
+  const { keks } = (await service.call('GET', '/v1/kek')).body as { keks: { id: string; wraps: boolean }[] };
   const workload = await make('/v1/workloads', { slug: 'billing', keys: [publicJwk(), publicJwk()] });
   const administrator = await make('/v1/administrators', { slug: 'alice', keys: [publicJwk(), publicJwk()] });
   const connection = await make('/v1/connections', { name: 'Acme', reference: 'acme', aws });
@@ -212,6 +217,7 @@ export async function openWorld(t: Test): Promise<World> {
       rotateKeys: { now: true, algorithm: 'ES256' },
       holdKeys: { duration_seconds: 60, algorithm: 'ES256' },
       resumeKeys: { algorithm: 'ES256' },
+      rotateKek: { to: keks.find(({ wraps }) => !wraps)?.id },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },
       createCredentials: {
         purpose: 'default',

@@ -51,6 +51,8 @@ const NEEDED: Record<string, string[]> = {
     listRings: ['keys:read'],
     getRings: ['keys:read'],
     getKeyPolicy: ['keys:read'],
+    getKek: ['keys:read'],
+    rotateKek: ['keys:rotate'],
     rotateKeys: ['keys:rotate'],
     holdKeys: ['keys:rotate'],
     resumeKeys: ['keys:rotate'],

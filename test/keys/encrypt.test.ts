@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { decrypt, encrypt, type Place } from '../../src/keys/encrypt.ts';
-import { createLocalKek, loadKek } from '../../src/keys/kek.ts';
+import { decrypt, encrypt, type Kek, type Place } from '../../src/keys/encrypt.ts';
+import { createLocalKek } from '../../src/keys/kek.ts';
+import { createKeyring } from '../../src/keys/keyring/keyring.ts';
+import { loadKeyring } from '../../src/keys/keyring/load.ts';
 import { createRings } from '../../src/keys/rings.ts';
 import { DESTROY_MARGIN } from '../../src/keys/policy.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
@@ -52,47 +54,48 @@ t.test('a ciphertext opens at its own place alone', async (t) => {
 t.test('a KEK is made only where nothing can be lost, and a wrong or missing one stops the start', async (t) => {
   const database = await openTestDatabase(t);
   const file = join(tempDir(t), 'keys', 'kek');
-  await t.rejects(loadKek(database.db, { file, mayCreate: false }), { code: 'kek_missing' });
-  const kek = await loadKek(database.db, { file, mayCreate: true });
+  const load = (files: string[], mayCreate: boolean) =>
+    loadKeyring(database.db, { sources: files.map((name) => ({ file: name })), mayCreate });
+  await t.rejects(load([file], false), { code: 'kek_missing' });
+  await t.rejects(load([file, `${file}-further`], true), { code: 'kek_missing' }, 'no further one is ever made');
+  const [kek] = (await load([file], true)).keks as [Kek];
   t.equal(statSync(file).mode & 0o777, 0o600);
-  t.equal((await loadKek(database.db, { file, mayCreate: true })).id, kek.id, 'the same one again');
+  t.equal((await load([file], true)).wrapping().id, kek.id, 'the same one again');
 
   await createKeysFixture(t, { database, kek });
-  t.equal((await loadKek(database.db, { file, mayCreate: true })).id, kek.id);
+  t.equal((await load([file], true)).wrapping().id, kek.id);
   await t.rejects(
-    loadKek(database.db, { file: `${file}-gone`, mayCreate: true }),
+    load([`${file}-gone`], true),
     { code: 'kek_missing', message: new RegExp(kek.id) },
     'never made over rows',
   );
   const wrong = `${file}-wrong`;
   writeFileSync(wrong, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
-  await t.rejects(loadKek(database.db, { file: wrong, mayCreate: true }), {
-    code: 'kek_wrong',
-    message: new RegExp(kek.id),
-  });
+  await t.rejects(load([wrong], true), { code: 'kek_wrong', message: new RegExp(kek.id) });
+  t.ok((await load([wrong, file], false)).find(kek.id), 'one more beside the right one is no harm');
   chmodSync(file, 0o644);
-  await t.rejects(loadKek(database.db, { file, mayCreate: true }), { code: 'kek_exposed' });
+  await t.rejects(load([file], true), { code: 'kek_exposed' });
   writeFileSync(wrong, 'not a key');
-  await t.rejects(loadKek(database.db, { file: wrong, mayCreate: true }), { code: 'kek_malformed' });
+  await t.rejects(load([wrong], true), { code: 'kek_malformed' });
 });
 
 t.test('a row moved to another key does not sign', async (t) => {
-  const { database, kek, ring, clock } = await createKeysFixture(t);
+  const { database, keyring, ring, clock } = await createKeysFixture(t);
   const [active, standby] = (await ring()).keys as unknown as [{ kid: string }, { kid: string }];
   const { envelope } = await database.db
     .selectFrom('private_keys')
     .select('envelope')
     .where('kid', '=', standby.kid)
     .executeTakeFirstOrThrow();
-  t.ok(await createLocalSigner({ db: database.db, kek, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
+  t.ok(await createLocalSigner({ db: database.db, keyring, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
   await database.db.updateTable('private_keys').set({ envelope }).where('kid', '=', active.kid).execute();
-  await t.rejects(createLocalSigner({ db: database.db, kek, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
+  await t.rejects(createLocalSigner({ db: database.db, keyring, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
 });
 
 t.test('no private half is in the database in clear', async (t) => {
   const database = await openTestDatabase(t);
   const kek = createLocalKek(randomBytes(32));
-  const rings = createRings({ kek, readClock: async () => Date.now() });
+  const rings = createRings({ db: database.db, keyring: createKeyring([kek]), readClock: async () => Date.now() });
   const { prepared } = await createKeysFixture(t, { database, kek, rings });
   const rows = await database.db.selectFrom('private_keys').selectAll().execute();
   t.equal(rows.length, 2);
@@ -104,8 +107,8 @@ t.test('no private half is in the database in clear', async (t) => {
 });
 
 t.test('a private half leaves memory 15 minutes after it was opened, whoever deleted its row', async (t) => {
-  const { database, kek, ring, clock } = await createKeysFixture(t);
-  const signer = createLocalSigner({ db: database.db, kek, clock });
+  const { database, keyring, ring, clock } = await createKeysFixture(t);
+  const signer = createLocalSigner({ db: database.db, keyring, clock });
   const [{ kid }] = (await ring()).keys as unknown as [{ kid: string }];
   const sign = () => signer.sign(kid, 'ES256', Buffer.from('x'));
   await sign();

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
+import { createKeyring, type Keyring } from '../../src/keys/keyring/keyring.ts';
 import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
 import { rotateNow } from '../../src/keys/rotate.ts';
 import { createSnapshotFiles } from '../../src/keys/snapshot.ts';
@@ -20,7 +21,7 @@ const D = LOOPBACK_POLICY.oldestServed;
 interface Fixture extends KeysFixture {
   dir: string;
   /** A start without a database: its view, and what the log says. */
-  start(options?: { kek?: KeysFixture['kek']; issuerUrl?: string }): Promise<{
+  start(options?: { keyring?: Keyring; issuerUrl?: string }): Promise<{
     restored: boolean;
     view: RingView;
     reason: string | undefined;
@@ -32,10 +33,10 @@ interface Fixture extends KeysFixture {
 async function createFixture(t: Test): Promise<Fixture> {
   const fixture = await createKeysFixture(t);
   const dir = join(tempDir(t), 'snapshot');
-  const { clock, kek } = fixture;
+  const { clock, keyring } = fixture;
   const written = fixture.view();
   const common = { dir, issuerUrl: ISSUER_URL, clock };
-  const write = createSnapshotWriter({ ...common, view: written, kek });
+  const write = createSnapshotWriter({ ...common, view: written, keyring });
   const noDatabase = new Proxy({} as never, {
     get: () => {
       throw new Error('there is no database');
@@ -50,11 +51,11 @@ async function createFixture(t: Test): Promise<Fixture> {
       await written.refresh();
       await write();
     },
-    start: async ({ kek: own = kek, issuerUrl = ISSUER_URL } = {}) => {
+    start: async ({ keyring: own = keyring, issuerUrl = ISSUER_URL } = {}) => {
       const view = createRingView({ db: noDatabase, clock, readClock: noDatabase });
       const lines: string[] = [];
       const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
-      const restored = await restoreSnapshot({ ...common, issuerUrl, view, log, readKek: async () => own });
+      const restored = await restoreSnapshot({ ...common, issuerUrl, view, log, readKeyring: async () => own });
       return { restored: restored !== undefined, view, reason: lines[0] && JSON.parse(lines[0]).reason };
     },
   };
@@ -120,10 +121,10 @@ t.test('one of another issuer is refused', async (t) => {
 });
 
 t.test('one that does not say how old it may be is refused', async (t) => {
-  const { start, dir, kek, view, clock } = await createFixture(t);
+  const { start, dir, keyring, view, clock } = await createFixture(t);
   const ours = view();
   await ours.refresh();
-  const files = createSnapshotFiles({ dir, issuerUrl: ISSUER_URL, kek });
+  const files = createSnapshotFiles({ dir, issuerUrl: ISSUER_URL, keyring });
   const snapshot = ours.snapshot();
   t.ok(snapshot && snapshot.takenAt <= clock.wall());
   if (snapshot) await files.write({ ...snapshot, versions: [] });
@@ -131,7 +132,7 @@ t.test('one that does not say how old it may be is refused', async (t) => {
 });
 
 t.test('one that is damaged, or that another key sealed, is refused', async (t) => {
-  const { start, dir, write, clock } = await createFixture(t);
+  const { start, dir, write, clock, kek } = await createFixture(t);
   const rings = (): string => join(dir, readdirSync(dir).find((name) => name.startsWith('rings-')) as string);
   const refused = async (reason: RegExp, what: string): Promise<void> => {
     const { restored, reason: said } = await start();
@@ -143,7 +144,13 @@ t.test('one that is damaged, or that another key sealed, is refused', async (t) 
     writeFileSync(join(dir, 'view.json'), whole.head);
     writeFileSync(rings(), whole.rings);
   };
-  t.match(await start({ kek: createLocalKek(randomBytes(32)) }), { restored: false, reason: /another key-encryption/ });
+  const [other, further] = [createLocalKek(randomBytes(32)), createLocalKek(randomBytes(32))];
+  t.match(await start({ keyring: createKeyring([other]) }), { restored: false, reason: /another key-encryption/ });
+  t.match(
+    await start({ keyring: createKeyring([other, further, kek]) }),
+    { restored: true },
+    'any of several opens it',
+  );
 
   const flipped = Buffer.from(whole.rings);
   flipped.writeUInt8(flipped.readUInt8(20) ^ 1, 20);

@@ -2,7 +2,7 @@
 import { systemClock } from '../../src/clock.ts';
 import { randomUUID } from 'node:crypto';
 import { createLocalSigner } from '../../src/keys/signer.ts';
-import { loadKek } from '../../src/keys/kek.ts';
+import { loadKeyring } from '../../src/keys/keyring/load.ts';
 import { findRing } from '../../src/keys/facts.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
 import type { TestService } from './service.ts';
@@ -13,7 +13,7 @@ export type Forge = (claims: Record<string, unknown>, header?: Record<string, un
 export async function createForge({ database, config }: TestService): Promise<Forge> {
   const signer = createLocalSigner({
     db: database.db,
-    kek: await loadKek(database.db, { file: config.kekFile, mayCreate: false }),
+    keyring: await loadKeyring(database.db, { sources: config.keks, mayCreate: false }),
     clock: systemClock,
   });
   return async (claims, header = {}) => {

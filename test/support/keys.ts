@@ -9,6 +9,7 @@ import type { Database } from '../../src/db/connect.ts';
 import { insertIssuer } from '../../src/issuers/store.ts';
 import { decrypt, type Kek, placeOf } from '../../src/keys/encrypt.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
+import { createKeyring, type Keyring } from '../../src/keys/keyring/keyring.ts';
 import { seedPolicy } from '../../src/keys/policies.ts';
 import { type KeyPolicy, LOOPBACK_POLICY } from '../../src/keys/policy.ts';
 import { createRings, type PreparedKey, type PreparedRing, type Rings } from '../../src/keys/rings.ts';
@@ -53,6 +54,7 @@ export async function openPrepared(kek: Kek, ring: PreparedRing, key: PreparedKe
 export interface KeysFixture {
   database: Database;
   kek: Kek;
+  keyring: Keyring;
   act: Act;
   clock: SteppedClock;
   deps: RotateDeps;
@@ -67,6 +69,8 @@ export async function createKeysFixture(
   options: {
     database?: Database;
     kek?: Kek;
+    /** Further ones, which open. */
+    further?: Kek[];
     rings?: Rings;
     clock?: SteppedClock;
     policy?: KeyPolicy;
@@ -75,9 +79,10 @@ export async function createKeysFixture(
 ): Promise<KeysFixture> {
   const database = options.database ?? (await openTestDatabase(t));
   const kek = options.kek ?? createLocalKek(randomBytes(32));
+  const keyring = createKeyring([kek, ...(options.further ?? [])]);
   const clock = options.clock ?? steppedClock();
   const readClock = async (): Promise<number> => clock.database();
-  const rings = options.rings ?? createRings({ kek, readClock });
+  const rings = options.rings ?? createRings({ db: database.db, keyring, readClock });
   await ensurePartitions(database.db, new Date(clock.wall()));
   const act = createAct(createAuditStream({ database, clock }));
   const { purpose = 'workload_token' } = options;
@@ -91,7 +96,7 @@ export async function createKeysFixture(
   });
   const id = ringId(issuer, 'ES256');
   return {
-    ...{ database, kek, act, clock, prepared, ringId: id },
+    ...{ database, kek, keyring, act, clock, prepared, ringId: id },
     deps: { db: database.db, act, rings, readClock, checks: [], changed: async () => {} },
     ring: async () => (await findRing(database.db, id)) as Ring,
     view: () => createRingView({ db: database.db, clock, readClock }),

@@ -13,7 +13,7 @@ t.test('a web identity token', async (t) => {
   const {
     view: createView,
     database,
-    kek,
+    keyring,
     clock,
     deps,
     act,
@@ -30,7 +30,7 @@ t.test('a web identity token', async (t) => {
     issuerUrl,
     view,
     clock,
-    signer: createLocalSigner({ db: database.db, kek, clock }),
+    signer: createLocalSigner({ db: database.db, keyring, clock }),
   });
   const { token, kid, jti } = await mint({ issuer: 'is_x', algorithm: 'RS256', subject: 'cn_x', roleArn });
   t.same(decodeProtectedHeader(token), { alg: 'RS256', typ: 'JWT', kid });

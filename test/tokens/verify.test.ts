@@ -23,7 +23,7 @@ async function setUp(t: Parameters<typeof createKeysFixture>[0]) {
     issuerUrl,
     view,
     clock: fixture.clock,
-    signer: createLocalSigner({ db: fixture.database.db, kek: fixture.kek, clock: fixture.clock }),
+    signer: createLocalSigner({ db: fixture.database.db, keyring: fixture.keyring, clock: fixture.clock }),
   };
   const verify = createVerifyWorkloadToken({ issuerUrl, view, clock: fixture.clock });
   const check = (token: string) => verify(token, (aud) => aud === audience, audience);

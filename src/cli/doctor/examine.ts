@@ -7,7 +7,7 @@ import { usage } from '../failure.ts';
 import { baseUrl } from '../http.ts';
 import { discover } from '../remote.ts';
 import { type Check, ok, type Report, type Unseen, writeReport } from './findings.ts';
-import { checkConfiguration, checkDatabase, checkKekFile } from './host.ts';
+import { checkConfiguration, checkDatabase, checkKekFiles } from './host.ts';
 import { checkIssuer, type Issuer } from './issuers.ts';
 import { activeKids, checkPolicy, checkRings, listSomeRings } from './keys.ts';
 import { runChecks } from './run.ts';
@@ -93,7 +93,7 @@ async function hostChecks(call: Call<DoctorOptions>): Promise<Check[]> {
   try {
     const config = readConfig(env);
     const database = checkDatabase(config);
-    return [...checks, checkKekFile(config), ...(database ? [database] : [])];
+    return [...checks, checkKekFiles(config), ...(database ? [database] : [])];
   } catch {
     // What is wrong with it is what the first check says.
     return checks;

@@ -1,6 +1,7 @@
 // On the host, with the service's environment: its configuration, its key-encryption key, its database.
 import { statSync } from 'node:fs';
 import type { Config } from '../../config.ts';
+import type { KekSource } from '../../keys/sources.ts';
 import { checkEnvironment } from '../config.ts';
 import type { Outside } from '../outside.ts';
 import { type Check, type Finding, ok } from './findings.ts';
@@ -20,23 +21,21 @@ export function checkConfiguration(env: Outside['env']): Check {
 }
 
 /** Not its content: whether it is there, and who may read it. */
-export function checkKekFile({ kekFile, mayCreateKek }: Config): Check {
+export function checkKekFiles({ keks, mayCreateKek }: Config): Check {
   const code = 'kek_file';
-  return {
-    code,
-    look: async () => {
-      const stats = statSync(kekFile, { throwIfNoEntry: false });
-      if (stats === undefined && mayCreateKek) return [];
-      const fault = stats === undefined ? 'is not there' : stats.mode & 0o007 ? 'can be read by everybody' : undefined;
-      if (fault === undefined) return [ok(code, 'The key-encryption key is there, and not for everybody.', kekFile)];
-      return [
-        {
-          ...{ code, severity: 'failure', subject: kekFile, detail: `The key-encryption key ${fault}.` },
-          hint: stats ? `chmod 600 ${kekFile}` : 'Put it back from its backup: keys/README.md.',
-        },
-      ];
-    },
+  const look = ({ file }: KekSource): Finding[] => {
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (stats === undefined && mayCreateKek) return [];
+    const fault = stats === undefined ? 'is not there' : stats.mode & 0o007 ? 'can be read by everybody' : undefined;
+    if (fault === undefined) return [ok(code, 'The key-encryption key is there, and not for everybody.', file)];
+    return [
+      {
+        ...{ code, severity: 'failure', subject: file, detail: `The key-encryption key ${fault}.` },
+        hint: stats ? `chmod 600 ${file}` : 'Put it back from its backup: keys/README.md.',
+      },
+    ];
   };
+  return { code, look: async () => keks.flatMap(look) };
 }
 
 /** A rule of the start, asked without a start. */

@@ -1,0 +1,81 @@
+// Where keys live: several key-encryption keys, the rotation from one to the next, and what another system holds.
+import { type Defence, provenBy } from './defence.ts';
+
+const KEK = 'test/keys/kek-rotation.test.ts';
+const rotation = 'src/keys/keyring/rotation.ts';
+const rewrap = 'src/keys/keyring/rewrap.ts';
+const store = 'src/keys/keyring/store.ts';
+
+export const custody: Defence[] = [
+  ...provenBy(KEK, 'refused while a replica that lives does not open the new key: it is named, and nothing is chosen', [
+    {
+      name: 'custody.everywhere',
+      promise: 'no key-encryption key is chosen that a living replica does not open',
+      file: rotation,
+      find: 'if (without.length > 0)',
+      replace: 'if (false)',
+    },
+    {
+      name: 'custody.stops',
+      promise: 'rows do not move while a living replica would lose them',
+      file: rewrap,
+      find: 'if (without.length > 0)',
+      replace: 'if (false)',
+    },
+  ]),
+  ...provenBy(KEK, 'a private half wrapped by the key before is not written after the choice', [
+    {
+      name: 'custody.no-late-row',
+      promise: 'no private half is written under a key that is chosen no more',
+      file: 'src/keys/rings.ts',
+      find: 'if (choice && choice.kek !== key.kek)',
+      replace: 'if (false)',
+    },
+  ]),
+  ...provenBy(KEK, 'a row that was deleted or written while it was moved is left alone', [
+    {
+      name: 'custody.compare',
+      promise: 'a row that was written while it was moved is left alone',
+      file: store,
+      find: "where p.kid = n.kid and p.envelope = decode(n.before, 'hex')",
+      replace: 'where p.kid = n.kid',
+    },
+  ]),
+  ...provenBy(KEK, 'a row that does not open stays as it is, is named, and the rest moves', [
+    {
+      name: 'custody.not-finished',
+      promise: 'a rotation is not finished while a row is under another key',
+      file: rewrap,
+      find: 'if (left.length === 0)',
+      replace: 'if (true)',
+      also: [{ file: rewrap, find: '!(await store.hasOthers(trx, choice.kek))', replace: 'true' }],
+    },
+  ]),
+  ...provenBy(KEK, 'chosen back in the midst: rows follow the last choice, and none is left under another', [
+    {
+      name: 'custody.last-choice',
+      promise: 'who moves rows to a key that is chosen no more stops',
+      file: rewrap,
+      find: 'if ((await store.shareChoice(trx))?.seq !== seq) return false;',
+      replace: '',
+    },
+  ]),
+  ...provenBy(KEK, 'one replica at a time; the lease of a dead one runs out', [
+    {
+      name: 'custody.lease',
+      promise: 'one replica moves rows at a time',
+      file: rewrap,
+      find: 'if (!(await store.takeLease(db, choice.seq, worker, LEASE_SECONDS))) return;',
+      replace: '',
+    },
+  ]),
+  ...provenBy(KEK, 'a key that nobody was given, one that does not wrap, or none to choose from', [
+    {
+      name: 'custody.proved',
+      promise: 'a key-encryption key is chosen only once it was seen to wrap and open',
+      file: rotation,
+      find: '  await prove(kek);\n',
+      replace: '',
+    },
+  ]),
+];

@@ -1,0 +1,80 @@
+// The start's look at key-encryption keys: those of the configuration open every row, and the database says which wraps.
+import { type Act, SYSTEM } from '../../audit/act.ts';
+import type { Db } from '../../db/connect.ts';
+import { StartError } from '../../errors.ts';
+import { type Keyring, noKek, readKeyring } from './keyring.ts';
+import { makeKekFile } from '../kek.ts';
+import type { KekSource } from '../sources.ts';
+import { countByKek, findChoice, hasChoices, insertChoice, lockChoice } from './store.ts';
+
+export interface KeyringOptions {
+  /** At least one; the first may be made. */
+  sources: readonly KekSource[];
+  /** Only a loopback issuer on the embedded database may have its key made. */
+  mayCreate: boolean;
+}
+
+/**
+ * Reads the key-encryption keys, or makes the first where it may be made and no row needs another.
+ * @throws StartError `kek_missing`, `kek_wrong`, `kek_malformed`, `kek_exposed`, `kek_unreadable`
+ */
+export async function loadKeyring(db: Db, { sources, mayCreate }: KeyringOptions): Promise<Keyring> {
+  const needed = (await countByKek(db)).map(({ kek }) => kek);
+  const keyring = await readKeyring(sources, {
+    missing: async (source) => {
+      if (needed.length > 0)
+        throw new StartError(
+          'kek_missing',
+          `There is no key-encryption key at ${source.file}, and the database holds private keys that are wrapped by ${needed.join(', ')}.`,
+          'Put it back from its backup, or take it out of the configuration if another of its keys is the one that is named. A new one is never made over existing rows.',
+        );
+      if (!mayCreate || source !== sources[0]) throw noKek(source);
+      return await makeKekFile(source.file);
+    },
+  });
+  await assertOpens(db, keyring);
+  return keyring;
+}
+
+/** @throws StartError `kek_wrong` where rows are wrapped by a key that is not among them */
+export async function assertOpens(db: Db, keyring: Keyring): Promise<void> {
+  const foreign = (await countByKek(db)).filter(({ kek }) => !keyring.find(kek)).map(({ kek }) => kek);
+  if (foreign.length > 0) throw wrong(keyring, `the database's private keys are wrapped by ${foreign.join(', ')}`);
+}
+
+function wrong(keyring: Keyring, why: string): StartError {
+  const given = keyring.keks.map(({ id, source }) => `${id} (${source})`).join(', ');
+  return new StartError(
+    'kek_wrong',
+    `The configuration gives the key-encryption key ${given}, but ${why}.`,
+    'Add the key that is named: KEY_ENCRYPTION_KEY_FILE, or one more in KEY_ENCRYPTION_KEYS. It can go when `countersign kek show` says that the rotation is finished.',
+  );
+}
+
+/**
+ * Follows the database's word for what wraps; where it has none yet, it is the key that wrapped its rows, or the first.
+ * To be called once this replica has said what it opens: a rotation that does not know of it is seen here.
+ * @throws StartError `kek_wrong`
+ */
+export async function settleWrapping(db: Db, act: Act, keyring: Keyring): Promise<void> {
+  if (!(await hasChoices(db))) {
+    const [wrapped] = await countByKek(db);
+    if (wrapped) keyring.follow(wrapped.kek);
+    return;
+  }
+  const chosen = await act(SYSTEM, async (trx) => {
+    const standing = await lockChoice(trx);
+    if (standing) return { result: standing.kek, records: [], affectsDecisions: false };
+    const kek = (await countByKek(trx))[0]?.kek ?? keyring.wrapping().id;
+    await insertChoice(trx, { seq: 0, kek, reason: 'found at the start', actor: SYSTEM.id, finished: true });
+    return { result: kek, records: [{ kind: 'kek.chosen', details: { kek } }], affectsDecisions: false };
+  });
+  if (!keyring.find(chosen)) throw wrong(keyring, `what is new is wrapped by ${chosen}, since a rotation`);
+  keyring.follow(chosen);
+}
+
+/** What wraps now, by the database. @throws Problem `unavailable` where this process was not given it */
+export async function followChoice(db: Db, keyring: Keyring): Promise<void> {
+  const choice = await findChoice(db);
+  if (choice) keyring.follow(choice.kek);
+}
