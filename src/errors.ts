@@ -52,6 +52,7 @@ export const STATUS = {
   outage_ahead: 409,
   ring_held: 409,
   ring_full: 409,
+  standby_refused_by_sts: 409,
   ring_retired: 409,
   hold_out_of_range: 400,
   key_revoked: 409,

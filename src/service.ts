@@ -10,6 +10,7 @@ import { createBackground } from './background.ts';
 import type { Clock } from './clock.ts';
 import { createAwsSts } from './clouds/aws.ts';
 import type { Config } from './config.ts';
+import { createProofs } from './connections/canary/create.ts';
 import { createVerifier } from './connections/verifier.ts';
 import { createProvesItself } from './clients/proof.ts';
 import { createBroker } from './credentials/broker.ts';
@@ -25,6 +26,8 @@ import { createLimits } from './http/rates.ts';
 import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
 import { createRewrapping } from './keys/keyring/rewrap.ts';
+import { publishedWithout } from './keys/placements.ts';
+import { mayProveRevocation } from './keys/proofs.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createLocalSigner } from './keys/signer.ts';
@@ -47,6 +50,7 @@ import { start } from './start.ts';
 import { scheduleTasks } from './tasks.ts';
 import { readStanding } from './seal/store.ts';
 import { apiAudience } from './tokens/audiences.ts';
+import { createMintCanary } from './tokens/canary.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
@@ -112,7 +116,6 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     record: countAnswers(createRecord({ stream, refusals, clients, decideToken, log }), count),
   });
   const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });
-  const rotation: RotateDeps = { db, act, rings, readClock, checks: [], changed: () => view.refresh() };
   const verifier = createVerifier({
     ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
     recordIntent: (connection, { kid, jti }, epoch) =>
@@ -121,6 +124,22 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         entry: { kind: 'connection.verification_intent', actor: SYSTEM.id, connection, details: { kid, jti } },
       }),
   });
+  const mayProve = (ring: string, kid: string) => mayProveRevocation(db, ring, kid, view.now());
+  const proofs = createProofs({
+    ...{ db, act, readClock, log, clock, sts, count, append: (append) => stream.append(append) },
+    mintCanary: createMintCanary({ ...minting, mayProveRevocation: mayProve }),
+    publishedWithout: (kid) => publishedWithout(db, kid),
+    wake: () => verifier.wake(),
+    drop: signer.drop,
+  });
+  const rotation: RotateDeps = {
+    db,
+    act,
+    rings,
+    readClock,
+    checks: [proofs.checkStandby],
+    changed: () => view.refresh(),
+  };
 
   const leaving = createLeaving(config.drainMs);
   const urls = { issuerUrl, internalUrl };
@@ -210,6 +229,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       writeSnapshot,
       refusals,
       rotation,
+      revocations: proofs.revocations,
       signer,
       custody: { presence, rewrapping },
     });

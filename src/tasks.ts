@@ -21,18 +21,21 @@ export interface TaskDeps {
   writeSnapshot: (() => Promise<void>) | undefined;
   refusals: { flush(): Promise<void> };
   rotation: RotateDeps;
+  revocations: { runOnce(): Promise<void> };
   signer: LocalSigner;
   custody: { presence: Presence; rewrapping: Rewrapping };
 }
 
 export function scheduleTasks(background: Background, deps: TaskDeps): void {
-  const { db, streams, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, signer, custody } = deps;
+  const { db, streams, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, revocations, signer, custody } =
+    deps;
   background.every('refresh the view of the signing keys', refreshMs, refresh);
   if (writeSnapshot) background.every('write the snapshot of public keys', Math.min(1_000, refreshMs), writeSnapshot);
   background.every('rotate due rings', Math.min(5_000, refreshMs * 2), async () => {
     for (const ring of await listDueRings(db, await readClock(db), 20))
       await rotateDue(rotation, ring, { ...SYSTEM, reason: 'planned' });
   });
+  background.every('prove revocations', 1_000, revocations.runOnce);
   background.every('try the audit log again', 1_000, async () => {
     await Promise.all(streams.map((stream) => stream.tryAgain()));
   });

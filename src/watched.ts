@@ -7,6 +7,7 @@ import { findDatabaseTrouble } from './db/probe.ts';
 import type { Readiness } from './http/health.ts';
 import type { ListenerOptions } from './http/listeners.ts';
 import type { SelfCheck } from './issuers/self-check.ts';
+import { countProofs } from './keys/proofs.ts';
 import { readRotationQueue } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
 import type { StateSources } from './metrics/state.ts';
@@ -38,6 +39,7 @@ export function watched({
     databaseAnswers: async () => (await findDatabaseTrouble(db)) !== 'the database does not answer',
     readRotationQueue: () => readRotationQueue(db, view.now()),
     countVerifications: () => countVerifications(db),
+    countProofs: () => countProofs(db),
     isSealed: async () => (await readStanding(db)).seal !== undefined,
     selfCheck: () => {
       const look = selfCheck.latest();

@@ -1,6 +1,7 @@
 // Every defence, subject by subject.
 import { broker } from './broker.ts';
 import { callers } from './callers.ts';
+import { canaries } from './canaries.ts';
 import { connections } from './connections.ts';
 import { custody } from './custody.ts';
 import { data } from './data.ts';
@@ -16,6 +17,7 @@ import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
 import { oauth } from './oauth.ts';
+import { proofs } from './proofs.ts';
 import { publishing } from './publishing.ts';
 import { replicas } from './replicas.ts';
 import { rotation } from './rotation.ts';
@@ -32,6 +34,8 @@ export const DEFENCES: readonly Defence[] = [
     ...listeners,
     ...keys,
     ...rotation,
+    ...canaries,
+    ...proofs,
     ...publishing,
     ...incident,
     ...life,

@@ -1,4 +1,5 @@
 // One ring's line of time in a terminal: what each key was, is and will be, where now is, and the next steps in words.
+import type { Proof } from './key-proof.ts';
 import { clean, type Format, type Paint } from './text.ts';
 
 export interface Key {
@@ -11,6 +12,7 @@ export interface Key {
   signs_from?: string;
   removed_at?: string;
   revoked_at?: string;
+  proof?: Proof;
 }
 
 export interface Ring {

@@ -4,6 +4,7 @@ import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
 import { arithmetic, type Policy } from './key-arithmetic.ts';
 import { addHoldCommands, algorithmOption } from './key-hold.ts';
+import { proofWords } from './key-proof.ts';
 import { addRevokeCommand } from './key-revoke.ts';
 import { type Canvas, drawBrief, drawTimeline, nextSteps, type Ring } from './key-timeline.ts';
 import { given } from './options.ts';
@@ -49,8 +50,9 @@ function timeline(whole: Ring, canvas: Canvas): string {
     key.seasoned_at,
     key.signs_from,
     key.revoked_at ?? key.removed_at,
+    key.proof && proofWords(key.proof),
   ]);
-  return `${fields(paint, Object.entries(shown))}\n${drawTimeline(whole, canvas)}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED'], rows)}`;
+  return `${fields(paint, Object.entries(shown))}\n${drawTimeline(whole, canvas)}\n${table(paint, ['KID', 'STATE', 'PUBLISHED', 'SEASONED', 'SIGNS FROM', 'REMOVED', 'AT AWS STS'], rows)}`;
 }
 
 export function addKeyCommands(program: Command, outside: Outside): void {

@@ -85,6 +85,19 @@ export async function findConnections(db: Db, ids: readonly string[]): Promise<C
     .execute()) as ConnectionRow[];
 }
 
+/** The connection by which an issuer's keys are shown to STS: one that is brokered, with a role that STS has shown. */
+export async function findProvingConnection(db: Db, issuer: string): Promise<ConnectionRow | undefined> {
+  const row = await selectConnections(db)
+    .where('c.issuer', '=', issuer)
+    .where('c.state', 'in', ['active', 'degraded'])
+    .where('a.role_id', 'is not', null)
+    .orderBy('c.state')
+    .orderBy('c.id')
+    .limit(1)
+    .executeTakeFirst();
+  return row as ConnectionRow | undefined;
+}
+
 export interface ConnectionFilter {
   tenant?: string | undefined;
   label?: Record<string, string> | undefined;

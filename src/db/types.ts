@@ -88,6 +88,25 @@ export interface KeyPoliciesTable {
   actor: string;
 }
 
+export interface CanariesTable {
+  id: string;
+  kid: string;
+  at: Timestamp;
+  about: 'standby' | 'revocation';
+  outcome: 'accepted' | 'refused' | 'unclear';
+  code: string | null;
+  request_id: string | null;
+}
+
+export interface RevocationProofsTable {
+  kid: string;
+  started_at: Timestamp;
+  next_at: Timestamp;
+  leased_until: Timestamp | null;
+  ended_at: Timestamp | null;
+  outcome: string | null;
+}
+
 export interface Jwks {
   keys: Record<string, unknown>[];
 }
@@ -258,6 +277,8 @@ export interface Tables extends CustodyTables {
   revocations: RevocationsTable;
   private_keys: PrivateKeysTable;
   key_policies: KeyPoliciesTable;
+  canaries: CanariesTable;
+  revocation_proofs: RevocationProofsTable;
   workloads: WorkloadsTable;
   administrators: AdministratorsTable;
   connections: ConnectionsTable;

@@ -6,6 +6,7 @@ import { requireScopes } from '../http/caller.ts';
 import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
 import { registerHoldRoutes } from './hold-routes.ts';
 import { listPolicyVersions, readPolicy } from './policies.ts';
+import { type KeyProof, listKeyProofs } from './proofs.ts';
 import { type KeyPolicy, retirement, seasoning } from './policy.ts';
 import { registerRevokeRoutes } from './revoke-routes.ts';
 import { resolveRing } from './resolve.ts';
@@ -29,11 +30,26 @@ function showPlacement({ placement }: facts.RingKey): object {
   return optional('placed_at', placement?.placedAt);
 }
 
-function toRing(
-  ring: facts.Ring,
-  hold: Hold | undefined,
-  { policy, now, issuerUrl }: { policy: KeyPolicy; now: number; issuerUrl: string },
-): Static<typeof schema.Ring> {
+function toProof({ about, outcome, at, looks, code, requestId, standing }: KeyProof): Static<typeof schema.Proof> {
+  return {
+    ...{ about, outcome, looks, at: iso(at) },
+    ...(code === undefined ? {} : { code }),
+    ...(requestId === undefined ? {} : { request_id: requestId }),
+    ...optional('last_accepted_at', standing?.lastAcceptedAt),
+    ...optional('first_refused_at', standing?.firstRefusedAt),
+  };
+}
+
+interface Beside {
+  hold: Hold | undefined;
+  /** By kid. */
+  proofs: ReadonlyMap<string, KeyProof>;
+  policy: KeyPolicy;
+  now: number;
+  issuerUrl: string;
+}
+
+function toRing(ring: facts.Ring, { hold, proofs, policy, now, issuerUrl }: Beside): Static<typeof schema.Ring> {
   const held = hold && hold.until > now ? hold : undefined;
   const planned = ring.retired ? undefined : plannedAt(ring.keys, policy, now);
   const next = planned && Math.max(planned, held?.until ?? 0);
@@ -46,18 +62,22 @@ function toRing(
         }
       : {}),
     ...optional('next_rotation_at', next),
-    keys: ring.keys.map((key) => ({
-      ...{
-        kid: key.kid,
-        state: keyState(key, now),
-        published_at: iso(key.publishedAt),
-        seasoned_at: iso(seasonedAt(key, policy)),
-      },
-      ...showPlacement(key),
-      ...optional('signs_from', key.signsFrom),
-      ...optional('removed_at', key.removedAt),
-      ...optional('revoked_at', key.revokedAt),
-    })),
+    keys: ring.keys.map((key) => {
+      const proof = proofs.get(key.kid);
+      return {
+        ...{
+          kid: key.kid,
+          state: keyState(key, now),
+          published_at: iso(key.publishedAt),
+          seasoned_at: iso(seasonedAt(key, policy)),
+        },
+        ...showPlacement(key),
+        ...optional('signs_from', key.signsFrom),
+        ...optional('removed_at', key.removedAt),
+        ...optional('revoked_at', key.revokedAt),
+        ...(proof ? { proof: toProof(proof) } : {}),
+      };
+    }),
   };
 }
 
@@ -70,8 +90,10 @@ async function showRings(
   const rings = await Promise.all(
     ids.map(async (id) => ({ ring: await facts.findRing(db, id), hold: await findHold(db, id) })),
   );
+  const kids = rings.flatMap(({ ring }) => ring?.keys.map(({ kid }) => kid) ?? []);
+  const proofs = await listKeyProofs(db, kids);
   return rings.flatMap(({ ring, hold }) =>
-    ring ? [toRing(ring, hold, { policy, now, issuerUrl: issuerUrlOf(ring.issuer) })] : [],
+    ring ? [toRing(ring, { hold, proofs, policy, now, issuerUrl: issuerUrlOf(ring.issuer) })] : [],
   );
 }
 

@@ -12,6 +12,24 @@ export const IssuerParams = Type.Object({
   }),
 });
 
+export const Proof = Type.Object(
+  {
+    about: Type.Enum(['standby', 'revocation'], {
+      description: 'whether STS took the key before it was to sign, or whether it refuses it since it was revoked',
+    }),
+    outcome: Type.Enum(['accepted', 'refused', 'unclear', 'under_way', 'proved', 'unproved']),
+    at: Type.String({ format: 'date-time', description: 'of the newest look, or of the end' }),
+    looks: Type.Integer(),
+    code: Type.Optional(Type.String({ description: "AWS's code at the newest look, or why there is no proof" })),
+    request_id: Type.Optional(Type.String({ description: "STS's, of the newest look" })),
+    last_accepted_at: Type.Optional(Type.String({ format: 'date-time', description: 'by STS, since the revocation' })),
+    first_refused_at: Type.Optional(
+      Type.String({ format: 'date-time', description: 'the first refusal that no acceptance followed' }),
+    ),
+  },
+  { description: "What AWS STS said to canaries of a connection's key." },
+);
+
 export const Key = Type.Object({
   kid: Type.String({ description: 'RFC 7638 thumbprint' }),
   state: Type.Enum(['standby', 'active', 'verify_only', 'removed', 'revoked']),
@@ -29,6 +47,7 @@ export const Key = Type.Object({
   signs_from: Type.Optional(Time),
   removed_at: Type.Optional(Time),
   revoked_at: Type.Optional(Time),
+  proof: Type.Optional(Proof),
 });
 
 export const Ring = Type.Object({

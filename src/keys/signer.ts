@@ -20,6 +20,8 @@ export interface LocalSigner extends Signer {
   opens(kid: string): Promise<boolean>;
   /** Drops the private halves whose time in memory is over. */
   forget(): void;
+  /** Drops one private half: its row was deleted before its time. */
+  drop(kid: string): void;
 }
 
 /** Private halves kept open in memory at most. */
@@ -76,6 +78,9 @@ export function createLocalSigner({ db, keyring, clock }: SignerDeps): LocalSign
       ),
     forget: () => {
       keys.purgeStale();
+    },
+    drop: (kid) => {
+      keys.delete(kid);
     },
   };
 }

@@ -19,6 +19,13 @@ export type StsOperation = (typeof STS_OPERATIONS)[number];
 export const SPAN_OUTCOMES = ['exported', 'lost'] as const;
 export type SpanOutcome = (typeof SPAN_OUTCOMES)[number];
 
+export const CANARY_SUBJECTS = ['standby', 'revocation'] as const;
+export type CanarySubject = (typeof CANARY_SUBJECTS)[number];
+
+/** What STS said to a canary: of its key, or of something else. */
+export const CANARY_OUTCOMES = ['accepted', 'refused', 'unclear'] as const;
+export type CanaryOutcome = (typeof CANARY_OUTCOMES)[number];
+
 /** Whether the refused caller had proved who it is. */
 export type Refused = 'known' | 'stranger';
 
@@ -32,6 +39,7 @@ export interface Count {
   /** An answer with a status of 500 or more. */
   failure(code: string): void;
   sts(operation: StsOperation, outcome: StsOutcome, seconds: number): void;
+  canary(about: CanarySubject, outcome: CanaryOutcome): void;
   /** Spans that a collector took, or that were lost. */
   spans(outcome: SpanOutcome, spans: number): void;
   /** One batch of the audit log, with the time that it took. */
@@ -46,6 +54,7 @@ export const UNCOUNTED: Count = {
   refusal: () => {},
   failure: () => {},
   sts: () => {},
+  canary: () => {},
   spans: () => {},
   batch: () => {},
 };

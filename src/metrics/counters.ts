@@ -1,6 +1,8 @@
 // The counters and histograms of what the service does, each label's values known beforehand and shown from the start.
 import { STATUS } from '../errors.ts';
 import {
+  CANARY_OUTCOMES,
+  CANARY_SUBJECTS,
   type Count,
   HANDOUT_OUTCOMES,
   SPAN_OUTCOMES,
@@ -118,6 +120,14 @@ export function createCounters(registry: Registry): Count {
     for (const outcome of STS_OUTCOMES) calls.inc({ operation, outcome }, 0);
   }
 
+  const canaries = new Counter({
+    name: 'countersign_canaries_total',
+    help: 'Canaries shown to AWS STS, by what they ask about and what STS said of the key that signed them.',
+    labelNames: ['about', 'outcome'],
+    registers: [registry],
+  });
+  for (const about of CANARY_SUBJECTS) for (const outcome of CANARY_OUTCOMES) canaries.inc({ about, outcome }, 0);
+
   const spans = countBy(
     registry,
     'countersign_spans_total',
@@ -153,6 +163,7 @@ export function createCounters(registry: Registry): Count {
       calls.inc({ operation, outcome });
       durations.observe({ operation }, seconds);
     },
+    canary: (about, outcome) => canaries.inc({ about, outcome }),
     spans: (outcome, more) => add(spans, outcome, more),
     batch: (size, seconds, written) => {
       rows.observe(size);

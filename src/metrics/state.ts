@@ -17,6 +17,15 @@ export interface RotationQueue {
   earliest: number | undefined;
 }
 
+/** What is proved at STS; times are milliseconds since the epoch. */
+export interface ProofCounts {
+  /** Rings whose standby STS refuses, and since when the key that signs in the eldest of them signs. */
+  refused: number;
+  oldestSignsFrom: number | undefined;
+  /** Revocations that are not proved yet. */
+  underWay: number;
+}
+
 export interface StateSources {
   clock: Clock;
   view: {
@@ -34,6 +43,8 @@ export interface StateSources {
   databaseAnswers(): Promise<boolean>;
   readRotationQueue(): Promise<RotationQueue>;
   countVerifications(): Promise<number>;
+  /** Undefined where the migration that makes room for proofs has not run. */
+  countProofs(): Promise<ProofCounts | undefined>;
   isSealed(): Promise<boolean>;
   listeners: ListenerSources;
   /** The newest look at our own documents from outside; undefined until there is one. */
@@ -79,6 +90,7 @@ interface Asked {
   ready: Partial<Record<CapabilityName, boolean>>;
   queue?: RotationQueue | undefined;
   verifications?: number | undefined;
+  proofs?: ProofCounts | undefined;
   sealed?: boolean | undefined;
 }
 
@@ -124,6 +136,12 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
   const overdue = gauge('rotation_overdue_seconds', 'How late the latest planned rotation is; 0 where none is late.');
   const next = gauge('next_rotation_seconds', 'Time to the next planned rotation; 0 where one is due.');
   const verifications = gauge('verifications_pending', 'Connections that STS is being asked about.');
+  const refused = gauge('standbys_refused', 'Rings whose standby key AWS STS refuses, and takes the key that signs.');
+  const harm = gauge(
+    'standby_refused_harm_timestamp_seconds',
+    'When the first of those rings signs with a key that is older than its period; none where there is no such ring.',
+  );
+  const unproved = gauge('revocations_unproved', 'Revoked keys of which STS is shown canaries until it refuses them.');
   const checked = gauge(
     'self_check_ok',
     'Whether our own documents can be fetched as a stranger would (1) or not (0).',
@@ -139,12 +157,13 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
     const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));
     if (!answers) return { up: false, ready: known };
-    const [queue, pending, isSealed] = await Promise.all([
+    const [queue, pending, isSealed, proofs] = await Promise.all([
       sources.readRotationQueue().catch(() => undefined),
       sources.countVerifications().catch(() => undefined),
       sources.isSealed().catch(() => undefined),
+      sources.countProofs().catch(() => undefined),
     ]);
-    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed };
+    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed, proofs };
   });
 
   function showAges(state: 'active' | 'standby', found: Ages): void {
@@ -167,6 +186,12 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     due(queue?.due);
     overdue(queue && Math.max(0, -(ahead ?? 0)));
     next(ahead === undefined ? undefined : Math.max(0, ahead));
+  }
+
+  function showProofs(proofs: ProofCounts | undefined): void {
+    refused(proofs?.refused);
+    harm(proofs?.oldestSignsFrom && (proofs.oldestSignsFrom + view.policy().period) / 1000);
+    unproved(proofs?.underWay);
   }
 
   const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
@@ -201,6 +226,7 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     for (const capability of CAPABILITIES) ready.set({ capability }, Number(database?.ready[capability] ?? false));
     showQueue(database?.queue);
     verifications(database?.verifications);
+    showProofs(database?.proofs);
     sealed(database?.sealed === undefined ? undefined : Number(database.sealed));
   };
 }

@@ -46,18 +46,21 @@ export async function findActiveKey(
   return { kid: key.kid, algorithm };
 }
 
-async function signToken(
-  deps: MintDeps,
-  input: {
-    issuer: string;
-    algorithm: Algorithm;
-    purpose: Purpose;
-    typ: string;
-    lifeSeconds: number;
-    claims: Record<string, unknown>;
-  },
+interface Unsigned {
+  issuer: string;
+  algorithm: Algorithm;
+  purpose: Purpose;
+  typ: string;
+  lifeSeconds: number;
+  claims: Record<string, unknown>;
+}
+
+/** Signs by the key that it is given; but for canaries that is the active one, see `signToken`. */
+export async function mintAs(
+  deps: Omit<MintDeps, 'view'>,
+  { kid, algorithm }: ActiveKey,
+  input: Unsigned,
 ): Promise<Minted> {
-  const { kid, algorithm } = await findActiveKey(deps, input.issuer, input.algorithm);
   const longest = LONGEST_LIFE[input.purpose] / 1000;
   // A key's removal is computed from the longest life: one second more could outlive it.
   if (input.lifeSeconds > longest) throw new RangeError(`a ${input.purpose} lives ${longest} s at most`);
@@ -76,6 +79,10 @@ async function signToken(
   };
 }
 
+async function signToken(deps: MintDeps, input: Unsigned): Promise<Minted> {
+  return mintAs(deps, await findActiveKey(deps, input.issuer, input.algorithm), input);
+}
+
 export interface WebIdentity {
   /** `is_…` */
   issuer: string;
@@ -90,24 +97,28 @@ export interface WebIdentity {
 export type MintWebIdentityToken = (input: WebIdentity) => Promise<Minted>;
 
 /** What AWS STS is shown: one string audience, integer times, 120 s at most, never `azp`. */
+export function webIdentityToken(input: WebIdentity): Unsigned {
+  const { issuer, algorithm, subject, roleArn, sourceIdentity, tags } = input;
+  return {
+    ...{ issuer, algorithm, purpose: 'web_identity_token', typ: 'JWT', lifeSeconds: 120 },
+    claims: {
+      sub: subject,
+      aud: 'sts.amazonaws.com',
+      'https://aws.amazon.com/roles': [roleArn],
+      ...(sourceIdentity === undefined ? {} : { 'https://aws.amazon.com/source_identity': sourceIdentity }),
+      ...(tags === undefined || Object.keys(tags).length === 0
+        ? {}
+        : {
+            'https://aws.amazon.com/tags': {
+              principal_tags: Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, [value]])),
+            },
+          }),
+    },
+  };
+}
+
 export function createMintWebIdentityToken(deps: MintDeps): MintWebIdentityToken {
-  return ({ issuer, algorithm, subject, roleArn, sourceIdentity, tags }) =>
-    signToken(deps, {
-      ...{ issuer, algorithm, purpose: 'web_identity_token', typ: 'JWT', lifeSeconds: 120 },
-      claims: {
-        sub: subject,
-        aud: 'sts.amazonaws.com',
-        'https://aws.amazon.com/roles': [roleArn],
-        ...(sourceIdentity === undefined ? {} : { 'https://aws.amazon.com/source_identity': sourceIdentity }),
-        ...(tags === undefined || Object.keys(tags).length === 0
-          ? {}
-          : {
-              'https://aws.amazon.com/tags': {
-                principal_tags: Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, [value]])),
-              },
-            }),
-      },
-    });
+  return (input) => signToken(deps, webIdentityToken(input));
 }
 
 /** A workload token of the platform's (RFC 9068), for callers that do not pass the token endpoint: the host's socket. */

@@ -52,7 +52,7 @@ t.test('list and show', async (t) => {
   );
   t.match(
     (await cli(['key', 'show'], env)).stdout,
-    /^s+ +standby +2026-11-21T09:00:00.000Z +2026-11-25T09:00:02.000Z +- +-$/m,
+    /^s+ +standby +2026-11-21T09:00:00.000Z +2026-11-25T09:00:02.000Z +- +- +-$/m,
   );
   const shown = (await cli(['key', 'show', 'platform', '--json'], held(env), { now: () => NOW })).json();
   t.same(shown, {

@@ -176,6 +176,15 @@ t.test('nothing fires for customers’ stacks, be it one that asks all day or ev
   t.same(firing(world(exchanges({ account_owner: 50 }))), [], 'every one of them is broken');
   t.same(firing(world(exchanges({ account_owner: 50, ours: 0.01 }))), [], 'and a handful of others');
   t.same(firing(world(exchanges({}))), [], 'nobody asks');
+  const canaries = {
+    countersign_canaries_total: [
+      { labels: { job, instance, about: 'standby', outcome: 'unclear' }, value: 1e6, rate: 9 },
+    ],
+    // What a service shows where STS refused many keys for the sake of their stacks: see test/connections/canary/standby.test.ts.
+    countersign_standbys_refused: [{ labels: { job, instance }, value: 0 }],
+    countersign_standby_refused_harm_timestamp_seconds: [],
+  };
+  t.same(firing(world(canaries)), [], 'every rotation meets a stack that was deleted');
 });
 
 t.test('each fires for what it is about', async (t) => {
@@ -196,6 +205,10 @@ t.test('each fires for what it is about', async (t) => {
     CertificateExpiring: { countersign_issuer_certificate_expiry_timestamp_seconds: one(NOW + 13 * 86_400) },
     RingViewOld: { countersign_ring_view_age_seconds: one(31) },
     ClockOff: { countersign_clock_offset_seconds: one(-1.5) },
+    StandbyRefused: {
+      countersign_standby_refused_harm_timestamp_seconds: one(NOW + 20 * 86_400),
+      countersign_standbys_refused: one(1),
+    },
     RotationOverdue: { countersign_rotation_overdue_seconds: one(3700) },
     InternalErrors: { countersign_failures_total: rated('code', { internal: 0.01 }) },
     PoolExhausted: { countersign_database_pool_waiting: one(4) },

@@ -67,6 +67,7 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     databaseAnswers: async () => true,
     readRotationQueue: async () => ({ due: 2, earliest: NOW - 7_200_000 }),
     countVerifications: async () => 5,
+    countProofs: async () => ({ refused: 2, oldestSignsFrom: NOW - DAY, underWay: 3 }),
     selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
     isSealed: async () => true,
     listeners: { traffic: traffic(), certificateExpiresAt: () => undefined },
@@ -78,7 +79,13 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
   const metrics = createMetrics({ version: '1.2.3' });
   metrics.watch(
     sources({
-      ...{ databaseAnswers: never, isReady: never, readRotationQueue: never, countVerifications: never },
+      ...{
+        databaseAnswers: never,
+        isReady: never,
+        readRotationQueue: never,
+        countVerifications: never,
+        countProofs: never,
+      },
       isSealed: never,
     }),
   );
@@ -94,6 +101,9 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
     'countersign_rotations_due',
     'countersign_next_rotation_seconds',
     'countersign_sealed',
+    'countersign_standbys_refused',
+    'countersign_standby_refused_harm_timestamp_seconds',
+    'countersign_revocations_unproved',
   ])
     t.notOk(samples.has(name), name);
 });
@@ -116,6 +126,13 @@ t.test('what is asked of the database is asked once in some seconds, however oft
   t.equal(value('countersign_rotation_overdue_seconds'), 7200);
   t.equal(value('countersign_next_rotation_seconds'), 0);
   t.equal(value('countersign_verifications_pending'), 5);
+  t.equal(value('countersign_standbys_refused'), 2);
+  t.equal(
+    value('countersign_standby_refused_harm_timestamp_seconds'),
+    (NOW - DAY + DEFAULT_POLICY.period) / 1000,
+    'when the eldest key is older than its period',
+  );
+  t.equal(value('countersign_revocations_unproved'), 3);
   t.equal(value('countersign_database_pool_connections{state="busy"}'), 6);
   t.equal(value('countersign_database_pool_waiting'), 7);
   t.equal(value('countersign_self_check_ok'), 0);

@@ -4,7 +4,7 @@ import { StsError } from '../../clouds/aws-errors.ts';
 import { buildStsHint, type TrustFacts } from '../../clouds/aws-hints.ts';
 import { Problem } from '../../errors.ts';
 import { issuerUrlOf } from '../../issuers/documents.ts';
-import type { MintWebIdentityToken } from '../../tokens/mint.ts';
+import type { MintWebIdentityToken, WebIdentity } from '../../tokens/mint.ts';
 import type { ConnectionRow } from '../store.ts';
 import { AUDIENCE } from '../template.ts';
 import type { Outcome } from './judge.ts';
@@ -19,7 +19,7 @@ export const DENY_EVERYTHING = JSON.stringify({
 });
 
 /** The shortest that AWS gives. */
-const SESSION_SECONDS = 900;
+export const SESSION_SECONDS = 900;
 
 export interface AttemptDeps {
   issuerUrl: string;
@@ -47,16 +47,20 @@ export function trustFacts(row: ConnectionRow, issuerUrl: string): TrustFacts {
   };
 }
 
+/** A token like those of exchanges, so that STS taking it means that the trust allows what they will carry. */
+export function tokenOf(row: ConnectionRow): WebIdentity {
+  return {
+    ...{ issuer: row.issuer, algorithm: row.algorithm, subject: row.subject, roleArn: row.role_arn },
+    sourceIdentity: row.source_identity ? SESSION_NAME : undefined,
+    tags: row.session_tags ? { 'countersign:session': 'verify' } : undefined,
+  };
+}
+
 /** @throws what is neither an answer of AWS nor a refusal of the signing keys: a fault of our own */
 export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow, epoch: number): Promise<Attempt> {
   const evidence: Attempt['evidence'] = {};
   try {
-    const minted = await deps.mintWebIdentityToken({
-      ...{ issuer: row.issuer, algorithm: row.algorithm, subject: row.subject, roleArn: row.role_arn },
-      // What exchanges will carry, so that Active means that the trust allows it.
-      sourceIdentity: row.source_identity ? SESSION_NAME : undefined,
-      tags: row.session_tags ? { 'countersign:session': 'verify' } : undefined,
-    });
+    const minted = await deps.mintWebIdentityToken(tokenOf(row));
     Object.assign(evidence, { kid: minted.kid, jti: minted.jti });
     await deps.recordIntent(row.id, minted, epoch);
     const { region, role_arn: roleArn } = row;

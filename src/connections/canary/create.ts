@@ -1,0 +1,25 @@
+// Both proofs at STS, put together: a standby's before it signs, a revocation's before the private half is destroyed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../../clock.ts';
+import type { Check } from '../../keys/conditions.ts';
+import { createPace, type Pace } from './pace.ts';
+import { createRevocationProver, type RevocationDeps, type RevocationProver } from './revoked.ts';
+import { createShow, type ShowDeps } from './show.ts';
+import { createStandbyCheck, type StandbyDeps } from './standby.ts';
+
+export type ProofDeps = ShowDeps & Omit<StandbyDeps & RevocationDeps, 'show' | 'pace'> & { clock: Clock };
+
+export interface Proofs {
+  checkStandby: Check;
+  revocations: RevocationProver;
+}
+
+export function createProofs(deps: ProofDeps): Proofs {
+  const show = createShow(deps);
+  // Each at its own pace: a hundred thousand revocations hold up no rotation.
+  const pace = (): Pace => createPace({ clock: deps.clock, sleep: (ms) => sleep(ms, undefined, { ref: false }) });
+  return {
+    checkStandby: createStandbyCheck({ ...deps, show, pace: pace() }),
+    revocations: createRevocationProver({ ...deps, show, pace: pace() }),
+  };
+}
