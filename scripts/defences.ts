@@ -1,8 +1,9 @@
-// `npm run defences [names]`: takes every defence out, one at a time, and demands that its named test fails then.
+// `npm run defences -- <names>`: takes defences out, one at a time, and demands that its named test fails then.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { findPostgresBinaries, startPostgres } from '../test/support/postgres.ts';
 import { DEFENCES } from './defences/all.ts';
 import type { Defence } from './defences/defence.ts';
@@ -111,7 +112,35 @@ async function prove(
   }
 }
 
+const HELP = `npm run -s defences -- [--jobs=N] <names>   takes these out, one at a time, and demands that its named test fails then
+npm run -s defences -- [--jobs=N] --all     all of them: about an hour
+npm run -s defences -- --page               writes docs/defences.md
+npm run -s defences -- --check              says whether every one stands where it says, and the page is the table's
+
+A name is one of docs/defences.md, as subject.what, or a subject alone: all of that subject.`;
+
+/** @throws Error naming what is no defence and no option */
+function choose(args: string[]): { waiting: Defence[]; jobs: number } {
+  const { values, positionals } = parseArgs({
+    ...{ args, allowPositionals: true },
+    options: { all: { type: 'boolean' }, jobs: { type: 'string', default: '1' } },
+  });
+  const jobs = Number(values.jobs);
+  if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs must be a whole number above 0');
+  const is = (wanted: string, { name }: Defence): boolean => name === wanted || name.startsWith(`${wanted}.`);
+  const unknown = positionals.filter((wanted) => !DEFENCES.some((defence) => is(wanted, defence)));
+  if (unknown.length > 0) throw new Error(`no defence is called ${unknown.join(', ')}: docs/defences.md has the names`);
+  if (values.all && positionals.length > 0) throw new Error('either names or --all');
+  if (!values.all && positionals.length === 0)
+    throw new Error(`all ${DEFENCES.length} take about an hour: name some, or say --all`);
+  return { jobs, waiting: DEFENCES.filter((defence) => values.all || positionals.some((name) => is(name, defence))) };
+}
+
 async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    console.log(HELP);
+    return 0;
+  }
   if (args.includes('--page') || args.includes('--check')) {
     const faults = DEFENCES.flatMap((defence) => {
       const fault = findFault(ROOT, defence);
@@ -124,12 +153,14 @@ async function main(args: string[]): Promise<number> {
     });
     return faults.length > 0 ? 1 : page;
   }
-  const jobs = Number(/^--jobs=(\d+)$/.exec(args.find((arg) => arg.startsWith('--jobs=')) ?? '')?.[1] ?? 1);
-  const names = args.filter((arg) => !arg.startsWith('-'));
-  const waiting = DEFENCES.filter(
-    ({ name }) => names.length === 0 || names.some((wanted) => name === wanted || name.startsWith(`${wanted}.`)),
-  );
-  if (waiting.length === 0) throw new Error(`no defence is called ${names.join(', ')}`);
+  let chosen: ReturnType<typeof choose>;
+  try {
+    chosen = choose(args);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    return 2;
+  }
+  const { waiting, jobs } = chosen;
   const total = waiting.length;
   const needsPostgres = waiting.some(({ engine }) => engine === 'postgresql') && !process.env['TEST_DATABASE_URL'];
   const cluster = needsPostgres && findPostgresBinaries() ? await startPostgres() : undefined;

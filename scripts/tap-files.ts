@@ -121,6 +121,7 @@ async function runFile(file: string, options: RunOptions): Promise<Counts> {
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const failed = counts.failed > 0 ? `, ${counts.failed} failed` : '';
   options.print(`  ${failed ? 'FAIL' : 'ok  '} ${file}  ${counts.passed} passed${failed}  ${seconds} s`);
+  for (const [line] of tap.matchAll(/^# NOT SEARCHED.*$/gm)) options.print(`         ${line.slice(2)}`);
   if (!failed) return counts;
   for (const text of [...counts.reasons, errors.trim()]) {
     // A minified module's source is one endless line.

@@ -10,10 +10,10 @@ them out in a copy of the tree, one at a time, and demands that the named test f
 whose loss no test notices survives, and the command ends with 1. It takes a while, so it is not part of \`npm test\`,
 which only checks that every defence is still where the table says (\`npm run defences -- --check\`).
 
-    npm run defences                       # all of them
+    npm run defences -- --all              # all of them: about an hour
     npm run defences -- tokens             # those of one subject
     npm run defences -- tokens.audience    # one
-    npm run defences -- --jobs=2           # two at a time
+    npm run defences -- --all --jobs=2     # two at a time
 `;
 
 function section([subject, defences]: [string, Defence[]]): string {

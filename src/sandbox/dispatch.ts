@@ -106,6 +106,7 @@ export async function dispatch(
   };
   let fault: ReturnType<Faults['take']>;
   try {
+    world.witness(request.body.toString());
     form = readForm(request);
     fault = faults.take(form.get('Action') ?? '');
     await beforeCall(fault);
@@ -115,12 +116,9 @@ export async function dispatch(
     }
     const { service, result, accountId } = await perform(world, request, form, requestId);
     settle('ok', accountId);
-    sendWithFault(
-      response,
-      fault,
-      200,
-      renderAnswer(form.get('Action') as string, service.namespace, result, requestId),
-    );
+    const answer = renderAnswer(form.get('Action') as string, service.namespace, result, requestId);
+    world.witness(answer);
+    sendWithFault(response, fault, 200, answer);
   } catch (cause) {
     const error = toAwsError(world, cause);
     settle(error.code, accountOfFailure(world, request, form));

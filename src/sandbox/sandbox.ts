@@ -28,6 +28,8 @@ export interface SandboxOptions {
   /** Milliseconds since the epoch. */
   clock?: () => number;
   log?: (line: object) => void;
+  /** Is shown each request's body and each answer as they pass, secrets and all. */
+  witness?: (text: string) => void;
 }
 
 export interface Sandbox {
@@ -91,7 +93,7 @@ function listen(server: Server, host: string, port: number): Promise<AddressInfo
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { host = '127.0.0.1', port = 0, jwksCacheSeconds = 86400, consistencyDelayMs = 0 } = options;
   const live = { jwksCacheSeconds, consistencyDelayMs };
-  const world = createWorld(live, options.clock ?? Date.now, options.log ?? (() => {}));
+  const world = createWorld(live, options.clock ?? Date.now, options.log ?? (() => {}), options.witness);
   const faults = createFaults();
   const calls: RecordedCall[] = [];
   const server = createServer((message, response) => {

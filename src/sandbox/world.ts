@@ -84,6 +84,7 @@ export interface World {
   /** Milliseconds since the epoch. */
   now: () => number;
   log: (line: object) => void;
+  witness: (text: string) => void;
   accounts: Map<string, Account>;
   /** Owners' access key ids to their account. */
   owners: Map<string, Account>;
@@ -92,11 +93,17 @@ export interface World {
   jwks: Map<string, CachedJwks>;
 }
 
-export function createWorld(options: WorldOptions, now: () => number, log: (line: object) => void): World {
+export function createWorld(
+  options: WorldOptions,
+  now: () => number,
+  log: World['log'],
+  witness: World['witness'] = () => {},
+): World {
   return {
     options,
     now,
     log,
+    witness,
     accounts: new Map(),
     owners: new Map(),
     sessions: new Map(),

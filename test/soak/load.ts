@@ -1,5 +1,7 @@
 // Clients that use every replica at once, and a ledger of what each was given: what the database must know of.
 import { randomUUID } from 'node:crypto';
+import { keepShown } from '../support/known-secrets.ts';
+import { keepRefusal } from '../support/leaks.ts';
 import { assertion, type TestClient, tokenForm } from '../support/service.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replica.ts';
@@ -47,11 +49,14 @@ interface Reply {
 }
 
 async function ask(url: string, method: string, headers: Record<string, string>, body?: string): Promise<Reply> {
+  keepShown('that was sent', `${headers['authorization'] ?? ''} ${body ?? ''}`);
   const response = await fetch(url, {
     ...{ method, headers, signal: AbortSignal.timeout(PATIENCE_MS) },
     ...(body === undefined ? {} : { body }),
   });
   const text = await response.text();
+  if (response.status >= 400) keepRefusal(url, text);
+  else keepShown('that was answered', text);
   return {
     status: response.status,
     body: /json/.test(response.headers.get('content-type') ?? '') && text ? JSON.parse(text) : text,

@@ -6,8 +6,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { readMetrics } from '../support/leaks.ts';
+import { leaveToSearch } from '../support/left-by-processes.ts';
 import { tempDir } from '../support/service.ts';
 
+const MOST_PRINTED = 4_000_000;
 const ROOT = join(import.meta.dirname, '../..');
 
 export interface Replica {
@@ -49,12 +52,16 @@ export async function createReplica(
   env: Record<string, string>,
   /** A proxy in front of its port. */
   startWire?: (port: number) => Promise<{ port: number }>,
+  /** Where its database is searched for secrets, if not by its own way there. */
+  databaseUrl = env['DATABASE_URL'],
 ): Promise<Replica> {
   const dir = tempDir(t);
   const port = await findLastingPort();
   const seen = (await startWire?.(port))?.port ?? port;
   let child: ChildProcess | undefined;
   let output = '';
+  /** Of every start; a soak's oldest lines go first. */
+  let printed = '';
   let ended: Promise<unknown> = Promise.resolve();
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     replica.ready = false;
@@ -93,6 +100,7 @@ export async function createReplica(
       for (const stream of [child.stdout, child.stderr]) {
         stream?.setEncoding('utf8').on('data', (chunk: string) => {
           output = (output + chunk).slice(-200_000);
+          printed = (printed + chunk).slice(-MOST_PRINTED);
         });
       }
     },
@@ -111,6 +119,14 @@ export async function createReplica(
     stop: () => end('SIGTERM'),
     output: () => output,
   };
-  t.teardown(() => end('SIGKILL'));
+  const left = leaveToSearch(t, {
+    url: replica.direct,
+    env: { ...env, ...(databaseUrl ? { DATABASE_URL: databaseUrl } : {}) },
+    log: () => printed,
+  });
+  t.teardown(async () => {
+    if (replica.ready) left.metrics = await readMetrics(replica.direct);
+    await end('SIGKILL');
+  });
   return replica;
 }

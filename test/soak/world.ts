@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { createStack, startTestSandbox } from '../support/connect-account.ts';
+import { keepPrivateKey } from '../support/known-secrets.ts';
 import { writeKek } from '../support/process.ts';
 import { askSocket, call, type TestClient } from '../support/service.ts';
 import { createReplica, type Replica } from './replica.ts';
@@ -82,7 +83,8 @@ export async function openSoakWorld(
     ...options.env,
   };
   const clientWire = startWire && ((port: number) => startWire('client', port));
-  for (let index = 0; index < options.replicas; index += 1) replicas.push(await createReplica(t, env, clientWire));
+  for (let index = 0; index < options.replicas; index += 1)
+    replicas.push(await createReplica(t, env, clientWire, options.databaseUrl));
   for (const replica of replicas) replica.start();
   await Promise.all(replicas.map((replica) => replica.untilReady(60_000)));
   const [first] = replicas as [Replica];
@@ -121,6 +123,7 @@ export async function openSoakWorld(
   if (state !== 'active') throw new Error(`not active: ${state}`);
   const register = async (slug: string): Promise<TestClient> => {
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    keepPrivateKey('the private key of a client', privateKey);
     const workload = await api('POST', '/v1/workloads', { slug, keys: [publicKey.export({ format: 'jwk' })] });
     await api('POST', '/v1/grants', { workload: workload.id, selector: { connection: made.id } });
     return { id: workload.id, slug, kid: workload.keys[0].kid, privateKey };

@@ -2,10 +2,11 @@
 import { CloudFormationClient, CreateStackCommand, waitUntilStackCreateComplete } from '@aws-sdk/client-cloudformation';
 import type { Test } from 'tap';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
+import { keepShown } from './known-secrets.ts';
 import type { TestService } from './service.ts';
 
 export async function startTestSandbox(t: Test, options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox(options);
+  const sandbox = await startSandbox({ witness: (text) => keepShown('at STS', text), ...options });
   t.teardown(() => sandbox.close());
   return sandbox;
 }

@@ -9,6 +9,8 @@ import type { Test } from 'tap';
 import { connectPostgres, type Database, openEmbedded } from '../../src/db/connect.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { SERVICE_ROLE } from '../../src/db/role.ts';
+import { keepSecret } from './known-secrets.ts';
+import { searchDatabase, searchPostgres } from './leaks.ts';
 
 /** Of this run, by `COUNTERSIGN_TEST_ENGINE`; PGlite unless said otherwise. */
 export const engine: Database['engine'] =
@@ -93,8 +95,13 @@ async function createPostgresDatabase(t: Test): Promise<string> {
   const name = `countersign_test_${process.pid}_${randomBytes(4).toString('hex')}`;
   await (ensured ??= asAdmin((client) => ensurePostgresTemplate(client, template)));
   await asAdmin((client) => client.query(`create database ${name} template ${template}`));
-  t.teardown(() => asAdmin((client) => client.query(`drop database if exists ${name} with (force)`)));
-  return withDatabase(readAdminUrl(), name);
+  const url = withDatabase(readAdminUrl(), name);
+  t.teardown(async () => {
+    await searchPostgres(t, url).finally(() =>
+      asAdmin((client) => client.query(`drop database if exists ${name} with (force)`)),
+    );
+  });
+  return url;
 }
 
 /** PGlite takes a second to make a cluster and a third of one to load it: make it once per set of migrations. */
@@ -137,7 +144,7 @@ export async function openTestDatabase(t: Test): Promise<Database> {
     return database;
   }
   const database = await openEmbedded({ loadDataDir: await loadEmbeddedTemplate() });
-  t.teardown(() => database.close());
+  t.teardown(() => searchDatabase(t, database).finally(() => database.close()));
   return database;
 }
 
@@ -167,6 +174,6 @@ export async function testServiceUrl(t: Test): Promise<string | undefined> {
   if (url === undefined) return undefined;
   const own = new URL(url);
   own.username = SERVICE_LOGIN;
-  own.password = servicePassword();
+  own.password = keepSecret('the password of DATABASE_URL', servicePassword());
   return own.href;
 }

@@ -2,12 +2,16 @@
 import { sql } from 'kysely';
 import type { Db } from '../../src/db/connect.ts';
 
-/** Text of every row by table; partitions are in their table. */
-export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
-  const { rows: tables } = await sql<{ name: string }>`
+/** Partitions are in their table. */
+const listTables = (db: Db) =>
+  sql<{ name: string }>`
     select c.relname as name from pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     order by 1`.execute(db);
+
+/** Text of every row by table. */
+export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
+  const { rows: tables } = await listTables(db);
   const dump: Record<string, string[]> = {};
   for (const { name } of tables) {
     const { rows } = await sql<{ text: string }>`select t::text as text from ${sql.table(name)} t order by 1`.execute(
@@ -16,6 +20,17 @@ export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
     dump[name] = rows.map(({ text }) => text);
   }
   return dump;
+}
+
+/** The same in one query, the rows of a table as one text. */
+export async function dumpText(db: Db): Promise<Record<string, string>> {
+  const { rows: tables } = await listTables(db);
+  if (tables.length === 0) return {};
+  const each = tables.map(
+    ({ name }) => sql`select ${name} as name, string_agg(t::text, chr(10)) as text from ${sql.table(name)} t`,
+  );
+  const { rows } = await sql<{ name: string; text: string | null }>`${sql.join(each, sql` union all `)}`.execute(db);
+  return Object.fromEntries(rows.map(({ name, text }) => [`table ${name}`, text ?? '']));
 }
 
 /** What requests change on purpose: without the tables that record that they came, or that a process lives. */

@@ -18,6 +18,7 @@ import { findRing, type Ring } from '../../src/keys/facts.ts';
 import { ringId } from '../../src/keys/store.ts';
 import { createRingView, type RingView } from '../../src/keys/view.ts';
 import { openTestDatabase } from './databases.ts';
+import { keepKek } from './leaks.ts';
 
 export interface SteppedClock extends Clock {
   /** Steps wall, monotonic and database time, milliseconds. */
@@ -78,7 +79,7 @@ export async function createKeysFixture(
   } = {},
 ): Promise<KeysFixture> {
   const database = options.database ?? (await openTestDatabase(t));
-  const kek = options.kek ?? createLocalKek(randomBytes(32));
+  const kek = options.kek ?? createLocalKek(keepKek(randomBytes(32)));
   const keyring = createKeyring([kek, ...(options.further ?? [])]);
   const clock = options.clock ?? steppedClock();
   const readClock = async (): Promise<number> => clock.database();

@@ -7,6 +7,8 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { keepKek, readMetrics } from './leaks.ts';
+import { leaveToSearch } from './left-by-processes.ts';
 import { askSocket, call, freePort, tempDir } from './service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -49,7 +51,10 @@ export async function startProcess(
     });
   }
   const ended = once(child, 'exit').then(([code]) => code as number | null);
+  const url = `http://127.0.0.1:${port}`;
+  const left = leaveToSearch(t, { url, env, log: () => output });
   t.teardown(async () => {
+    if (child.exitCode === null && child.signalCode === null) left.metrics = await readMetrics(url);
     child.kill('SIGKILL');
     await ended;
   });
@@ -59,7 +64,7 @@ export async function startProcess(
   const code = await Promise.race([ready(), ended.then((status) => ({ status }))]);
   if (code) throw new Error(`the service ended with ${code.status}:\n${output}`);
   return {
-    ...{ child, socketPath, url: `http://127.0.0.1:${port}`, output: () => output },
+    ...{ child, socketPath, url, output: () => output },
     hostToken: async () => (await askSocket(socketPath, { as: 'test' })).body.access_token as string,
     stop: async (signal = 'SIGTERM') => {
       child.kill(signal);
@@ -104,7 +109,7 @@ export async function startProxy(t: Test): Promise<Proxy> {
 /** A key-encryption key that every replica reads. */
 export function writeKek(t: Test): string {
   const file = join(tempDir(t), 'kek');
-  writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
+  writeFileSync(file, `${keepKek(randomBytes(32)).toString('base64')}\n`, { mode: 0o600 });
   return file;
 }
 

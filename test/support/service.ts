@@ -1,6 +1,6 @@
 // The whole service in this process, over real HTTP and its Unix socket, and what tests ask of it.
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createNetServer, type AddressInfo } from 'node:net';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,8 @@ import type { Database } from '../../src/db/connect.ts';
 import { type Ask, createAsk } from '../../src/reach/stranger.ts';
 import { startService } from '../../src/service.ts';
 import { openAsService, openTestDatabase } from './databases.ts';
+import { keepPrivateKey, keepShown } from './known-secrets.ts';
+import { keepKek, keepPrivateHalves, keepRefusal, readMetrics, searchService } from './leaks.ts';
 
 export interface Answer {
   status: number;
@@ -30,6 +32,8 @@ export interface TestService {
   url: string;
   /** Lines of the log, as objects. */
   logged: Record<string, unknown>[];
+  /** What it writes them to. */
+  log: Logger;
   /** A call of the API, as the host with every scope unless a token is given; `null` for none. */
   call(
     method: string,
@@ -67,9 +71,10 @@ export async function askSocket(socketPath: string, body: object): Promise<Answe
         response.on('data', (chunk) => {
           text += chunk;
         });
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) }),
-        );
+        response.on('end', () => {
+          keepShown('that the socket gave', text);
+          resolve({ status: response.statusCode ?? 0, headers: new Headers(), body: JSON.parse(text) });
+        });
       },
     );
     request.on('error', reject);
@@ -84,12 +89,16 @@ export async function call(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Answer> {
+  const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+  keepShown('that was sent', `${headers['authorization'] ?? ''} ${sent ?? ''}`);
   const response = await fetch(url + path, {
     method,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(sent === undefined ? {} : { body: sent }),
   });
   const text = await response.text();
+  if (response.status >= 400) keepRefusal(url, text);
+  else keepShown('that was answered', text);
   const type = response.headers.get('content-type') ?? '';
   return {
     status: response.status,
@@ -131,16 +140,28 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     ...options.env,
   });
   await options.before?.(config);
+  const url = `http://127.0.0.1:${port}`;
   const logged: Record<string, unknown>[] = [];
-  const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const lines: string[] = [];
+  const write = (line: string): void => {
+    lines.push(line);
+    logged.push(JSON.parse(line));
+  };
+  const log: Logger = pino({ level: 'debug' }, { write });
   // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
   const service = await startService(
     { ...config, mayCreateKek: true },
     { database: own, clock: options.clock ?? systemClock, log, ask: options.ask ?? askLoopback },
   );
+  if (existsSync(config.kekFile)) keepKek(Buffer.from(readFileSync(config.kekFile, 'utf8').trim(), 'base64'));
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= service.close());
-  t.teardown(close);
+  t.teardown(async () => {
+    const metrics = closed ? '' : await readMetrics(url);
+    await close();
+    await keepPrivateHalves(database.db).catch(() => {});
+    searchService(t, { urls: [url], log: lines.join(''), metrics });
+  });
   const hostToken = async (scopes?: string[]): Promise<string> => {
     const { body } = await askSocket(config.socketPath, {
       as: 'test',
@@ -150,9 +171,8 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     return body.access_token as string;
   };
   let everything: string | undefined;
-  const url = `http://127.0.0.1:${port}`;
   return {
-    ...{ config, database, url, logged, hostToken, close },
+    ...{ config, database, url, logged, log, hostToken, close },
     call: async (method, path, body, { token, headers = {} } = {}) => {
       everything ??= token === undefined ? await hostToken() : everything;
       const bearer = token === undefined ? everything : token;
@@ -173,6 +193,7 @@ export interface TestClient {
 
 function createKey(): { jwk: Record<string, unknown>; privateKey: KeyObject } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  keepPrivateKey('the private key of a client', privateKey);
   return { jwk: publicKey.export({ format: 'jwk' }) as Record<string, unknown>, privateKey };
 }
 
@@ -210,9 +231,11 @@ export async function assertion(
     jti: randomUUID(),
     ...claims,
   };
-  return await new SignJWT(payload)
+  const signed = await new SignJWT(payload)
     .setProtectedHeader({ alg: 'ES256', kid: client.kid, ...header } as { alg: string })
     .sign(client.privateKey);
+  keepShown('of a client', signed);
+  return signed;
 }
 
 export async function postToken(

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
+import { demandNoSecrets } from '../support/leaks.ts';
 
 export interface CollectedSpan {
   name: string;
@@ -81,6 +82,7 @@ export async function startCollector(
   t.teardown(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
+    demandNoSecrets(t, { 'the spans': collector.bodies.join('\n') });
   });
   return collector;
 }

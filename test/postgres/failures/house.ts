@@ -6,6 +6,7 @@ import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { createStack, startTestSandbox } from '../../support/connect-account.ts';
 import { type BentClock, createBentClock } from '../../support/bent-clock.ts';
 import { createFullDisk, type FullDisk } from '../../support/full-disk.ts';
+import { keepPrivateKey } from '../../support/known-secrets.ts';
 import { type Cluster, startPostgres } from '../../support/postgres.ts';
 import { type ServiceProcess, startProcess, startProxy, writeKek } from '../../support/process.ts';
 import { assertion, call, postToken, tokenForm } from '../../support/service.ts';
@@ -66,6 +67,7 @@ export async function startHouse(t: Test): Promise<House> {
   await api('POST', `/v1/connections/${connection}/verify`, {});
   await untilActive(api, connection);
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  keepPrivateKey('the private key of a client', privateKey);
   const keys = [publicKey.export({ format: 'jwk' })];
   const workload = (await api('POST', '/v1/workloads', { slug: 'billing', keys })).body;
   await api('POST', '/v1/grants', { workload: workload.id, selector: { connection } });

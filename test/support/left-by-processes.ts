@@ -1,0 +1,44 @@
+// What processes of the service leave behind, searched together when all of a test's are gone.
+import type { Test } from 'tap';
+import { connectPostgres } from '../../src/db/connect.ts';
+import { keepPrivateHalves, searchPostgres, searchService } from './leaks.ts';
+
+export interface Left {
+  url: string;
+  env: Record<string, string>;
+  /** Everything that it printed. */
+  log(): string;
+  /** As last read while it ran. */
+  metrics: string;
+}
+
+const byTest = new WeakMap<Test, Left[]>();
+
+/** Those that test/support/databases.ts makes are searched where they are dropped, with their halves opened here. */
+const isSearchedElsewhere = (url: string): boolean => new URL(url).pathname.startsWith('/countersign_test_');
+
+async function openHalves(url: string): Promise<void> {
+  const database = connectPostgres({ url, poolSize: 1, applicationName: 'countersign-test-search' });
+  await keepPrivateHalves(database.db).catch(() => {});
+  await database.close();
+}
+
+async function search(t: Test, left: readonly Left[]): Promise<void> {
+  for (const url of new Set(left.flatMap(({ env }) => env['DATABASE_URL'] ?? [])))
+    await (isSearchedElsewhere(url) ? openHalves(url) : searchPostgres(t, url));
+  for (const { url, env, log, metrics } of left)
+    searchService(t, { urls: [url, ...(env['ISSUER_URL'] ? [env['ISSUER_URL']] : [])], log: log(), metrics });
+}
+
+/** Called before the process's own teardown is set, so that it is searched when every one of the test's has ended. */
+export function leaveToSearch(t: Test, what: Omit<Left, 'metrics'>): Left {
+  const left: Left = { ...what, metrics: '' };
+  const all = byTest.get(t);
+  if (all) all.push(left);
+  else {
+    const first = [left];
+    byTest.set(t, first);
+    t.teardown(() => search(t, first));
+  }
+  return left;
+}
