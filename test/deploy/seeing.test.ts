@@ -147,6 +147,8 @@ function world(more: World = {}): World {
     countersign_strangers_refused_total: counted('code', { invalid_client: 0.5, invalid_token: 0.5 }),
     countersign_self_check_ok: gauge(1),
     countersign_issuer_certificate_expiry_timestamp_seconds: gauge(NOW + 60 * 86_400),
+    countersign_listener_certificate_expiry_timestamp_seconds: gauge(NOW + 60 * 86_400, { listener: 'internal' }),
+    countersign_sealed: gauge(0),
     countersign_ring_view_age_seconds: gauge(8),
     countersign_ring_view_signs_until_seconds: gauge(60),
     countersign_clock_offset_seconds: gauge(-0.2),
@@ -203,6 +205,10 @@ t.test('each fires for what it is about', async (t) => {
     StsMisconfigured: { countersign_exchanges_total: rated('outcome', { ok: 5, ours: 1, account_owner: 90 }) },
     DocumentsUnreachable: { countersign_self_check_ok: one(0) },
     CertificateExpiring: { countersign_issuer_certificate_expiry_timestamp_seconds: one(NOW + 13 * 86_400) },
+    ListenerCertificateExpiring: {
+      countersign_listener_certificate_expiry_timestamp_seconds: one(NOW + 13 * 86_400, { listener: 'internal' }),
+    },
+    Sealed: { countersign_sealed: one(1) },
     RingViewOld: { countersign_ring_view_age_seconds: one(31) },
     ClockOff: { countersign_clock_offset_seconds: one(-1.5) },
     StandbyRefused: {
@@ -225,4 +231,6 @@ t.test('each fires for what it is about', async (t) => {
   );
   for (const [alert, more] of Object.entries(cases)) t.same(firing(world(more)), [alert], alert);
   t.same(firing(world({ up: [] })), ['Down'], 'none is scraped at all');
+  const listener = { countersign_listener_certificate_expiry_timestamp_seconds: [] };
+  t.same(firing(world(listener)), [], 'a listener without TLS has no certificate');
 });
