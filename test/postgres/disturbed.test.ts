@@ -25,10 +25,11 @@ t.test('each fault under load: the invariants hold, and every replica is back by
   await load.stop();
   t.same(ledger.faults, [], 'during the faults');
   t.same(await checker.settle(ledger), [], 'afterwards');
+  t.ok((ledger.garbled ?? 0) > 0, 'clients read and wrote garbage');
   t.ok(ledger.unavailable > 0 && ledger.sessions.length > 10 && ledger.acts.length > 10, 'under load');
   t.comment(
     `${disturbances.length} faults, ${ledger.tokens.length} tokens, ${ledger.sessions.length} sessions, ` +
       `${ledger.acts.length} acts, ${ledger.suspensions} suspensions, ${ledger.refusedSuspended} refused by them, ` +
-      `${ledger.unavailable} times 503, ${ledger.excused ?? 0} refused by STS, ${ledger.cut} cut, ${checker.rows()} rows`,
+      `${ledger.unavailable} times 503, ${ledger.excused ?? 0} refused by STS, ${ledger.cut} cut, ${ledger.garbled ?? 0} garbled, ${checker.rows()} rows`,
   );
 });

@@ -11,6 +11,9 @@ import { type Disturbed, type Load, RECOVERY_MS } from './load.ts';
 import type { Random } from './random.ts';
 import { openSoakWorld, type SoakWorld, type WireName } from './world.ts';
 
+const WIRES = ['database', 'sts', 'issuer', 'client'] as const satisfies WireName[];
+const HARMS = ['cut', 'delay', 'garble', 'hang'] as const satisfies Harm[];
+
 export interface Disturbance {
   name: string;
   kind: Disturbed;
@@ -55,17 +58,27 @@ export async function openDisturbedWorld(
     begin: () => wires[wire].forEach((proxy) => proxy[how]()),
     end: () => {},
   });
+  const garbleClients: Disturbance = {
+    ...harm('client', 'garble'),
+    kind: 'garbled',
+    // On a connection that carried garbage the next answer may not be the next question's.
+    end: async () => {
+      for (const proxy of wires.client) proxy.harm = 'none';
+      for (const proxy of wires.client) proxy.drop();
+      await delay(200);
+    },
+  };
   const disturbances: Disturbance[] = [
     { name: 'PostgreSQL hangs', kind: 'database', begin: () => cluster.pause(), end: () => cluster.resume() },
     { name: 'PostgreSQL crashes', kind: 'database', begin: () => cluster.kill(), end: () => cluster.start() },
     { name: "the audit log's disk is full", kind: 'database', begin: () => disk.fill(), end: () => disk.empty() },
     { name: 'the clocks jump', kind: 'database', begin: () => clock.bend(20), end: () => clock.bend(0) },
-    ...(['cut', 'delay', 'garble', 'hang'] as const).map((kind) => harm('database', kind)),
     ...[once('database', 'drop'), once('database', 'swallow')],
-    ...(['cut', 'delay', 'garble', 'hang'] as const).map((kind) => harm('sts', kind)),
-    // What is garbled here is the sandbox's to refuse; a client that reads garbage has no promise of ours.
-    ...(['cut', 'delay', 'garble'] as const).map((kind) => harm('issuer', kind)),
-    ...(['cut', 'delay'] as const).map((kind) => harm('client', kind)),
+    // What is garbled on the issuer's wire is the sandbox's to refuse.
+    ...WIRES.flatMap((wire) =>
+      HARMS.filter((kind) => wire !== 'client' || kind !== 'garble').map((kind) => harm(wire, kind)),
+    ),
+    garbleClients,
   ];
   return { world, disturbances };
 }

@@ -19,6 +19,8 @@ export interface Ledger {
   answered: number;
   unavailable: number;
   cut: number;
+  /** Answers over the client's own wire while it was garbled. */
+  garbled?: number;
   /** Refusals by a STS that was disturbed. */
   excused?: number;
   suspensions: number;
@@ -26,8 +28,10 @@ export interface Ledger {
   refusedSuspended: number;
 }
 
-/** What is broken: a wire, or PostgreSQL itself. */
-export type Disturbed = 'client' | 'database' | 'sts' | 'issuer';
+/** What is broken: a wire, or PostgreSQL itself; `garbled` is the client's own, where no side can trust what it reads. */
+export type Disturbed = 'client' | 'garbled' | 'database' | 'sts' | 'issuer';
+
+const isOwnWire = (disturbed: Disturbed | undefined): boolean => disturbed === 'client' || disturbed === 'garbled';
 
 export interface Load {
   ledger: Ledger;
@@ -70,7 +74,7 @@ export function startLoad(world: SoakWorld, random: Random, options: { workers: 
   const { replicas, issuerUrl, connection, steady, victim } = world;
   const ledger: Ledger = {
     ...{ tokens: [], sessions: [], acts: [], faults: [] },
-    ...{ answered: 0, unavailable: 0, cut: 0, excused: 0, suspensions: 0, refusedSuspended: 0 },
+    ...{ answered: 0, unavailable: 0, cut: 0, garbled: 0, excused: 0, suspensions: 0, refusedSuspended: 0 },
   };
   const load: Load = { ledger, disturbed: undefined, stop: async () => {} };
   const credentials = `${issuerUrl}/v1/credentials`;
@@ -105,11 +109,16 @@ export function startLoad(world: SoakWorld, random: Random, options: { workers: 
     } catch (error) {
       const alive = replica.ready && replica.generation === generation;
       // Whoever is there answers, whatever is behind it.
-      if (alive && wasDisturbed !== 'client' && load.disturbed !== 'client')
+      if (alive && !isOwnWire(wasDisturbed) && !isOwnWire(load.disturbed))
         ledger.faults.push(
           `${method} ${target}: a living replica did not answer: ${String((error as Error).cause ?? error)}`,
         );
       ledger.cut += 1;
+      return undefined;
+    }
+    // Whatever it says, it may be another's words: what is on record counts, and that the service goes on.
+    if (wasDisturbed === 'garbled' || load.disturbed === 'garbled') {
+      ledger.garbled = (ledger.garbled ?? 0) + 1;
       return undefined;
     }
     ledger.answered += 1;
