@@ -2,16 +2,12 @@
 import { sql } from 'kysely';
 import type { Db } from '../../src/db/connect.ts';
 
-/** Partitions are in their table. */
-const listTables = (db: Db) =>
-  sql<{ name: string }>`
+/** Text of every row by table; partitions are in their table. */
+export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
+  const { rows: tables } = await sql<{ name: string }>`
     select c.relname as name from pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     order by 1`.execute(db);
-
-/** Text of every row by table. */
-export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
-  const { rows: tables } = await listTables(db);
   const dump: Record<string, string[]> = {};
   for (const { name } of tables) {
     const { rows } = await sql<{ text: string }>`select t::text as text from ${sql.table(name)} t order by 1`.execute(
@@ -22,9 +18,16 @@ export async function dumpTables(db: Db): Promise<Record<string, string[]>> {
   return dump;
 }
 
-/** The same in one query, the rows of a table as one text. */
-export async function dumpText(db: Db): Promise<Record<string, string>> {
-  const { rows: tables } = await listTables(db);
+/** Tables and partitions that hold anything, with their sizes in bytes, what lies outside their rows included. */
+export async function measureTables(db: Db): Promise<{ name: string; bytes: number }[]> {
+  const { rows } = await sql<{ name: string; bytes: string }>`
+    select relname as name, pg_table_size(oid)::text as bytes from pg_class
+    where relnamespace = 'public'::regnamespace and relkind = 'r' and pg_relation_size(oid) > 0`.execute(db);
+  return rows.map(({ name, bytes }) => ({ name, bytes: Number(bytes) }));
+}
+
+/** The rows of these tables in one query, a text for each table. */
+export async function dumpText(db: Db, tables: readonly { name: string }[]): Promise<Record<string, string>> {
   if (tables.length === 0) return {};
   const each = tables.map(
     ({ name }) => sql`select ${name} as name, string_agg(t::text, chr(10)) as text from ${sql.table(name)} t`,

@@ -1,12 +1,11 @@
 // What a service leaves behind, searched for every secret that its test came to know: tables, log, metrics, spans, refusals.
 import { writeSync } from 'node:fs';
-import { sql } from 'kysely';
 import type { Test } from 'tap';
 import { connectPostgres, type Database, type Db } from '../../src/db/connect.ts';
 import { decrypt, type Kek, placeOf } from '../../src/keys/encrypt.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
 import { findEnvelope } from '../../src/keys/store.ts';
-import { dumpText } from './dump.ts';
+import { dumpText, measureTables } from './dump.ts';
 import { countForgotten, findSecrets, keepPkcs8, keepSecret } from './known-secrets.ts';
 
 /** A load test's rows are of few kinds; what is larger is counted, and said. */
@@ -88,21 +87,15 @@ export async function keepPrivateHalves(db: Db): Promise<void> {
 export async function searchDatabase(t: Test, database: Pick<Database, 'db'>): Promise<void> {
   let tables: Record<string, string>;
   try {
-    const bytes = await sizeOf(database.db);
-    if (bytes > MOST_BYTES) return passOver(`a database of more than ${MOST_BYTES / 1024 / 1024} MiB`);
-    await keepPrivateHalves(database.db);
-    tables = await dumpText(database.db);
+    const held = await measureTables(database.db);
+    if (held.reduce((sum, { bytes }) => sum + bytes, 0) > MOST_BYTES)
+      return passOver(`a database of more than ${MOST_BYTES / 1024 / 1024} MiB`);
+    if (held.some(({ name }) => name === 'private_keys')) await keepPrivateHalves(database.db);
+    tables = await dumpText(database.db, held);
   } catch (error) {
     return passOver(`a database that its test left unreadable (${String((error as Error).message).slice(0, 60)})`);
   }
   demandNoSecrets(t, tables);
-}
-
-async function sizeOf(db: Db): Promise<number> {
-  const { rows } = await sql<{ bytes: string | null }>`
-    select sum(pg_table_size(oid))::text as bytes from pg_class
-    where relnamespace = 'public'::regnamespace and relkind = 'r'`.execute(db);
-  return Number(rows[0]?.bytes ?? 0);
 }
 
 /** As the role in `url`, which may read everything. */
