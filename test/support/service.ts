@@ -153,7 +153,9 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     { ...config, mayCreateKek: true },
     { database: own, clock: options.clock ?? systemClock, log, ask: options.ask ?? askLoopback },
   );
-  if (existsSync(config.kekFile)) keepKek(Buffer.from(readFileSync(config.kekFile, 'utf8').trim(), 'base64'));
+  for (const source of config.keks)
+    if ('file' in source && existsSync(source.file))
+      keepKek(Buffer.from(readFileSync(source.file, 'utf8').trim(), 'base64'));
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= service.close());
   t.teardown(async () => {
