@@ -224,8 +224,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     if (!done || closing) return false;
     scheduleTasks(background, {
       ...{ db, clock, streams: [stream, acts] },
-      refreshMs: Math.max(500, Math.min(10_000, view.policy().oldestSigned / 5)),
-      refresh: () => view.refresh(),
+      view,
       writeSnapshot,
       refusals,
       rotation,

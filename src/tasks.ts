@@ -8,16 +8,17 @@ import type { Db } from './db/connect.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
 import type { Presence } from './keys/keyring/replicas.ts';
 import type { Rewrapping } from './keys/keyring/rewrap.ts';
+import { createPlanner } from './keys/plan.ts';
 import { type RotateDeps, rotateDue } from './keys/rotate.ts';
 import type { LocalSigner } from './keys/signer.ts';
 import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
+import type { RingView } from './keys/view.ts';
 
 export interface TaskDeps {
   db: Db;
   streams: readonly Pick<AuditStream, 'tryAgain'>[];
   clock: Clock;
-  refreshMs: number;
-  refresh(): Promise<void>;
+  view: RingView;
   writeSnapshot: (() => Promise<void>) | undefined;
   refusals: { flush(): Promise<void> };
   rotation: RotateDeps;
@@ -26,16 +27,33 @@ export interface TaskDeps {
   custody: { presence: Presence; rewrapping: Rewrapping };
 }
 
+const SHORTEST_REFRESH = 500;
+const LONGEST_REFRESH = 10_000;
+
+/** @returns what refreshes each R / 5, within half a second and ten: R is the policy's of now, not of the start */
+export function createRefresh(view: Pick<RingView, 'refresh' | 'policy'>, clock: Clock): () => Promise<void> {
+  let next = 0;
+  return async () => {
+    const started = clock.monotonic();
+    if (started < next) return;
+    await view.refresh().finally(() => {
+      const every = Math.max(SHORTEST_REFRESH, Math.min(LONGEST_REFRESH, view.policy().oldestSigned / 5));
+      // A timer that comes a little early counts as in time.
+      next = started + every - SHORTEST_REFRESH / 2;
+    });
+  };
+}
+
 export function scheduleTasks(background: Background, deps: TaskDeps): void {
-  const { db, streams, clock, refreshMs, refresh, writeSnapshot, refusals, rotation, revocations, signer, custody } =
-    deps;
-  background.every('refresh the view of the signing keys', refreshMs, refresh);
-  if (writeSnapshot) background.every('write the snapshot of public keys', Math.min(1_000, refreshMs), writeSnapshot);
-  background.every('rotate due rings', Math.min(5_000, refreshMs * 2), async () => {
+  const { db, streams, clock, view, writeSnapshot, refusals, rotation, revocations, signer, custody } = deps;
+  background.every('refresh the view of the signing keys', SHORTEST_REFRESH, createRefresh(view, clock));
+  if (writeSnapshot) background.every('write the snapshot of public keys', 1_000, writeSnapshot);
+  background.every('rotate due rings', 2_000, async () => {
     for (const ring of await listDueRings(db, await readClock(db), 20))
       await rotateDue(rotation, ring, { ...SYSTEM, reason: 'planned' });
   });
   background.every('prove revocations', 1_000, revocations.runOnce);
+  background.every('plan rings by the key policy', 5_000, createPlanner(rotation));
   background.every('try the audit log again', 1_000, async () => {
     await Promise.all(streams.map((stream) => stream.tryAgain()));
   });

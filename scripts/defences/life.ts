@@ -3,6 +3,10 @@ import { type Defence, provenBy } from './defence.ts';
 
 const HOLD = 'test/keys/hold.test.ts';
 const hold = 'src/keys/hold.ts';
+const POLICY = 'test/keys/policy.test.ts';
+const policy = 'src/keys/policy.ts';
+const CHANGE = 'test/keys/change-policy.test.ts';
+const changePolicy = 'src/keys/change-policy.ts';
 
 export const life: Defence[] = [
   ...provenBy(HOLD, 'held again: the latest word counts, and a resume puts the ring back where it would have been', [
@@ -50,6 +54,84 @@ export const life: Defence[] = [
       file: 'src/http/caller.ts',
       find: 'if (reason !== undefined) return reason;',
       replace: "return reason ?? '';",
+    },
+  ]),
+  ...provenBy(POLICY, 'D below R is refused: nobody signs with a view that is too old to be served', [
+    {
+      name: 'life.d-below-r',
+      promise: 'a policy whose D is below R is refused',
+      file: policy,
+      find: 'policy.oldestServed < policy.oldestSigned',
+      replace: 'false',
+    },
+  ]),
+  ...provenBy(CHANGE, 'a new version is on record; the same, a dry run and an unsound one are none', [
+    {
+      name: 'life.policy-version',
+      promise: 'nobody overwrites a policy that they have not looked at',
+      file: changePolicy,
+      find: 'if (current.version !== replaces)',
+      replace: 'if (false)',
+    },
+    {
+      name: 'life.policy-unsound',
+      promise: 'a policy that breaks a line of the arithmetic is refused',
+      file: changePolicy,
+      find: 'refuseUnsound(versions, next);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(CHANGE, 'a period that only the lowered values allow is refused until they alone count', [
+    {
+      name: 'life.policy-beside',
+      promise: 'a policy is judged beside what still counts of the one before',
+      file: policy,
+      find: 'const between = unsoundLines(effectivePolicy(all, next.since));',
+      replace: 'const between = unsoundLines(next.policy);',
+    },
+  ]),
+  ...provenBy(CHANGE, 'every ring is planned anew, by whichever replica, and what is held or removed stays so', [
+    {
+      name: 'life.planned-anew',
+      promise: 'the plan of every ring follows the policy',
+      file: 'src/keys/plan.ts',
+      find: 'await planRings(trx, ids, readClock);',
+      replace: '',
+    },
+    {
+      name: 'life.planned-removed',
+      promise: 'a removed connection does not come back by a change of the policy',
+      file: 'src/keys/plan.ts',
+      find: "and rings.next_rotation_at < 'infinity'",
+      replace: '',
+    },
+  ]),
+  ...provenBy(CHANGE, 'a rotation under way keeps the policy that it reckons with', [
+    {
+      name: 'life.policy-kept',
+      promise: 'nobody obeys a longer R while a rotation that reckoned with the shorter is under way',
+      engine: 'postgresql',
+      file: 'src/keys/rotate.ts',
+      find: 'await keepPolicy(trx);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(CHANGE, 'a view that obeys a raised R has seen every rotation that reckoned with the lower one', [
+    {
+      name: 'life.policy-first',
+      promise: 'a view reads the policy before the rings',
+      file: 'src/keys/view.ts',
+      find: '    rings = target;\n',
+      replace: '    rings = target;\n    policies.splice(0, policies.length, ...(await listPolicyVersions(db)));\n',
+    },
+  ]),
+  ...provenBy(CHANGE, 'views are read as often as the R of now asks for', [
+    {
+      name: 'life.refreshed',
+      promise: 'a lowered R does not stop a healthy replica from signing',
+      file: 'src/tasks.ts',
+      find: 'view.policy().oldestSigned / 5',
+      replace: '10_000',
     },
   ]),
 ];

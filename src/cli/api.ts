@@ -13,7 +13,7 @@ export interface Api {
   getText(path: string, query?: Query): Promise<string>;
   /** A creating write: at most once, however often it is sent. */
   create(path: string, body: object, idempotencyKey?: string): Promise<unknown>;
-  send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>;
+  send(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<unknown>;
 }
 
 export interface ApiOptions {

@@ -12,6 +12,8 @@ export interface Verb<O> {
   examples: readonly string[];
   /** Changes something: takes --reason. */
   changes?: boolean;
+  /** What its noun does where no verb is named. */
+  isDefault?: true;
   /** Asks nothing of the API: no --url, no --as. */
   local?: boolean;
   options?(command: Command): Command;
@@ -24,7 +26,7 @@ export function addNoun(parent: Command, name: string, summary: string): Command
 }
 
 export function addVerb<O = object>(parent: Command, outside: Outside, verb: Verb<O>): void {
-  const command = parent.command(verb.usage).summary(verb.summary);
+  const command = parent.command(verb.usage, { isDefault: verb.isDefault === true }).summary(verb.summary);
   command.description(verb.about === undefined ? verb.summary : `${verb.summary}\n\n${verb.about}`);
   command.addHelpText('after', `\nExamples:\n${verb.examples.map((example) => `  $ ${example}`).join('\n')}`);
   verb.options?.(command);

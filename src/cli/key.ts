@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
-import { arithmetic, type Policy } from './key-arithmetic.ts';
 import { addHoldCommands, algorithmOption } from './key-hold.ts';
 import { proofWords } from './key-proof.ts';
+import { addPolicyCommands } from './key-policy.ts';
 import { addRevokeCommand } from './key-revoke.ts';
 import { type Canvas, drawBrief, drawTimeline, nextSteps, type Ring } from './key-timeline.ts';
 import { given } from './options.ts';
@@ -100,13 +100,5 @@ export function addKeyCommands(program: Command, outside: Outside): void {
   });
   addHoldCommands(key, outside);
   addRevokeCommand(key, outside);
-  addVerb(key, outside, {
-    usage: 'policy',
-    summary: 'Show the key policy: its times, and the arithmetic.',
-    examples: ['countersign key policy'],
-    run: async ({ api, show }) => {
-      const policy = (await (await api()).get('/v1/key-policy')) as Policy;
-      show(policy, (paint) => arithmetic(paint, policy));
-    },
-  });
+  addPolicyCommands(key, outside);
 }

@@ -107,6 +107,12 @@ export interface RevocationProofsTable {
   outcome: string | null;
 }
 
+export interface RotationPlanTable {
+  id: number;
+  policy_version: number;
+  after: string | null;
+}
+
 export interface Jwks {
   keys: Record<string, unknown>[];
 }
@@ -279,6 +285,7 @@ export interface Tables extends CustodyTables {
   key_policies: KeyPoliciesTable;
   canaries: CanariesTable;
   revocation_proofs: RevocationProofsTable;
+  rotation_plan: RotationPlanTable;
   workloads: WorkloadsTable;
   administrators: AdministratorsTable;
   connections: ConnectionsTable;

@@ -64,6 +64,13 @@ export async function listRingKeys(db: Db, ring: string): Promise<RingKey[]> {
   return await addPlacements(db, rows.rows.map(toKey));
 }
 
+/** The same of many rings at once; one without keys is left out. */
+export async function listKeysOfRings(db: Db, rings: readonly string[]): Promise<{ ring: string; keys: RingKey[] }[]> {
+  const rows = await sql<KeyRow>`${sql.raw(KEYS)} where k.ring = any(${[...rings]}::text[])`.execute(db);
+  const byRing = Map.groupBy(rows.rows, (row) => row.ring);
+  return [...byRing].map(([ring, keys]) => ({ ring, keys: keys.map(toKey) }));
+}
+
 export async function findRing(db: Db, id: string): Promise<Ring | undefined> {
   const row = await db
     .selectFrom('rings')

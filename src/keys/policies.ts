@@ -1,4 +1,5 @@
 // The versioned policy row: seeded once from configuration, read by whoever applies the arithmetic.
+import { sql } from 'kysely';
 import type { Db, Transaction } from '../db/connect.ts';
 import { StartError } from '../errors.ts';
 import { effectivePolicy, type KeyPolicy, type PolicyVersion, unsoundLines } from './policy.ts';
@@ -23,7 +24,32 @@ export async function listPolicyVersions(db: Db): Promise<PolicyVersion[]> {
   }));
 }
 
-/** The policy that holds at `now`. */
+/** Who set a version, and why. */
+export async function findPolicyAuthor(db: Db, version: number): Promise<{ reason: string; actor: string }> {
+  return await db
+    .selectFrom('key_policies')
+    .select(['reason', 'actor'])
+    .where('version', '=', version)
+    .executeTakeFirstOrThrow();
+}
+
+/** Any number, of this lock alone. */
+const POLICY_LOCK = 4_004_004;
+
+/**
+ * Until the end of the transaction the policy stays as it is read: a rotation that reckons with one commits before
+ * anybody can obey the next.
+ */
+export async function keepPolicy(trx: Transaction): Promise<void> {
+  await sql`select pg_advisory_xact_lock_shared(${sql.lit(POLICY_LOCK)})`.execute(trx);
+}
+
+/** For a change of the policy: waits for the rotations under way, and holds off others until the end of the transaction. */
+export async function lockPolicy(trx: Transaction): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${sql.lit(POLICY_LOCK)})`.execute(trx);
+}
+
+/** The policy that the arithmetic reckons with at `now`. */
 export async function readPolicy(db: Db, now: number): Promise<KeyPolicy> {
   return effectivePolicy(await listPolicyVersions(db), now);
 }
@@ -42,18 +68,31 @@ export async function seedPolicy(trx: Transaction, policy: KeyPolicy, readClock:
       'Mend the KEY_POLICY_* variables.',
     );
   }
+  const since = await readClock(trx);
+  return await insertPolicyVersion(
+    trx,
+    { version: 1, since, policy },
+    { reason: 'seeded from the configuration', actor: 'system' },
+  );
+}
+
+/** @returns false where there is a version of that number already */
+export async function insertPolicyVersion(
+  trx: Transaction,
+  { version, since, policy }: PolicyVersion,
+  by: { reason: string; actor: string },
+): Promise<boolean> {
   const inserted = await trx
     .insertInto('key_policies')
     .values({
-      version: 1,
+      version,
       a_seconds: policy.verifierCache / 1000,
       d_seconds: policy.oldestServed / 1000,
       r_seconds: policy.oldestSigned / 1000,
       e_seconds: policy.clockError / 1000,
       period_seconds: policy.period / 1000,
-      created_at: new Date(await readClock(trx)),
-      reason: 'seeded from the configuration',
-      actor: 'system',
+      created_at: new Date(since),
+      ...by,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();

@@ -62,6 +62,11 @@ export function maxAgeSeconds(policy: KeyPolicy): number {
   return Math.min(300, Math.floor(policy.verifierCache / 1000));
 }
 
+/** How many keys a JWKS of this kind may come to hold: 2 + ceil((R + T + S + e) / period). */
+export function mostKeys(policy: KeyPolicy, purpose: Purpose): number {
+  return 2 + Math.ceil(retirement(policy, purpose) / policy.period);
+}
+
 const seconds = (ms: number): string => `${ms / 1000} s`;
 
 /** The lines of the arithmetic that a policy breaks, each with its figures; none when it is sound. */
@@ -76,6 +81,10 @@ export function unsoundLines(policy: KeyPolicy): string[] {
     lines.push(
       `e must be at least 1 s (clocks, and the way from a row's time to its commit), not ${seconds(policy.clockError)}`,
     );
+  if (policy.oldestServed < policy.oldestSigned)
+    lines.push(
+      `D must be at least R: nobody signs with a view that is too old to be served, and ${seconds(policy.oldestServed)} is below ${seconds(policy.oldestSigned)}`,
+    );
   if (policy.period <= seasoning(policy)) {
     lines.push(
       `the period must be above A + D + e: ${seconds(policy.period)} is not above ` +
@@ -83,7 +92,7 @@ export function unsoundLines(policy: KeyPolicy): string[] {
     );
   }
   for (const purpose of ['workload_token', 'web_identity_token'] as const) {
-    const keys = 2 + Math.ceil(retirement(policy, purpose) / policy.period);
+    const keys = mostKeys(policy, purpose);
     if (keys > MAX_KEYS) {
       lines.push(
         `2 + ceil((R + T + S + e) / period) must be at most ${MAX_KEYS} keys: for a ${purpose}, ` +
@@ -132,4 +141,33 @@ export function effectivePolicy(versions: readonly PolicyVersion[], now: number)
       effective[name] = Math.max(effective[name], old.policy[name]);
   }
   return effective;
+}
+
+/** When the newest version alone will count; milliseconds since the epoch, in the past where it does. */
+export function settledAt(versions: readonly PolicyVersion[]): number {
+  const ends = versions.flatMap((old) => {
+    const successor = versions.find((candidate) => candidate.version === old.version + 1);
+    return successor ? [successor.since + aftermath(old.policy)] : [];
+  });
+  return Math.max(0, ...ends);
+}
+
+/**
+ * The lines that a policy would break as the next version: by itself, and beside what still counts of the ones before.
+ * @returns none where it may be set; `from` is when it may, where only time is missing
+ */
+export function unsoundChange(
+  versions: readonly PolicyVersion[],
+  next: PolicyVersion,
+): { lines: string[]; from?: number | undefined } {
+  const lines = unsoundLines(next.policy);
+  if (lines.length > 0) return { lines };
+  const all = [...versions, next];
+  const between = unsoundLines(effectivePolicy(all, next.since));
+  if (between.length === 0) return { lines: [] };
+  // With the period as it is, the other values may be set now; the period follows when they alone count.
+  return {
+    lines: between.map((line) => `while values of before still count, ${line}`),
+    from: settledAt(all),
+  };
 }

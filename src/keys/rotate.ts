@@ -3,7 +3,7 @@ import type { Act, Actor, Done } from '../audit/act.ts';
 import type { Db, Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { type Check, checkStandby, type Locked, obstacle, retryAt } from './conditions.ts';
-import { readPolicy } from './policies.ts';
+import { keepPolicy, readPolicy } from './policies.ts';
 import { destruction, retirement } from './policy.ts';
 import type { PreparedKey, Rings } from './rings.ts';
 import * as facts from './facts.ts';
@@ -45,8 +45,9 @@ export async function getRing(db: Db, id: string): Promise<facts.Ring> {
   return ring;
 }
 
-/** Locks the ring first; the clock is read after the wait. */
+/** Locks the ring before anything about it is read; the clock is read after the wait. */
 export async function lock(trx: Transaction, id: string, readClock: store.ReadClock): Promise<Locked> {
+  await keepPolicy(trx);
   const row = await store.lockRing(trx, id);
   if (!row) throw new Problem('not_found', 'There is no such ring of keys.', { hint: 'List them with GET /v1/keys.' });
   const ring = { ...row, keys: await facts.listRingKeys(trx, id) };

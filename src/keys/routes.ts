@@ -5,11 +5,12 @@ import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { decodeCursor, PageQuery, pageOf, toPage } from '../http/paging.ts';
 import { registerHoldRoutes } from './hold-routes.ts';
-import { listPolicyVersions, readPolicy } from './policies.ts';
 import { type KeyProof, listKeyProofs } from './proofs.ts';
-import { type KeyPolicy, retirement, seasoning } from './policy.ts';
 import { registerRevokeRoutes } from './revoke-routes.ts';
 import { resolveRing } from './resolve.ts';
+import { readPolicy } from './policies.ts';
+import type { KeyPolicy } from './policy.ts';
+import { registerPolicyRoutes } from './policy-routes.ts';
 import { queueRotation, type RotateDeps, rotateNow } from './rotate.ts';
 import * as schema from './schema.ts';
 import * as facts from './facts.ts';
@@ -101,6 +102,7 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
   const { db, readClock } = deps;
   registerHoldRoutes(server, deps);
   registerRevokeRoutes(server, deps);
+  registerPolicyRoutes(server, deps);
 
   server.get(
     '/v1/keys',
@@ -172,37 +174,6 @@ export function registerKeyRoutes(server: FastifyInstance, deps: KeyRoutesDeps):
       const ring = await resolveRing(deps, issuer, algorithm);
       if (now) return await rotateNow(deps, ring, request.caller);
       return await reply.code(202).send(await queueRotation(deps, ring, request.caller));
-    },
-  );
-
-  server.get(
-    '/v1/key-policy',
-    {
-      schema: {
-        operationId: 'getKeyPolicy',
-        summary: 'The key policy and its arithmetic',
-        tags,
-        response: { 200: schema.Policy },
-      },
-      preHandler: requireScopes('keys:read'),
-    },
-    async () => {
-      const versions = await listPolicyVersions(db);
-      const policy = await readPolicy(db, await readClock(db));
-      const seconds = (ms: number): number => ms / 1000;
-      return {
-        version: Math.max(...versions.map((row) => row.version)),
-        verifier_cache_seconds: seconds(policy.verifierCache),
-        oldest_served_seconds: seconds(policy.oldestServed),
-        oldest_signed_seconds: seconds(policy.oldestSigned),
-        clock_error_seconds: seconds(policy.clockError),
-        period_seconds: seconds(policy.period),
-        seasoning_seconds: seconds(seasoning(policy)),
-        retirement_seconds: {
-          workload_token: seconds(retirement(policy, 'workload_token')),
-          web_identity_token: seconds(retirement(policy, 'web_identity_token')),
-        },
-      };
     },
   );
 }

@@ -177,16 +177,57 @@ const RevokedAll = Type.Object({
 /** One key, or all_burnt. */
 export const Revoked = Type.Union([RevokedOne, RevokedAll]);
 
-export const Policy = Type.Object({
-  version: Type.Integer(),
+const byPurpose = (description: string) =>
+  Type.Object({ workload_token: Type.Integer(), web_identity_token: Type.Integer() }, { description });
+
+const Times = {
   verifier_cache_seconds: Type.Integer({ description: 'A' }),
   oldest_served_seconds: Type.Integer({ description: 'D' }),
   oldest_signed_seconds: Type.Integer({ description: 'R' }),
   clock_error_seconds: Type.Integer({ description: 'e' }),
   period_seconds: Type.Integer(),
   seasoning_seconds: Type.Integer({ description: 'A + D + e: from publication to activation' }),
-  retirement_seconds: Type.Object(
-    { workload_token: Type.Integer(), web_identity_token: Type.Integer() },
-    { description: 'R + T + S + e: from the successor to removal' },
+  retirement_seconds: byPurpose('R + T + S + e: from the successor to removal'),
+  most_keys: byPurpose('2 + ceil((R + T + S + e) / period), at most 10'),
+};
+
+export const PolicyTimes = Type.Object(Times);
+
+const Version = {
+  version: Type.Integer(),
+  since: Time,
+  ...Times,
+  in_force: Type.Optional(
+    Type.Object(
+      { ...Times, until: Time },
+      { description: 'what is reckoned with until then, where something was lowered' },
+    ),
   ),
+};
+
+export const PolicyVersion = Type.Object(Version);
+
+export const Policy = Type.Object({ ...Version, reason: Type.String(), actor: Type.String() });
+
+const Seconds = (minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, description });
+const YEAR = 31_622_400;
+
+export const PolicyBody = Type.Object(
+  {
+    replaces: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'the version that was looked at' }),
+    verifier_cache_seconds: Seconds(1, YEAR, 'A'),
+    oldest_served_seconds: Seconds(3, YEAR, 'D'),
+    oldest_signed_seconds: Seconds(3, YEAR, 'R: a view is read each R / 5, but not more often than twice a second'),
+    clock_error_seconds: Seconds(1, 60, 'e'),
+    period_seconds: Seconds(1, YEAR, 'from one planned activation to the next'),
+    dry_run: Type.Optional(Type.Boolean({ default: false, description: 'say what would be, and change nothing' })),
+  },
+  { additionalProperties: false },
+);
+
+export const PolicyChanged = Type.Object({
+  changed: Type.Boolean({ description: 'false in a dry run, and where it was the same' }),
+  before: PolicyVersion,
+  after: PolicyVersion,
 });

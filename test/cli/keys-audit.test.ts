@@ -156,6 +156,41 @@ t.test('hold and resume', async (t) => {
   );
 });
 
+t.test('policy set: what was named, the rest as it is, before and after', async (t) => {
+  const times = {
+    ...{ verifier_cache_seconds: 86_400, oldest_served_seconds: 259_200, oldest_signed_seconds: 60 },
+    ...{ clock_error_seconds: 2, period_seconds: 2_592_000, seasoning_seconds: 345_602 },
+    retirement_seconds: { workload_token: 1262, web_identity_token: 482 },
+    most_keys: { workload_token: 3, web_identity_token: 3 },
+  };
+  const before = { version: 4, since: 's', ...times };
+  const after = { ...before, version: 5, period_seconds: 1_209_600, in_force: { ...times, until: 'then' } };
+  const { env, calls } = await startStandIn(t, {
+    'GET /v1/key-policy': { body: { ...before, reason: 'r', actor: 'a' } },
+    'PUT /v1/key-policy': ({ body }: Received) => ({
+      body: { before, after, changed: (body as { dry_run?: boolean }).dry_run !== true },
+    }),
+  });
+  const set = (...rest: string[]) => cli(['key', 'policy', 'set', '--reason', 'auditors', ...rest], env);
+  const tried = await set('--period', '14d', '--dry-run');
+  t.match(tried.stdout, /^period +2592000 s +1209600 s$/m);
+  t.match(
+    tried.stdout,
+    /What was lowered counts from then; until then, A \+ D \+ e is 345602 s\.\nNothing was changed/,
+  );
+  t.match((await set('--period', '14d')).stdout, /^Version 5 is in place of 4\.$/m);
+  t.equal((await set()).code, 2);
+  const sent = {
+    ...{ replaces: 4, verifier_cache_seconds: 86_400, oldest_served_seconds: 259_200, oldest_signed_seconds: 60 },
+    ...{ clock_error_seconds: 2, period_seconds: 1_209_600 },
+  };
+  t.strictSame(
+    calls.filter(({ method }) => method === 'PUT').map(({ body }) => body),
+    [{ ...sent, dry_run: true }, sent],
+  );
+  t.match((await cli(['key', 'policy', 'show', '--json'], env)).json(), { version: 4 });
+});
+
 const row = (seq: number, at: string): object => ({
   v: 1,
   stream: 'st_x',

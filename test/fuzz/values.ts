@@ -121,6 +121,13 @@ const KNOWN: Record<string, Values> = {
   to: fc.constantFrom('2099-01-31T12:00:00+02:00', '2099-01-01'),
   scope: fc.constantFrom('audit:read', 'connections:read keys:read', ''),
   now: fc.boolean(),
+  replaces: fc.integer({ min: 1, max: 4 }),
+  verifier_cache_seconds: fc.constantFrom(5, 5, 60),
+  oldest_served_seconds: fc.constantFrom(5, 60),
+  oldest_signed_seconds: fc.constantFrom(5, 5, 5, 10),
+  clock_error_seconds: fc.constant(1),
+  // No ring is due while requests are compared.
+  period_seconds: fc.constantFrom(1_000_000, 2_000_000),
 };
 
 /** fast-check writes no lookahead: without it, then what the whole pattern takes. */

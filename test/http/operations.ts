@@ -216,6 +216,10 @@ export async function openWorld(t: Test): Promise<World> {
       updateGrant: { max_session_seconds: 1200, tags: {}, policy_arns: [], session_policy: null },
       rotateKeys: { now: true, algorithm: 'ES256' },
       holdKeys: { duration_seconds: 60, algorithm: 'ES256' },
+      setKeyPolicy: {
+        ...{ replaces: 1, verifier_cache_seconds: 5, oldest_served_seconds: 5, oldest_signed_seconds: 5 },
+        ...{ clock_error_seconds: 1, period_seconds: 3600 },
+      },
       resumeKeys: { algorithm: 'ES256' },
       rotateKek: { to: keks.find(({ wraps }) => !wraps)?.id },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },

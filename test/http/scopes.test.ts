@@ -53,6 +53,7 @@ const NEEDED: Record<string, string[]> = {
     getKeyPolicy: ['keys:read'],
     getKek: ['keys:read'],
     rotateKek: ['keys:rotate'],
+    setKeyPolicy: ['keys:rotate'],
     rotateKeys: ['keys:rotate'],
     holdKeys: ['keys:rotate'],
     resumeKeys: ['keys:rotate'],

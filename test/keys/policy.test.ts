@@ -1,17 +1,26 @@
 // The arithmetic of the key policy, and what a lowered D or R means.
+import fc from 'fast-check';
 import t from 'tap';
 import {
   DEFAULT_POLICY,
   destruction,
   effectivePolicy,
+  type KeyPolicy,
+  LEEWAY,
+  LONGEST_LIFE,
   LOOPBACK_POLICY,
   maxAgeSeconds,
   MAX_KEYS,
   obeyedPolicy,
+  type PolicyVersion,
   retirement,
   seasoning,
+  settledAt,
+  unsoundChange,
   unsoundLines,
 } from '../../src/keys/policy.ts';
+
+const DAY = 86_400_000;
 
 t.test('the two seeds are sound', async (t) => {
   t.same(unsoundLines(DEFAULT_POLICY), []);
@@ -63,4 +72,84 @@ t.test('a lowered value counts only when nobody goes by the old one any more', a
     2 * DEFAULT_POLICY.oldestServed,
     'a raised one counts at once',
   );
+});
+
+t.test('D below R is refused: nobody signs with a view that is too old to be served', async (t) => {
+  t.match(unsoundLines({ ...DEFAULT_POLICY, oldestServed: 59_000 }), [/D must be at least R: .* 59 s is below 60 s/]);
+  t.same(unsoundLines({ ...DEFAULT_POLICY, oldestServed: 60_000 }), []);
+});
+
+t.test(
+  'a policy is refused beside what still counts of the one before, with the time from which it may be',
+  async (t) => {
+    const old = { version: 1, since: 0, policy: { ...DEFAULT_POLICY, oldestServed: 10 * DAY } };
+    const next = { version: 2, since: DAY, policy: { ...DEFAULT_POLICY, period: 10 * DAY } };
+    const { lines, from } = unsoundChange([old], next);
+    t.match(lines, [/while values of before still count, the period must be above A \+ D \+ e: 864000 s is not above/]);
+    t.equal(from, DAY + seasoning(old.policy));
+    t.equal(settledAt([old, next]), from);
+    t.equal(settledAt([old]), 0);
+    t.same(unsoundChange([old], { ...next, policy: DEFAULT_POLICY }), { lines: [] });
+    const settled = { version: 2, since: DAY, policy: DEFAULT_POLICY };
+    t.same(unsoundChange([old, settled], { ...next, version: 3, since: from as number }), { lines: [] });
+    t.match(unsoundChange([old], { ...next, policy: { ...DEFAULT_POLICY, period: DAY } }), {
+      lines: [/^the period must be/],
+      from: undefined,
+    });
+  },
+);
+
+/** Any few versions, some while apart, with times that overlap in every way. */
+const histories = fc
+  .array(
+    fc.record({
+      gap: fc.integer({ min: 0, max: 400 }),
+      policy: fc.record({
+        verifierCache: fc.integer({ min: 1, max: 100 }),
+        oldestServed: fc.integer({ min: 1, max: 200 }),
+        oldestSigned: fc.integer({ min: 1, max: 100 }),
+        clockError: fc.constant(2),
+        period: fc.constant(10_000),
+      }),
+    }),
+    { minLength: 1, maxLength: 5 },
+  )
+  .map((changes) => {
+    let since = 0;
+    return changes.map(({ gap, policy }, index): PolicyVersion => {
+      since += gap;
+      return { version: index + 1, since, policy };
+    });
+  });
+
+/** What a process knows whose view was taken then: a version is visible up to e after its time. */
+const knownAt = (versions: readonly PolicyVersion[], at: number, e: number): KeyPolicy[] => {
+  const seen = versions.filter(({ since }) => since <= at);
+  const latest = seen.at(-1) ?? versions[0];
+  const sure = versions.filter(({ since }) => since <= at - e).at(-1) ?? versions[0];
+  return versions
+    .filter(({ version }) => version >= (sure?.version ?? 1) && version <= (latest?.version ?? 1))
+    .map(({ policy }) => policy);
+};
+
+t.test('whatever changes when: no cut-off replica and no cache outlasts a seasoning or a retirement', async (t) => {
+  fc.assert(
+    fc.property(histories, fc.integer({ min: 0, max: 1500 }), (versions, published) => {
+      // The earliest time at which a key that was published then is seasoned, and may sign.
+      let signs = published;
+      while (signs < published + seasoning(effectivePolicy(versions, signs))) signs += 1;
+      const removed = signs + retirement(effectivePolicy(versions, signs), 'web_identity_token');
+      for (let view = Math.max(0, published - 700); view < signs; view += 1) {
+        for (const { verifierCache, oldestServed, oldestSigned } of knownAt(versions, view, 2)) {
+          // A replica with this view serves it for D, and a verifier keeps what it got for A.
+          if (view < published && view + oldestServed + verifierCache > signs) return false;
+          // A peer with this view signs for R, and what it signs lives for T and S.
+          if (view + oldestSigned + LONGEST_LIFE.web_identity_token + LEEWAY > removed) return false;
+        }
+      }
+      return true;
+    }),
+    { numRuns: 300, seed: 4 },
+  );
+  t.pass('300 histories');
 });

@@ -1,0 +1,83 @@
+// A change of the key policy: one more version, whole, where its arithmetic holds, in place of the one that was looked at.
+import type { Act, Actor, Done } from '../audit/act.ts';
+import type { Db } from '../db/connect.ts';
+import { hasTable } from '../db/has-table.ts';
+import { Problem } from '../errors.ts';
+import { insertPolicyVersion, listPolicyVersions, lockPolicy } from './policies.ts';
+import { type KeyPolicy, type PolicyVersion, unsoundChange } from './policy.ts';
+import type { ReadClock } from './store.ts';
+
+export interface ChangePolicyDeps {
+  db: Db;
+  act: Act;
+  readClock: ReadClock;
+  /** Called after a commit, so that this process goes by it at once. */
+  changed: () => Promise<void>;
+}
+
+export interface PolicyChange {
+  policy: KeyPolicy;
+  /** The version that the caller looked at. */
+  replaces: number;
+  /** Says what would be, and changes nothing. */
+  dryRun: boolean;
+}
+
+export interface PolicyChanged {
+  changed: boolean;
+  /** All versions, the new one among them; as if, in a dry run. */
+  versions: PolicyVersion[];
+  now: number;
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function refuseUnsound(versions: readonly PolicyVersion[], next: PolicyVersion): void {
+  const { lines, from } = unsoundChange(versions, next);
+  if (lines.length === 0) return;
+  throw new Problem('policy_unsound', `The policy breaks its arithmetic: ${lines.join('; ')}.`, {
+    hint:
+      from === undefined
+        ? 'Choose times that hold every line: GET /v1/key-policy has the arithmetic of the policy in force.'
+        : `Set what is lowered first, with a period that holds both; its own period can follow from ${iso(from)}.`,
+    extra: { lines, ...(from === undefined ? {} : { sound_from: iso(from) }) },
+  });
+}
+
+const same = (a: KeyPolicy, b: KeyPolicy): boolean =>
+  (Object.keys(a) as (keyof KeyPolicy)[]).every((name) => a[name] === b[name]);
+
+/** @throws Problem `policy_unsound`, `conflict`, `migration_missing` */
+export async function changePolicy(
+  deps: ChangePolicyDeps,
+  { policy, replaces, dryRun }: PolicyChange,
+  actor: Actor,
+): Promise<PolicyChanged> {
+  if (!(await hasTable(deps.db, 'rotation_plan')))
+    throw new Problem('migration_missing', 'The queue could not follow: the migration 0004_rotation has not run.', {
+      hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
+    });
+  const result = await deps.act(actor, async (trx): Promise<Done<PolicyChanged>> => {
+    await lockPolicy(trx);
+    const versions = await listPolicyVersions(trx);
+    const now = await deps.readClock(trx);
+    const current = versions.at(-1) as PolicyVersion;
+    if (current.version !== replaces)
+      throw new Problem('conflict', `The key policy is at version ${current.version}, not ${replaces}.`, {
+        hint: 'Look at it again with GET /v1/key-policy, and send the version that it has.',
+        extra: { version: current.version },
+      });
+    if (same(current.policy, policy))
+      return { result: { changed: false, versions, now }, records: [], affectsDecisions: false };
+    const next = { version: replaces + 1, since: now, policy };
+    refuseUnsound(versions, next);
+    const after = { changed: !dryRun, versions: [...versions, next], now };
+    if (dryRun) return { result: after, records: [], affectsDecisions: false };
+    await insertPolicyVersion(trx, next, { reason: actor.reason ?? '', actor: actor.id });
+    const details = { version: next.version, before: { ...current.policy }, after: { ...policy } };
+    return { result: after, records: [{ kind: 'key_policy.changed', details }], affectsDecisions: false };
+  });
+  // What was committed stands, whether or not this process could look at it.
+  if (result.changed) await deps.changed().catch(() => {});
+  return result;
+}
