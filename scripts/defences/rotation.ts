@@ -43,8 +43,8 @@ export const rotation: Defence[] = [
       name: 'keys.checked-is-activated',
       promise: 'what signs is the standby that the checks looked at',
       file: rotate,
-      find: 'standbyKey(locked.ring.keys, locked.now)?.kid !== looked',
-      replace: 'false',
+      find: 'if (refused || standbyKey(locked.ring.keys, locked.now)?.kid === looked) return refused;',
+      replace: 'if (true) return refused;',
     },
   ]),
   ...provenBy(ROTATE, 'a predecessor stays published R + T + S + e, and its private half R + e + 15 min', [

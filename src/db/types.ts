@@ -1,6 +1,7 @@
 // Row types of the tables in migrations/, as Kysely reads and writes them.
 import type { ColumnType, Generated } from 'kysely';
 import type { CustodyTables } from './custody-types.ts';
+import type { RotationTables } from './rotation-types.ts';
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 type Defaulted = ColumnType<Date, Date | string | undefined, Date | string>;
@@ -105,12 +106,6 @@ export interface RevocationProofsTable {
   leased_until: Timestamp | null;
   ended_at: Timestamp | null;
   outcome: string | null;
-}
-
-export interface RotationPlanTable {
-  id: number;
-  policy_version: number;
-  after: string | null;
 }
 
 export interface Jwks {
@@ -272,7 +267,7 @@ export interface PublishingPassesTable {
   verified_at: Timestamp | null;
 }
 
-export interface Tables extends CustodyTables {
+export interface Tables extends CustodyTables, RotationTables {
   service: ServiceTable;
   policy_epoch: PolicyEpochTable;
   issuers: IssuersTable;
@@ -285,7 +280,6 @@ export interface Tables extends CustodyTables {
   key_policies: KeyPoliciesTable;
   canaries: CanariesTable;
   revocation_proofs: RevocationProofsTable;
-  rotation_plan: RotationPlanTable;
   workloads: WorkloadsTable;
   administrators: AdministratorsTable;
   connections: ConnectionsTable;

@@ -100,11 +100,11 @@ async function look(
   return { standby: standby?.kid, problem };
 }
 
-/** Under the lock: what the checks looked at is what would sign, and the facts still let it. */
+/** Under the lock: the facts still let the standby sign, and it is the one that the checks looked at. */
 function refusal(locked: Locked, looked: string | undefined): Problem | undefined {
-  if (standbyKey(locked.ring.keys, locked.now)?.kid !== looked)
-    return new Problem('conflict', 'This ring was rotated meanwhile.', { hint: 'Look at it again: GET /v1/keys.' });
-  return obstacle(locked);
+  const refused = obstacle(locked);
+  if (refused || standbyKey(locked.ring.keys, locked.now)?.kid === looked) return refused;
+  return new Problem('conflict', 'This ring was rotated meanwhile.', { hint: 'Look at it again: GET /v1/keys.' });
 }
 
 /**

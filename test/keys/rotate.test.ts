@@ -119,6 +119,7 @@ t.test('a standby signs only where every check outside the database passes', asy
       ...deps.rings,
       prepareKey: async (ring: RingPlace) => {
         await rotateNow(deps, ringId, SYSTEM);
+        clock.step(SEASONING);
         return await deps.rings.prepareKey(ring);
       },
     },
