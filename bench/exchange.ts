@@ -2,6 +2,7 @@
 import { createAct } from '../src/audit/act.ts';
 import { createAuditStream } from '../src/audit/stream.ts';
 import { ensurePartitions } from '../src/audit/store.ts';
+import { createAwsKms } from '../src/clouds/aws-kms.ts';
 import { systemClock } from '../src/clock.ts';
 import { DEFAULT_POLICY } from '../src/keys/policy.ts';
 import { loadKeyring } from '../src/keys/keyring/load.ts';
@@ -37,7 +38,7 @@ async function startSide(postgres: Surroundings['postgres'], connections: number
   const { url, database } = await postgres.createDatabase();
   const { db } = database;
   const home = await createHome();
-  const keyring = await loadKeyring(db, { sources: [{ file: home.kekFile }], mayCreate: false });
+  const keyring = await loadKeyring(db, { sources: [{ file: home.kekFile }], mayCreate: false, kms: createAwsKms() });
   await ensurePartitions(db, new Date());
   const acts = createAuditStream({ database, clock: systemClock });
   await prepareDatabase({

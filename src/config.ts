@@ -52,6 +52,9 @@ export const Environment = Type.Object({
   STS_ENDPOINT_URL: Type.Optional(
     Url('the sandbox instead of AWS STS; only with a loopback ISSUER_URL, and loopback itself'),
   ),
+  KMS_ENDPOINT_URL: Type.Optional(
+    Url('a stand-in instead of AWS KMS; only with a loopback ISSUER_URL, and loopback itself'),
+  ),
   SOCKET_PATH: Type.Optional(
     Type.String({ minLength: 1, description: "the host's Unix socket; derived from DATA_DIR unless given" }),
   ),
@@ -98,6 +101,7 @@ export interface Config extends Bounds {
   mayCreateKek: boolean;
   templateUrl: string | undefined;
   stsEndpointUrl: string | undefined;
+  kmsEndpointUrl: string | undefined;
   socketPath: string;
   logLevel: string;
   /** Where spans are sent; undefined where nothing is traced. */
@@ -226,6 +230,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const loopback = issuer !== undefined && isLoopback(issuer);
   const internal = parseUrl('INTERNAL_URL', values.INTERNAL_URL, problems) ?? (loopback ? issuer : undefined);
   const sts = parseUrl('STS_ENDPOINT_URL', values.STS_ENDPOINT_URL, problems);
+  const kms = parseUrl('KMS_ENDPOINT_URL', values.KMS_ENDPOINT_URL, problems);
   const port = Number(values.PORT ?? (loopback && issuer?.port ? issuer.port : 8080));
   const internalPort = values.INTERNAL_PORT === undefined ? port : Number(values.INTERNAL_PORT);
   if (!loopback && issuer?.port) problems.push('ISSUER_URL must not name a port: AWS refuses such an issuer.');
@@ -244,6 +249,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (sts && !(loopback && isLoopback(sts)))
     problems.push(
       'STS_ENDPOINT_URL is for the sandbox: it and ISSUER_URL must both be loopback. Leave it out to use AWS.',
+    );
+  if (kms && !(loopback && isLoopback(kms)))
+    problems.push(
+      'KMS_ENDPOINT_URL is for a stand-in: it and ISSUER_URL must both be loopback. Leave it out to use AWS.',
     );
   if (port > 65535 || internalPort > 65535) problems.push('PORT and INTERNAL_PORT are at most 65535.');
   if (values.TEMPLATE_URL?.startsWith('http:') && !loopback)
@@ -276,6 +285,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     mayCreateKek: loopback && values.DATABASE_URL === undefined,
     templateUrl: values.TEMPLATE_URL,
     stsEndpointUrl: sts ? origin(sts) : undefined,
+    kmsEndpointUrl: kms ? origin(kms) : undefined,
     socketPath: socket,
     logLevel: values.LOG_LEVEL ?? 'info',
   };

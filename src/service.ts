@@ -9,6 +9,7 @@ import { createAuditStream } from './audit/stream.ts';
 import { createBackground } from './background.ts';
 import type { Clock } from './clock.ts';
 import { createAwsSts } from './clouds/aws.ts';
+import { createAwsKms } from './clouds/aws-kms.ts';
 import type { Config } from './config.ts';
 import { createProofs } from './connections/canary/create.ts';
 import { createVerifier } from './connections/verifier.ts';
@@ -95,8 +96,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const acts = createAuditStream({ database, clock, count, tracer });
   const act = createAct(acts);
 
+  const kms = createAwsKms({ endpointUrl: config.kmsEndpointUrl });
   const { keyring, presence, opening, restored, writeSnapshot } = await start(config, {
-    ...{ database, view, act, clock, log, migrate: deps.migrate },
+    ...{ database, kms, view, act, clock, log, migrate: deps.migrate },
   });
   const rings = createRings({ db, keyring, readClock });
   const signer = createLocalSigner({ db, keyring, clock });
@@ -255,6 +257,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       await Promise.all([stream.close(), acts.close()]);
       await within(SOON_MS, presence.leave()).catch(() => {});
       sts.close();
+      kms.close();
       await traces?.close();
     },
   };

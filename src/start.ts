@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Act } from './audit/act.ts';
 import { ensurePartitions } from './audit/store.ts';
 import type { Clock } from './clock.ts';
+import type { AwsKms } from './clouds/aws-kms.ts';
 import type { Config } from './config.ts';
 import type { Database } from './db/connect.ts';
 import { createId } from './ids.ts';
@@ -12,7 +13,6 @@ import { type Keyring, noKek, readKeyring } from './keys/keyring/keyring.ts';
 import { assertOpens, loadKeyring, settleWrapping } from './keys/keyring/load.ts';
 import { createPresence, type Presence } from './keys/keyring/replicas.ts';
 import { createRings } from './keys/rings.ts';
-import type { KekSource } from './keys/sources.ts';
 import { readClock } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
 import { type Opening, startOpening } from './opening.ts';
@@ -34,6 +34,7 @@ export async function start(
   config: Config,
   deps: {
     database: Database;
+    kms: AwsKms;
     migrate: (() => Promise<void>) | undefined;
     view: RingView;
     act: Act;
@@ -41,18 +42,18 @@ export async function start(
     log: FastifyBaseLogger;
   },
 ): Promise<Started> {
-  const { database, view, act, clock, log } = deps;
+  const { database, kms, view, act, clock, log } = deps;
   const { db } = database;
   const { issuerUrl } = config;
   // The embedded database is in the process: it is there, or nothing is.
   const snapshots =
     database.engine === 'pglite' ? undefined : { dir: join(config.dataDir, 'snapshot'), view, issuerUrl, clock };
-  const missing = async (source: KekSource): Promise<never> => {
-    throw noKek(source);
+  const missing = async (file: string): Promise<never> => {
+    throw noKek(file);
   };
   let keyring =
     snapshots &&
-    (await restoreSnapshot({ ...snapshots, log, readKeyring: () => readKeyring(config.keks, { missing }) }));
+    (await restoreSnapshot({ ...snapshots, log, readKeyring: () => readKeyring(config.keks, { kms, missing }) }));
   const restored = keyring !== undefined;
   const presence = createPresence({
     ...{ db, id: createId('rp'), host: hostname() },
@@ -63,7 +64,7 @@ export async function start(
       await deps.migrate?.();
       await ensurePartitions(db, new Date(clock.wall()));
       const known = keyring !== undefined;
-      keyring ??= await loadKeyring(db, { sources: config.keks, mayCreate: config.mayCreateKek });
+      keyring ??= await loadKeyring(db, { sources: config.keks, mayCreate: config.mayCreateKek, kms });
       if (known) await assertOpens(db, keyring);
       await presence.beat();
       await settleWrapping(db, act, keyring);

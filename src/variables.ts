@@ -107,12 +107,12 @@ export const VARIABLES: Record<VariableName, Variable> = {
     required: '`ISSUER_URL` is not loopback, or `DATABASE_URL` is set',
     default: '<KEYS_DIR>/development.key',
     example: '/etc/countersign/kek',
-    effective: ({ keks }) => keks[0]?.file,
+    effective: ({ keks: [first] }) => (first && 'file' in first ? first.file : undefined),
   },
   KEY_ENCRYPTION_KEYS: {
     group: 'Files and keys',
     default: 'no further key',
-    example: '/etc/countersign/kek-2027',
+    example: 'arn:aws:kms:eu-central-1:111122223333:key/0a1b2c3d-…',
   },
   SOCKET_PATH: {
     group: 'Files and keys',
@@ -125,6 +125,7 @@ export const VARIABLES: Record<VariableName, Variable> = {
     default: 'no quick-create links',
     example: 'https://templates.s3.eu-central-1.amazonaws.com/countersign.yaml',
   },
+  KMS_ENDPOINT_URL: { group: 'AWS', default: 'AWS KMS', example: 'http://127.0.0.1:4599' },
   STS_ENDPOINT_URL: { group: 'AWS', default: 'AWS STS', example: 'http://127.0.0.1:4566' },
   LOG_LEVEL: { group: 'Logs', default: 'info', example: 'warn' },
   OTEL_EXPORTER_OTLP_ENDPOINT: { group: 'Traces', default: 'nothing is traced', example: 'https://otel.example.com' },

@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const KEK = 'test/keys/kek-rotation.test.ts';
+const KMS = 'test/keys/kms-kek.test.ts';
 const rotation = 'src/keys/keyring/rotation.ts';
 const rewrap = 'src/keys/keyring/rewrap.ts';
 const store = 'src/keys/keyring/store.ts';
@@ -67,6 +68,31 @@ export const custody: Defence[] = [
       file: rewrap,
       find: 'if (!(await store.takeLease(db, choice.seq, worker, LEASE_SECONDS))) return;',
       replace: '',
+    },
+  ]),
+  ...provenBy(KMS, 'wraps with its place as the encryption context, and opens there alone', [
+    {
+      name: 'custody.context',
+      promise: 'a KMS opens a data key for its own place alone',
+      file: 'src/clouds/aws-kms.ts',
+      find: 'Plaintext: plaintext, EncryptionContext: { ...context }',
+      replace: 'Plaintext: plaintext, EncryptionContext: { was: Object.keys(context).join() }',
+      also: [
+        {
+          file: 'src/clouds/aws-kms.ts',
+          find: 'CiphertextBlob: ciphertext, EncryptionContext: { ...context }',
+          replace: 'CiphertextBlob: ciphertext, EncryptionContext: { was: Object.keys(context).join() }',
+        },
+      ],
+    },
+  ]),
+  ...provenBy(KMS, 'a start says what is wrong with a key, and what to do', [
+    {
+      name: 'custody.unfit',
+      promise: 'a KMS key of another kind stops the start',
+      file: 'src/keys/keyring/kms-kek.ts',
+      find: "if (usage !== 'ENCRYPT_DECRYPT' || spec !== 'SYMMETRIC_DEFAULT')",
+      replace: 'if (false)',
     },
   ]),
   ...provenBy(KEK, 'a key that nobody was given, one that does not wrap, or none to choose from', [

@@ -96,7 +96,7 @@ export const data: Defence[] = [
       name: 'data.kek-made',
       promise: 'a KEK is made only for development',
       file: load,
-      find: 'if (!mayCreate || source !== sources[0])',
+      find: 'if (!mayCreate || !isFirst)',
       replace: 'if (false)',
     },
     {

@@ -95,3 +95,11 @@ export function stsEndpoint(region: string): string {
 export function consoleHost(partition: Partition, region: string): string {
   return `${region}.${FACTS[partition].consoleHost}`;
 }
+
+const KMS_KEY = /^arn:(aws[a-z-]*):kms:([a-z0-9-]+):\d{12}:key\/[A-Za-z0-9-]{1,64}$/;
+
+/** The region of a KMS key's ARN; undefined for what is no such ARN (an alias may be pointed elsewhere), or of no region here. */
+export function kmsKeyRegion(arn: string): string | undefined {
+  const [, partition, region] = KMS_KEY.exec(arn) ?? [];
+  return region !== undefined && findPartition(region) === partition ? region : undefined;
+}

@@ -46,7 +46,7 @@ t.test('on the host, all is well: everything looked at, code 0', async (t) => {
   const env = {
     ISSUER_URL: service.url,
     SOCKET_PATH: service.config.socketPath,
-    KEY_ENCRYPTION_KEY_FILE: service.config.keks[0]?.file as string,
+    KEY_ENCRYPTION_KEY_FILE: (service.config.keks[0] as { file: string }).file,
     TEMPLATE_URL: `${published}/countersign.yaml`,
   };
   const { code, stderr, report, of, unseen } = await doctor([], env);

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { createAwsKms } from '../../src/clouds/aws-kms.ts';
 import { decrypt, encrypt, type Kek, type Place } from '../../src/keys/encrypt.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
 import { createKeyring } from '../../src/keys/keyring/keyring.ts';
@@ -55,7 +56,9 @@ t.test('a KEK is made only where nothing can be lost, and a wrong or missing one
   const database = await openTestDatabase(t);
   const file = join(tempDir(t), 'keys', 'kek');
   const load = (files: string[], mayCreate: boolean) =>
-    loadKeyring(database.db, { sources: files.map((name) => ({ file: name })), mayCreate });
+    loadKeyring(database.db, {
+      ...{ sources: files.map((name) => ({ file: name })), mayCreate, kms: createAwsKms() },
+    });
   await t.rejects(load([file], false), { code: 'kek_missing' });
   await t.rejects(load([file, `${file}-further`], true), { code: 'kek_missing' }, 'no further one is ever made');
   const [kek] = (await load([file], true)).keks as [Kek];

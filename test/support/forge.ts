@@ -1,6 +1,7 @@
 // Tokens by the platform's own key that nobody would mint: what only the claims can refuse.
 import { systemClock } from '../../src/clock.ts';
 import { randomUUID } from 'node:crypto';
+import { createAwsKms } from '../../src/clouds/aws-kms.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { loadKeyring } from '../../src/keys/keyring/load.ts';
 import { findRing } from '../../src/keys/facts.ts';
@@ -13,7 +14,7 @@ export type Forge = (claims: Record<string, unknown>, header?: Record<string, un
 export async function createForge({ database, config }: TestService): Promise<Forge> {
   const signer = createLocalSigner({
     db: database.db,
-    keyring: await loadKeyring(database.db, { sources: config.keks, mayCreate: false }),
+    keyring: await loadKeyring(database.db, { sources: config.keks, mayCreate: false, kms: createAwsKms() }),
     clock: systemClock,
   });
   return async (claims, header = {}) => {

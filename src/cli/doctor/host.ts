@@ -23,7 +23,10 @@ export function checkConfiguration(env: Outside['env']): Check {
 /** Not its content: whether it is there, and who may read it. */
 export function checkKekFiles({ keks, mayCreateKek }: Config): Check {
   const code = 'kek_file';
-  const look = ({ file }: KekSource): Finding[] => {
+  const look = (source: KekSource): Finding[] => {
+    // What AWS KMS says of a key, the start says.
+    if (!('file' in source)) return [];
+    const { file } = source;
     const stats = statSync(file, { throwIfNoEntry: false });
     if (stats === undefined && mayCreateKek) return [];
     const fault = stats === undefined ? 'is not there' : stats.mode & 0o007 ? 'can be read by everybody' : undefined;

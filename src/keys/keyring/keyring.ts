@@ -1,8 +1,10 @@
 // The key-encryption keys that this process was given: all of them open, one of them wraps.
+import type { AwsKms } from '../../clouds/aws-kms.ts';
 import { StartError, unavailable } from '../../errors.ts';
 import type { Kek } from '../encrypt.ts';
 import { readKekFile } from '../kek.ts';
 import type { KekSource } from '../sources.ts';
+import { openKmsKek } from './kms-kek.ts';
 
 export interface Keyring {
   /** In the order of the configuration. */
@@ -32,7 +34,7 @@ export function createKeyring(keks: readonly Kek[]): Keyring {
   };
 }
 
-export function noKek({ file }: KekSource): StartError {
+export function noKek(file: string): StartError {
   return new StartError(
     'kek_missing',
     `There is no key-encryption key at ${file}.`,
@@ -43,15 +45,18 @@ export function noKek({ file }: KekSource): StartError {
 /**
  * Every key-encryption key of the configuration, before a database can say whether they are the right ones.
  * @param options.missing what stands in for a file that is not there
- * @throws StartError `kek_missing`, `kek_malformed`, `kek_exposed`, `kek_unreadable`
+ * @throws StartError `kek_missing`, `kek_malformed`, `kek_exposed`, `kek_unreadable`, and those of `openKmsKek`
  */
 export async function readKeyring(
   sources: readonly KekSource[],
-  { missing }: { missing(source: KekSource): Promise<Kek> },
+  options: { kms: AwsKms; missing(file: string): Promise<Kek> },
 ): Promise<Keyring> {
   const keks: Kek[] = [];
   for (const source of sources) {
-    const kek = (await readKekFile(source.file)) ?? (await missing(source));
+    const kek =
+      'kmsKey' in source
+        ? await openKmsKek(options.kms, source.kmsKey)
+        : ((await readKekFile(source.file)) ?? (await options.missing(source.file)));
     // One key under two names is one key.
     if (!keks.some(({ id }) => id === kek.id)) keks.push(kek);
   }

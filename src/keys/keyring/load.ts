@@ -1,5 +1,6 @@
 // The start's look at key-encryption keys: those of the configuration open every row, and the database says which wraps.
 import { type Act, SYSTEM } from '../../audit/act.ts';
+import type { AwsKms } from '../../clouds/aws-kms.ts';
 import type { Db } from '../../db/connect.ts';
 import { StartError } from '../../errors.ts';
 import { type Keyring, noKek, readKeyring } from './keyring.ts';
@@ -12,24 +13,28 @@ export interface KeyringOptions {
   sources: readonly KekSource[];
   /** Only a loopback issuer on the embedded database may have its key made. */
   mayCreate: boolean;
+  kms: AwsKms;
 }
 
 /**
  * Reads the key-encryption keys, or makes the first where it may be made and no row needs another.
  * @throws StartError `kek_missing`, `kek_wrong`, `kek_malformed`, `kek_exposed`, `kek_unreadable`
  */
-export async function loadKeyring(db: Db, { sources, mayCreate }: KeyringOptions): Promise<Keyring> {
+export async function loadKeyring(db: Db, { sources, mayCreate, kms }: KeyringOptions): Promise<Keyring> {
   const needed = (await countByKek(db)).map(({ kek }) => kek);
   const keyring = await readKeyring(sources, {
-    missing: async (source) => {
+    kms,
+    missing: async (file) => {
       if (needed.length > 0)
         throw new StartError(
           'kek_missing',
-          `There is no key-encryption key at ${source.file}, and the database holds private keys that are wrapped by ${needed.join(', ')}.`,
+          `There is no key-encryption key at ${file}, and the database holds private keys that are wrapped by ${needed.join(', ')}.`,
           'Put it back from its backup, or take it out of the configuration if another of its keys is the one that is named. A new one is never made over existing rows.',
         );
-      if (!mayCreate || source !== sources[0]) throw noKek(source);
-      return await makeKekFile(source.file);
+      const [first] = sources;
+      const isFirst = first && 'file' in first && first.file === file;
+      if (!mayCreate || !isFirst) throw noKek(file);
+      return await makeKekFile(file);
     },
   });
   await assertOpens(db, keyring);
