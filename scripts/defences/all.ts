@@ -16,6 +16,7 @@ import { incident } from './incident.ts';
 import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
+import { model } from './model.ts';
 import { oauth } from './oauth.ts';
 import { proofs } from './proofs.ts';
 import { publishing } from './publishing.ts';
@@ -36,6 +37,7 @@ export const DEFENCES: readonly Defence[] = [
     ...rotation,
     ...canaries,
     ...proofs,
+    ...model,
     ...publishing,
     ...incident,
     ...life,

@@ -224,7 +224,8 @@ export function createProtocol(
     const waits = state.open.every((transaction) => now - transaction.now < commitDelay);
     const answers = state.replicas.every(({ asked }) => !asked || now - asked.at < readDelay);
     const idle = !setting.eager || (begun.length === 0 && state.replicas.every(({ view }) => view.since === now));
-    if (waits && answers && idle) found.push({ text: 'a unit of time passes', state: { ...state, now: now + UNIT } });
+    if (waits && answers && idle)
+      found.push({ text: 'a unit of time passes', state: { ...state, now: now + (setting.unit ?? UNIT) } });
     return found.map((step) => ({ text: step.text, state: observe(step.state, setting, rules, asked) }));
   }
 

@@ -33,8 +33,15 @@ export const SETTINGS = {
   revocations: { policy: policyOf(1, 2, 1, 1), replicas: 2, ...COMMITS, left: { rotations: 2, revocations: 1 } },
   twoRevocations: { policy: policyOf(1, 1, 1, 1), replicas: 2, ...CLOCKS, left: { rotations: 1, revocations: 2 } },
   holds: { policy: policyOf(1, 1, 1, 1), replicas: 2, ...COMMITS, left: { rotations: 2, holds: 2 } },
-  /** A key set can fill up: a key stays for ten times as long as it takes to be seasoned. */
-  crowded: { policy: policyOf(1, 1, 30, 1), replicas: 1, ...CLOCKS, eager: true, left: { rotations: 11 } },
+  /** A key set can fill up: in smaller units, a key stays for ten times as long as it takes to be seasoned. */
+  crowded: {
+    policy: policyOf(0.1, 0.1, 0.1, 0.1),
+    unit: UNIT / 10,
+    replicas: 1,
+    ...CLOCKS,
+    eager: true,
+    left: { rotations: 11 },
+  },
   lowered: {
     ...{ policy: policyOf(1, 3, 1, 1), changes: [policyOf(1, 1, 1, 1)], replicas: 2 },
     ...{ ...COMMITS, left: { rotations: 2, policies: 1 } },
@@ -44,7 +51,7 @@ export const SETTINGS = {
     ...{ ...COMMITS, left: { rotations: 2, policies: 1 } },
   },
   loweredError: {
-    ...{ policy: policyOf(1, 1, 2, 3), changes: [policyOf(1, 1, 2, 1)], replicas: 2 },
+    ...{ policy: policyOf(1, 2, 2, 3), changes: [policyOf(1, 2, 2, 1)], replicas: 2 },
     ...{ ...CLOCKS, left: { rotations: 1, policies: 1 } },
   },
   raisedServed: {
@@ -52,7 +59,7 @@ export const SETTINGS = {
     ...{ ...COMMITS, left: { rotations: 2, policies: 1 } },
   },
   raisedSigned: {
-    ...{ policy: policyOf(1, 1, 1, 1), changes: [policyOf(1, 1, 4, 1)], replicas: 2 },
+    ...{ policy: policyOf(1, 4, 1, 1), changes: [policyOf(1, 4, 4, 1)], replicas: 2 },
     ...{ ...COMMITS, readDelay: UNIT, left: { rotations: 1, policies: 1, slowReads: 1 } },
   },
 } satisfies Record<string, Setting>;

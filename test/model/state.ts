@@ -75,6 +75,8 @@ export interface Setting {
   policy: KeyPolicy;
   /** What the policy may be changed to. */
   changes?: readonly KeyPolicy[];
+  /** A step of the clock; milliseconds, `UNIT` unless given. */
+  unit?: number;
   replicas: number;
   /** From a row's time to its commit, at most; milliseconds. The rest of e is the clocks'. */
   commitDelay: number;

@@ -25,7 +25,7 @@ export interface SoakWorld {
 export type WireName = 'client' | 'database' | 'sts' | 'issuer';
 
 /** Stands at ISSUER_URL: whatever can be asked twice is asked of another replica when one is gone. */
-async function startIssuerProxy(t: Test, replicas: Replica[]): Promise<string> {
+export async function startIssuerProxy(t: Test, replicas: Replica[]): Promise<string> {
   let turn = 0;
   const forward = (incoming: IncomingMessage, outgoing: ServerResponse, attempts: number): void => {
     const ready = replicas.filter((replica) => replica.ready);
