@@ -1,6 +1,8 @@
 // Incidents: whole rings revoked, and what a report says of what was done.
 import { type Defence, provenBy } from './defence.ts';
 
+const FACTS = 'test/cli/incident-facts.test.ts';
+const DONE = 'test/incidents/incidents.test.ts';
 const ALL = 'test/keys/revoke-all.test.ts';
 const revokeAll = 'src/keys/revoke-all.ts';
 
@@ -44,6 +46,56 @@ export const incident: Defence[] = [
       file: 'src/keys/revoke.ts',
       find: 'if (!ring.retired) {',
       replace: 'if (true) {',
+    },
+  ]),
+  ...provenBy(FACTS, 'by the token that it was asked with; without a record of the token it was forged', [
+    {
+      name: 'incident.forged',
+      promise: 'a report names exchanges with a token that was not minted here',
+      file: 'src/cli/incident/facts.ts',
+      find: 'if (forged.length < NAMED) forged.push(',
+      replace: 'if (forged.length < 0) forged.push(',
+    },
+    {
+      name: 'incident.tokens-before',
+      promise: 'a report counts exchanges with tokens that were minted before the time',
+      file: 'src/cli/incident/facts.ts',
+      find: '- TOKEN_MS - TOKEN_SLACK_MS <= at',
+      replace: '- 1 <= at',
+    },
+  ]),
+  ...provenBy(FACTS, 'by the key of a connection: sessions that may live, that ended, that nobody knows of', [
+    {
+      name: 'incident.unknown',
+      promise: 'an exchange without an outcome counts as a session that may live',
+      file: 'src/cli/incident/facts.ts',
+      find: 'else facts.unknown += 1;',
+      replace: 'else return;',
+    },
+  ]),
+  ...provenBy(DONE, 'the key of a connection', [
+    {
+      name: 'incident.denied',
+      promise: "the policy of a notice denies the sessions from before, in AWS's whole seconds",
+      file: 'src/cli/incident/notice.ts',
+      find: "DateLessThan: { 'aws:TokenIssueTime': before }",
+      replace: "DateLessThan: { 'aws:TokenIssueTime': '2026-01-01T00:00:00Z' }",
+    },
+    {
+      name: 'incident.asked',
+      promise: 'an incident does nothing that nobody said yes to',
+      file: 'src/cli/incident/run.ts',
+      find: 'if (!asks || !outside.ask)',
+      replace: 'if (!asks || !outside.ask) return;\n  if (!outside.ask)',
+    },
+  ]),
+  ...provenBy(DONE, 'the key-encryption key, and a dump', [
+    {
+      name: 'incident.kek-named',
+      promise: 'which key-encryption key is to wrap is never guessed',
+      file: 'src/cli/incident/everything.ts',
+      find: 'if (to !== undefined && keks.some(({ id }) => id === to)) return to;',
+      replace: "if (to !== '') return to ?? (keks[0] as { id: string }).id;",
     },
   ]),
 ];

@@ -11,6 +11,7 @@ import { addCredentialsCommand } from './credentials.ts';
 import { EXIT, EXIT_CODES, type ExitCode, type Failure, toFailure } from './failure.ts';
 import { addDoctorCommand } from './doctor/command.ts';
 import { addGrantCommands } from './grant.ts';
+import { addIncidentCommands } from './incident/command.ts';
 import { addKekCommands } from './kek.ts';
 import { addKeyCommands } from './key.ts';
 import { type Outside, processOutside } from './outside.ts';
@@ -65,6 +66,7 @@ export function createProgram(outside: Outside): Command {
   addAdministratorCommands(program, outside);
   addKeyCommands(program, outside);
   addKekCommands(program, outside);
+  addIncidentCommands(program, outside);
   addAuditCommand(program, outside);
   addSealCommands(program, outside);
   addDoctorCommand(program, outside);

@@ -15,8 +15,20 @@ export interface Outside {
   now(): number;
   /** Milliseconds. */
   sleep(ms: number): Promise<void>;
+  /** Asks the person at the terminal; undefined where there is none. */
+  ask?: ((question: string) => Promise<string>) | undefined;
   /** Until somebody ends this process (SIGINT, SIGTERM). */
   stopped(): Promise<void>;
+}
+
+async function askAtTerminal(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
 }
 
 /** The process's own. A reader that went away (`| head`) ends the command quietly. */
@@ -31,6 +43,7 @@ export function processOutside(): Outside {
     stderr: process.stderr,
     now: Date.now,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    ask: process.stdin.isTTY && process.stderr.isTTY ? askAtTerminal : undefined,
     stopped: () =>
       new Promise((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
