@@ -80,7 +80,8 @@ t.test('the key of a connection', async (t) => {
   const { body } = await service.call('GET', `/v1/audit?kind=key.revoked`);
   t.match(body.items, [{ actor: 'host', details: { kid, reason: 'INC-7: seen in a paste' } }]);
   const again = (await world.incident(...asked, '--kid', kid, '--yes')).json() as Report;
-  t.match(again, { steps: [{ what: new RegExp(`${kid} was revoked at`) }], contained_at: report.contained_at });
+  t.match(again, { steps: [{ what: new RegExp(`${kid} was revoked at`) }] });
+  t.ok(again.proved || again.contained_at === report.contained_at);
   t.match(again.facts?.connections, [{ handed_out: 2 }], 'what the next key signed is not of this incident');
   t.equal(
     (await service.call('GET', `/v1/audit?kind=key.revoked`)).body.items.length,

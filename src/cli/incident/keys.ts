@@ -1,15 +1,9 @@
 // A signing key leaked: of one connection, or the platform's.
 import type { Api } from '../api.ts';
 import { segment } from '../api.ts';
-import type { Key } from '../key-timeline.ts';
 import type { Incident, Plan } from './plan.ts';
 import type { Owner } from './notice.ts';
 import { outageOf, readPolicy, readRings, readWhich, revocationStep, type Which } from './revocations.ts';
-
-interface Proved extends Key {
-  /** Where AWS was asked about the key after its revocation. */
-  proof?: { about: string; outcome: string; first_refused_at?: string };
-}
 
 const latest = (times: readonly (string | undefined)[]): string | undefined =>
   times.reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
@@ -43,7 +37,7 @@ export async function planConnectionKey(
     },
     notices: { connection: owner.id },
     proof: async (asked) => {
-      const keys = (await readRings(asked, owner.issuer.id)).flatMap((ring) => ring.keys as Proved[]);
+      const keys = (await readRings(asked, owner.issuer.id)).flatMap((ring) => ring.keys);
       const proofs = keys.filter(({ kid, state }) => burnt.has(kid) && state === 'revoked').map(({ proof }) => proof);
       if (!proofs.every((proof) => proof?.about === 'revocation' && proof.outcome === 'proved')) return undefined;
       return latest(proofs.map((proof) => proof?.first_refused_at));
