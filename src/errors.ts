@@ -50,6 +50,7 @@ export const STATUS = {
   // keys
   standby_unseasoned: 409,
   outage_ahead: 409,
+  standby_not_served: 409,
   ring_held: 409,
   ring_full: 409,
   standby_refused_by_sts: 409,

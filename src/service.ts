@@ -25,6 +25,7 @@ import { createListenerOptions } from './http/listeners.ts';
 import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
 import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
+import { createServedCheck } from './issuers/served-check.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
 import { createRewrapping } from './keys/keyring/rewrap.ts';
 import { publishedWithout } from './keys/placements.ts';
@@ -134,18 +135,22 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     wake: () => verifier.wake(),
     drop: signer.drop,
   });
+  const ask = deps.ask ?? createAsk();
+  const served = createServedCheck({ issuerUrl, ask, clock });
   const rotation: RotateDeps = {
     db,
     act,
     rings,
     readClock,
-    checks: [proofs.checkStandby],
+    // Where nobody would find the key, STS need not be asked.
+    checks: [served, proofs.checkStandby],
+    served,
     changed: () => view.refresh(),
   };
 
   const leaving = createLeaving(config.drainMs);
   const urls = { issuerUrl, internalUrl };
-  const selfCheck = createSelfCheck({ ...{ urls, view, db, clock, log }, ask: deps.ask ?? createAsk() });
+  const selfCheck = createSelfCheck({ ...{ urls, view, db, clock, log }, ask });
   const readiness = createReadiness({
     ...{ db, view, opening, leaving, streams: [stream, acts] },
     opens: async () => {

@@ -134,4 +134,34 @@ export const life: Defence[] = [
       replace: '10_000',
     },
   ]),
+  ...provenBy('test/issuers/served-check.test.ts', 'a standby signs only where strangers are given that very key', [
+    {
+      name: 'life.served',
+      promise: 'a key is seen in the JWKS that strangers are given before it signs',
+      file: 'src/issuers/served-check.ts',
+      find: 'return fault === undefined ? undefined : notServed(url, fault);',
+      replace: 'return undefined;',
+    },
+    {
+      name: 'life.served-same',
+      promise: 'to the letter, and not its name alone',
+      file: 'src/issuers/served-check.ts',
+      find: '(member) => named[0]?.[member] !== ours[member],',
+      replace: '(member) => member === undefined,',
+    },
+    {
+      name: 'life.served-answer',
+      promise: 'what a cloud would not read does not count as served',
+      file: 'src/issuers/served-check.ts',
+      find: 'if (worst || !document)',
+      replace: 'if (!document)',
+    },
+    {
+      name: 'life.served-beside',
+      promise: 'nor where the key that signs is missing beside it',
+      file: 'src/issuers/served-check.ts',
+      find: '?? (active && faultOf(keys, ring, active))',
+      replace: '',
+    },
+  ]),
 ];

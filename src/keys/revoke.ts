@@ -27,7 +27,10 @@ export interface Consequences {
   published_to?: string[] | undefined;
 }
 
-export interface Revoked extends RevokedKey, Consequences {}
+export interface Revoked extends RevokedKey, Consequences {
+  /** Of an active key's successor: whether it was seen in the JWKS that strangers are given. */
+  successor_served?: boolean | undefined;
+}
 
 export const wasOf = (key: RingKey, keys: readonly RingKey[], now: number): RevokedKey['was'] => {
   if (activeKey(keys, now)?.kid === key.kid) return 'active';
@@ -116,5 +119,22 @@ export async function revoke(
     };
   });
   await show(deps);
-  return result;
+  return result.was === 'active' ? { ...result, ...(await lookForSuccessor(deps, input.ring)) } : result;
+}
+
+/** After the commit, which did not wait for it: what strangers are given may come from a cache. */
+export async function lookForSuccessor(
+  { db, readClock, served }: RotateDeps,
+  ringId: string,
+): Promise<{ successor_served?: boolean }> {
+  if (!served) return {};
+  try {
+    const ring = await getRing(db, ringId);
+    const successor = activeKey(ring.keys, await readClock(db));
+    if (!successor || ring.retired) return {};
+    return { successor_served: (await served(ring, successor)) === undefined };
+  } catch {
+    // What was committed is answered, whatever can be looked at afterwards.
+    return {};
+  }
 }

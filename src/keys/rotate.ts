@@ -27,6 +27,8 @@ export interface RotateDeps {
   readClock: store.ReadClock;
   /** What a standby must pass outside the database before it signs; a revocation does not wait for them. */
   checks: readonly Check[];
+  /** One of them: whether a key is in the JWKS that strangers are given. After a revocation its answer is only told. */
+  served?: Check | undefined;
   /** Called after a commit, so that this process sees its own change at once. */
   changed: () => Promise<void>;
 }

@@ -163,7 +163,13 @@ const Consequences = {
   ),
 };
 
-const RevokedOne = Type.Object({ ...RevokedKey, ...Consequences });
+const RevokedOne = Type.Object({
+  ...RevokedKey,
+  ...Consequences,
+  successor_served: Type.Optional(
+    Type.Boolean({ description: 'whether the key that signs now was seen in the JWKS that strangers are given' }),
+  ),
+});
 
 const RevokedAll = Type.Object({
   ring: Type.String(),
