@@ -69,6 +69,7 @@ export const STATUS = {
   session_policy_too_large: 400,
   sts_refused: 403,
   sts_misconfigured: 502,
+  sts_answer_refused: 502,
   sts_unavailable: 503,
   sts_throttled: 503,
 } as const satisfies Record<string, number>;

@@ -14,7 +14,9 @@ import type { Config } from './config.ts';
 import { createProofs } from './connections/canary/create.ts';
 import { createVerifier } from './connections/verifier.ts';
 import { createProvesItself } from './clients/proof.ts';
+import { degrade } from './connections/verification/suspect.ts';
 import { createBroker } from './credentials/broker.ts';
+import { createSessions } from './credentials/sessions.ts';
 import type { Database } from './db/connect.ts';
 import { SOON_MS, within } from './db/within.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
@@ -148,6 +150,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     changed: () => view.refresh(),
   };
 
+  const sessions = createSessions({ clock });
+
   const leaving = createLeaving(config.drainMs);
   const urls = { issuerUrl, internalUrl };
   const selfCheck = createSelfCheck({ ...{ urls, view, db, clock, log }, ask });
@@ -173,12 +177,15 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     credentials: {
       ...{ issuerUrl, verify, refusals, limits, bearerToken },
       obtainCredentials: createBroker({
-        issuerUrl,
-        stream,
-        sts,
-        count,
-        mintWebIdentityToken,
+        ...{ issuerUrl, stream, sts, count, mintWebIdentityToken, sessions, clock },
         decide: (question) => within(SOON_MS, decide(db, question)),
+        suspect: async (suspicion) => {
+          try {
+            if (await degrade(act, suspicion)) verifier.wake();
+          } catch (error) {
+            log.error({ err: error, connection: suspicion.connection }, 'a connection could not be degraded');
+          }
+        },
       }),
     },
     workloads: { db, act, clock, issuerUrl, holdsGrants },
@@ -238,6 +245,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       revocations: proofs.revocations,
       signer,
       custody: { presence, rewrapping },
+      sessions,
     });
     verifier.start();
     return true;
@@ -256,6 +264,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       rewrapping.stop();
       await Promise.all([verifier.stop(), background.stop()]);
       await listening.close();
+      // Fetched beside a hand-out: nobody waits for them, but their outcomes are rows.
+      await sessions.settled();
+      sessions.clear();
       await refusals
         .flush(true)
         .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));

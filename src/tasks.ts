@@ -4,6 +4,7 @@ import { deleteReplayKeys, ensurePartitions } from './audit/store.ts';
 import type { AuditStream } from './audit/stream.ts';
 import type { Background } from './background.ts';
 import type { Clock } from './clock.ts';
+import type { Sessions } from './credentials/sessions.ts';
 import type { Db } from './db/connect.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
 import type { Presence } from './keys/keyring/replicas.ts';
@@ -13,6 +14,7 @@ import { type RotateDeps, rotateDue } from './keys/rotate.ts';
 import type { LocalSigner } from './keys/signer.ts';
 import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
+import { readStanding } from './seal/store.ts';
 
 export interface TaskDeps {
   db: Db;
@@ -25,6 +27,7 @@ export interface TaskDeps {
   revocations: { runOnce(): Promise<void> };
   signer: LocalSigner;
   custody: { presence: Presence; rewrapping: Rewrapping };
+  sessions: Pick<Sessions, 'sweep'>;
 }
 
 const SHORTEST_REFRESH = 500;
@@ -45,7 +48,7 @@ export function createRefresh(view: Pick<RingView, 'refresh' | 'policy'>, clock:
 }
 
 export function scheduleTasks(background: Background, deps: TaskDeps): void {
-  const { db, streams, clock, view, writeSnapshot, refusals, rotation, revocations, signer, custody } = deps;
+  const { db, streams, clock, view, writeSnapshot, refusals, rotation, revocations, signer, custody, sessions } = deps;
   background.every('refresh the view of the signing keys', SHORTEST_REFRESH, createRefresh(view, clock));
   if (writeSnapshot) background.every('write the snapshot of public keys', 1_000, writeSnapshot);
   background.every('rotate due rings', 2_000, async () => {
@@ -63,6 +66,10 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   });
   background.every('say what this replica opens', 5_000, () => custody.presence.beat());
   background.every('move private halves under the key that was chosen', 2_000, () => custody.rewrapping.turn());
+  background.every('forget sessions', 10_000, async () => {
+    sessions.sweep();
+    sessions.sweep(await readStanding(db));
+  });
   background.every('write counts of refusals', 10_000, () => refusals.flush());
   background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(clock.wall() - 60_000)));
   background.every('delete idempotency keys', 600_000, () =>

@@ -25,11 +25,12 @@ import { rotation } from './rotation.ts';
 import { running } from './running.ts';
 import { seal } from './seal.ts';
 import { seeing } from './seeing.ts';
+import { sessions } from './sessions.ts';
 import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
 export const DEFENCES: readonly Defence[] = [
-  ...[...tokens, ...oauth, ...callers, ...grants, ...broker],
+  ...[...tokens, ...oauth, ...callers, ...grants, ...broker, ...sessions],
   ...[
     ...http,
     ...listeners,

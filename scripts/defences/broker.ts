@@ -8,6 +8,8 @@ const BROKER = 'test/credentials/broker.test.ts';
 const STREAM = 'test/audit/stream.test.ts';
 const RECORD = 'test/oauth/record.test.ts';
 const path = 'src/credentials/broker.ts';
+const authorize = 'src/credentials/authorize.ts';
+const exchange = 'src/credentials/exchange.ts';
 const routes = 'src/credentials/routes.ts';
 const stream = 'src/audit/stream.ts';
 const store = 'src/audit/store.ts';
@@ -22,7 +24,7 @@ export const broker: Defence[] = [
       replace: 'true',
       also: [
         {
-          file: path,
+          file: authorize,
           find: 'ask.onlyConnection !== undefined && connection.id !== ask.onlyConnection',
           replace: 'false',
         },
@@ -38,7 +40,7 @@ export const broker: Defence[] = [
     {
       name: 'broker.limits',
       promise: "the grant's limits apply to each hand-out",
-      file: path,
+      file: authorize,
       find: 'grant: grant.max_session_seconds,',
       replace: 'grant: 43_200,',
     },
@@ -63,7 +65,7 @@ export const broker: Defence[] = [
     {
       name: 'broker.audience-by-reference',
       promise: 'nor by reference',
-      file: path,
+      file: authorize,
       find: 'ask.onlyConnection !== undefined && connection.id !== ask.onlyConnection',
       replace: 'false',
     },
@@ -72,31 +74,40 @@ export const broker: Defence[] = [
     {
       name: 'broker.intent',
       promise: 'the intent is durable before STS is asked',
-      file: path,
-      find: "await stream.append({ entry: { kind: 'exchange.intent', ...named(intent, token), details }, epoch: decision.epoch });",
+      file: exchange,
+      find: "await stream.append({ entry: { kind: 'exchange.intent', ...named, details }, epoch: decision.epoch });",
       replace: 'void details;',
     },
     {
       name: 'broker.intent-awaited',
       promise: 'and waited for',
-      file: path,
+      file: exchange,
       find: "await stream.append({ entry: { kind: 'exchange.intent'",
       replace: "void stream.append({ entry: { kind: 'exchange.intent'",
-      also: [{ file: path, find: 'epoch: decision.epoch });', replace: 'epoch: decision.epoch }).catch(() => {});' }],
+      also: [
+        { file: exchange, find: 'epoch: decision.epoch });', replace: 'epoch: decision.epoch }).catch(() => {});' },
+      ],
     },
     {
       name: 'broker.outcome',
       promise: 'the outcome is durable before the answer',
+      file: exchange,
+      find: 'return await record(obtained, epoch);',
+      replace: 'return void [obtained, epoch];',
+    },
+    {
+      name: 'broker.handout',
+      promise: 'each hand-out is durable before its answer, of a session that is kept too',
       file: path,
-      find: "return await stream.append({ entry: { kind: 'exchange.outcome', ...named(intent, token), details }, epoch });",
-      replace: 'return void [details, epoch];',
+      find: "return await stream.append({ entry: { kind: 'credentials.handed_out', ...named, details }, epoch });",
+      replace: 'return void [details, named, epoch];',
     },
   ]),
   ...provenBy(BROKER, 'what was suspended between the decision and its record gets nothing, and STS is not asked', [
     {
       name: 'broker.intent-epoch',
       promise: 'no intent commits after a suspension',
-      file: path,
+      file: exchange,
       find: 'epoch: decision.epoch });',
       replace: '});',
     },
@@ -104,15 +115,15 @@ export const broker: Defence[] = [
   ...provenBy(BROKER, 'what changed while STS was asked is decided again, and dropped where it no longer stands', [
     {
       name: 'broker.outcome-epoch',
-      promise: 'no hand-out commits after a suspension',
-      file: path,
-      find: 'details }, epoch });',
-      replace: 'details } });',
+      promise: 'no session is kept that was decided otherwise while STS was asked',
+      file: exchange,
+      find: 'return await record(obtained, epoch);',
+      replace: 'return await record(obtained, undefined as never);',
     },
     {
       name: 'broker.outcome-stands',
       promise: 'what was decided otherwise meanwhile is dropped',
-      file: path,
+      file: exchange,
       find: 'if (!stands) throw',
       replace: 'if (false) throw',
     },
@@ -121,7 +132,7 @@ export const broker: Defence[] = [
     {
       name: 'broker.decisions',
       promise: 'three decisions, then 503',
-      file: path,
+      file: exchange,
       find: 'const DECISIONS = 3;',
       replace: 'const DECISIONS = 4;',
     },
@@ -131,17 +142,17 @@ export const broker: Defence[] = [
       name: 'broker.limits-first',
       promise: 'limits come before mint and STS',
       file: path,
-      find: 'connection: connection.max_session_seconds,',
-      replace: 'connection: connection.max_session_seconds + 0 * Number(await mintWebIdentityToken({} as never)),',
+      find: 'return await authorize(deps.decide, token, ask);',
+      replace: 'await deps.mintWebIdentityToken({} as never);\n      return await authorize(deps.decide, token, ask);',
     },
   ]),
-  ...provenBy(BROKER, 'one hand-out: an intent, STS, an outcome', [
+  ...provenBy(BROKER, 'one hand-out: an intent, STS, an outcome, and the hand-out itself', [
     {
       name: 'broker.session-name',
       promise: 'nothing that a caller sends reaches RoleSessionName',
-      file: path,
+      file: exchange,
       find: 'roleSessionName: roleSessionName(workload)',
-      replace: 'roleSessionName: `${workload.slug}-${ask.purpose}`',
+      replace: 'roleSessionName: `${workload.slug}-${decision.grant.purpose}`',
     },
   ]),
   ...provenBy(STREAM, 'an append decided under another epoch is left out', [

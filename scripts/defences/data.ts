@@ -223,14 +223,14 @@ export const data: Defence[] = [
     {
       name: 'data.audit-canary',
       promise: 'the audit holds no token',
-      file: 'src/credentials/broker.ts',
+      file: 'src/credentials/exchange.ts',
       find: 'kid: minted.kid, jti: minted.jti, token_jti',
       replace: 'kid: minted.kid, jti: minted.token, token_jti',
     },
     {
       name: 'data.outcome-canary',
       promise: 'the audit holds no session credentials',
-      file: 'src/credentials/broker.ts',
+      file: 'src/credentials/exchange.ts',
       find: 'access_key_id: session.accessKeyId,',
       replace: 'access_key_id: session.secretAccessKey,',
     },

@@ -8,7 +8,8 @@ import { type Limits, limitStrangers } from '../http/rates.ts';
 import { connectionAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
 import { bearerOf, isStranger } from '../tokens/counted.ts';
 import type { VerifiedToken, VerifyWorkloadToken } from '../tokens/verify.ts';
-import type { Ask, Handout, ObtainCredentials } from './broker.ts';
+import type { Ask } from './authorize.ts';
+import type { Handout, ObtainCredentials } from './broker.ts';
 import { Body, Credentials, Params, Query } from './schema.ts';
 
 declare module 'fastify' {
@@ -88,9 +89,7 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
     scope.setErrorHandler(async (error, request, reply) => {
       const problem = toProblem(error);
       const actor = bearerOf(error) ?? request.token?.subject;
-      // What STS refused has an outcome on record already.
-      const recorded = problem.code.startsWith('sts_');
-      if (actor === undefined || recorded || problem.status >= 500) return sendProblem(error, request, reply);
+      if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
       const workload = actor.startsWith('wl_') ? actor : undefined;
       try {
         await refusals.record({ kind: 'exchange.refused', actor, workload, code: problem.code });

@@ -95,7 +95,7 @@ export async function play({ scene, step }: Runner, stage: Stage): Promise<Playe
     return fresh;
   });
   const credentials2 = await step('trade_for_credentials_again', 'New credentials, by the new key', async (tell) => {
-    const fresh = await trade(house, token2, acme, tell);
+    const fresh = await trade(house, token2, acme, tell, 1500);
     expectEqual('the key that AWS was shown', await exchangeKid(house, token2, acme), connectionKid);
     return fresh;
   });
@@ -104,7 +104,9 @@ export async function play({ scene, step }: Runner, stage: Stage): Promise<Playe
   });
   const credentials3 = await step('use_old_token', 'And the token of the old key is still good', async (tell) => {
     expectThat(token.kid !== token2.kid, 'The two tokens must be signed by different keys.');
-    return await trade(house, token, acme, tell);
+    const same = await trade(house, token, acme, tell);
+    expectEqual('the session, asked for again', same.AccessKeyId, credentials.AccessKeyId);
+    return same;
   });
 
   scene('6. Refusal, which is the product');

@@ -35,6 +35,8 @@ export interface Decision {
     max_session_seconds: number;
     source_identity: boolean;
     session_tags: boolean;
+    /** It has been in this state for a minute: AWS knows everywhere what was created for it. */
+    settled: boolean;
   };
   aws: {
     account_id: string;
@@ -82,7 +84,8 @@ async function readRows(db: Db, { workload, connection, purpose }: DecisionQuest
       case when c.id is not null then json_build_object('id', c.id, 'reference', c.reference, 'tenant', c.tenant,
         'issuer', c.issuer, 'subject', c.subject, 'algorithm', c.algorithm, 'generation', c.generation, 'state', c.state,
         'state_reason', c.state_reason, 'max_session_seconds', c.max_session_seconds,
-        'source_identity', c.source_identity, 'session_tags', c.session_tags) end as connection,
+        'source_identity', c.source_identity, 'session_tags', c.session_tags,
+        'settled', c.state_since < now() - interval '1 minute') end as connection,
       case when a.connection is not null then json_build_object('account_id', a.account_id, 'partition', a.partition,
         'region', a.region, 'role_name', a.role_name, 'role_arn', a.role_arn, 'role_id', a.role_id) end as aws,
       case when g.id is not null then json_build_object('id', g.id, 'version', g.version, 'purpose', g.purpose,

@@ -5,7 +5,9 @@ import { ensurePartitions } from '../../src/audit/store.ts';
 import { createAuditStream } from '../../src/audit/stream.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { AssumeRoleInput } from '../../src/clouds/aws.ts';
-import { createBroker, roleSessionName } from '../../src/credentials/broker.ts';
+import { createBroker } from '../../src/credentials/broker.ts';
+import { roleSessionName } from '../../src/credentials/exchange.ts';
+import { createSessions } from '../../src/credentials/sessions.ts';
 import { Problem } from '../../src/errors.ts';
 import type { Decision } from '../../src/grants/decide.ts';
 import type { WebIdentity } from '../../src/tokens/mint.ts';
@@ -38,7 +40,7 @@ function decision(epoch: number, changes: { version?: number; grant?: string; ge
         algorithm: 'ES256',
         generation,
       },
-      ...{ state: 'active', max_session_seconds: 3600, source_identity: true, session_tags: true },
+      ...{ state: 'active', max_session_seconds: 3600, source_identity: true, session_tags: true, settled: true },
     },
     aws: {
       account_id: '1',
@@ -88,7 +90,7 @@ async function openBench(
       const rows = await database.db
         .selectFrom('audit')
         .select('row')
-        .where('kind', 'like', 'exchange.%')
+        .where('kind', 'in', ['exchange.intent', 'exchange.outcome', 'credentials.handed_out'])
         .orderBy('seq')
         .execute();
       return rows
@@ -103,7 +105,9 @@ async function openBench(
   let decisions = 0;
   const counted: string[] = [];
   const obtain = createBroker({
-    ...{ issuerUrl: 'https://id.example.com', stream },
+    ...{ issuerUrl: 'https://id.example.com', stream, clock: systemClock },
+    sessions: createSessions({ clock: systemClock }),
+    suspect: async () => {},
     count: { exchange: (outcome) => void counted.push(outcome), handout: (outcome) => void counted.push(outcome) },
     decide: async () => {
       decisions += 1;
@@ -121,23 +125,27 @@ async function openBench(
           accessKeyId: 'ASIA',
           secretAccessKey: 's',
           sessionToken: 't',
-          expiration: new Date(),
-          assumedRoleArn: 'a',
-          assumedRoleId: 'AROA:x',
+          expiration: new Date(Date.now() + input.durationSeconds * 1000),
+          assumedRoleArn: `arn:aws:sts::1:assumed-role/r/${input.roleSessionName}`,
+          assumedRoleId: `AROA:${input.roleSessionName}`,
           requestId: 'r',
         };
       },
-      getCallerIdentity: () => Promise.reject(new Error('not asked here')),
-      close: () => {},
     },
   });
   return { ...bench, obtain, counted, decisions: () => decisions };
 }
 
-t.test('one hand-out: an intent, STS, an outcome', async (t) => {
+const HANDED_OUT = [
+  { kind: 'exchange.intent' },
+  { kind: 'exchange.outcome', outcome: 'obtained' },
+  { kind: 'credentials.handed_out' },
+];
+
+t.test('one hand-out: an intent, STS, an outcome, and the hand-out itself', async (t) => {
   const bench = await openBench(t, (_nth, epoch) => decision(epoch));
   t.match(await bench.obtain(token, ask), { session: { accessKeyId: 'ASIA' }, accountId: '1' });
-  t.same(await bench.records(), [{ kind: 'exchange.intent' }, { kind: 'exchange.outcome', outcome: 'handed_out' }]);
+  t.same(await bench.records(), HANDED_OUT);
   t.match(bench.asked, [
     {
       roleSessionName: 'billing-aaaaaaaa',
@@ -156,7 +164,7 @@ t.test('an intent decided under another epoch is decided again before STS is ask
   t.equal(bench.decisions(), 2);
   t.same(
     (await bench.records()).map(({ kind }) => kind),
-    ['exchange.intent', 'exchange.outcome'],
+    ['exchange.intent', 'exchange.outcome', 'credentials.handed_out'],
     'the one that did not stand is no row',
   );
 });
@@ -202,11 +210,9 @@ t.test('what changed while STS was asked is decided again, and dropped where it 
       const bench = await openBench(t, decide, (each) => each.bump());
       if (code === undefined) t.ok(await bench.obtain(token, ask));
       else await t.rejects(bench.obtain(token, ask), { code });
-      t.equal(bench.decisions(), 2);
-      t.same(await bench.records(), [
-        { kind: 'exchange.intent' },
-        { kind: 'exchange.outcome', outcome: code ? 'dropped' : 'handed_out', ...(code ? { code } : {}) },
-      ]);
+      t.equal(bench.decisions(), code ? 2 : 3, 'once for the outcome, and once for the hand-out');
+      const dropped = [{ kind: 'exchange.intent' }, { kind: 'exchange.outcome', outcome: 'dropped', code }];
+      t.same(await bench.records(), code ? dropped : HANDED_OUT);
       t.same(bench.counted, ['ok', code ? 'dropped' : 'given']);
     });
   }

@@ -54,7 +54,8 @@ t.test('a service gets credentials of a customer account, and every step is on r
     'the session is named by the server',
   );
 
-  const [outcome, intent] = await auditRows(service, `connection=${connection.id}&workload=${workload.id}`);
+  const rows = await auditRows(service, `connection=${connection.id}&workload=${workload.id}`);
+  const [handedOut, outcome, intent] = rows;
   t.match(intent, {
     kind: 'exchange.intent',
     details: { kid: String, jti: String, token_jti: decodeJwt(token).jti, duration_seconds: 3600, grant_version: 1 },
@@ -62,8 +63,18 @@ t.test('a service gets credentials of a customer account, and every step is on r
   t.match(outcome, {
     kind: 'exchange.outcome',
     exchange: intent?.exchange,
-    details: { outcome: 'handed_out', access_key_id: accessKeyId, sts_request_id: String },
+    details: { outcome: 'obtained', access_key_id: accessKeyId, sts_request_id: String },
   });
+  t.match(handedOut, {
+    kind: 'credentials.handed_out',
+    exchange: intent?.exchange,
+    details: { access_key_id: accessKeyId, token_jti: decodeJwt(token).jti, request_id: String, grant_version: 1 },
+  });
+  const again = await ask(token);
+  t.match(again.body, { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey }, 'asked again: the same session');
+  const [another, ...before] = await auditRows(service, `connection=${connection.id}&workload=${workload.id}`);
+  t.match(another, { kind: 'credentials.handed_out', exchange: intent?.exchange }, 'a row of its own');
+  t.strictSame(before, rows, 'and no exchange');
   const everything = JSON.stringify([await auditRows(service, 'limit=200'), service.logged]);
   for (const secret of [secretAccessKey, sessionToken, token])
     t.notOk(everything.includes(secret), 'no secret in the audit or the log');
@@ -106,7 +117,7 @@ t.test('keys rotate and no caller notices', async (t) => {
   const after = await workloadToken(service, workload, resource);
   t.not(decodeProtectedHeader(after).kid, decodeProtectedHeader(before).kid);
   t.equal((await ask(before)).status, 200, 'a token of the key before');
-  t.equal((await ask(after)).status, 200, 'a token of the new key');
+  t.equal((await ask(after, '?duration_seconds=1800')).status, 200, 'a token of the new key, another session');
   const [second, first] = (await auditRows(service, `connection=${connection.id}&kind=exchange.intent`)) as unknown as [
     { details: { kid: string } },
     { details: { kid: string } },
@@ -201,7 +212,8 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
       }),
     }),
   );
-  const edited = await ask(token);
+  t.match(await ask(token), { status: 200 }, 'what was fetched before lives, here as at AWS');
+  const edited = await ask(token, '?duration_seconds=1200');
   t.match(edited, { status: 403, body: { code: 'sts_refused', aws_code: 'AccessDenied', hint: /sub/ } });
   t.match(edited.body.hint, connection.issuer.url);
   t.match(edited.body.hint, connection.subject);
@@ -218,6 +230,7 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
       'invalid_token',
       'not_found',
       'session_policy_not_deny',
+      'sts_refused',
     ].sort(),
   );
   const [outcome] = await auditRows(service, `kind=exchange.outcome&workload=${workload.id}`);
@@ -235,17 +248,30 @@ t.test('without a durable record there is no answer, and STS is not asked', asyn
   await sql`alter table audit add constraint nothing_more check (kind <> 'exchange.intent') not valid`.execute(
     service.database.db,
   );
-  t.match(await ask(token), { status: 503, body: { code: 'unavailable' } });
+  const anew = '?duration_seconds=1800';
+  t.match(await ask(token, anew), { status: 503, body: { code: 'unavailable' } });
   t.equal(asked(), before, 'no intent, no exchange');
   await sql`alter table audit drop constraint nothing_more`.execute(service.database.db);
   await sql`alter table audit add constraint nothing_more check (kind <> 'exchange.outcome') not valid`.execute(
     service.database.db,
   );
-  const dropped = await ask(token);
+  const dropped = await ask(token, anew);
   t.match(dropped, { status: 503, body: { code: 'unavailable' } });
   t.notOk(JSON.stringify(dropped.body).includes('ASIA'), 'no outcome, no credentials');
   await sql`alter table audit drop constraint nothing_more`.execute(service.database.db);
-  t.equal((await ask(token)).status, 200);
+  await sql`alter table audit add constraint nothing_more check (kind <> 'credentials.handed_out') not valid`.execute(
+    service.database.db,
+  );
+  for (const query of [anew, '']) {
+    const unrecorded = await ask(token, query);
+    t.match(unrecorded, { status: 503, body: { code: 'unavailable' } });
+    t.notOk(
+      JSON.stringify(unrecorded.body).includes('ASIA'),
+      'no row of the hand-out, no credentials, fetched or kept',
+    );
+  }
+  await sql`alter table audit drop constraint nothing_more`.execute(service.database.db);
+  t.equal((await ask(token, anew)).status, 200);
 });
 
 t.test('a suspension between the question and STS drops the credentials', async (t) => {

@@ -86,7 +86,7 @@ t.test('a decision carries all that the broker needs, of one snapshot', async (t
         generation: 1,
         state: 'active',
       },
-      ...{ max_session_seconds: 7200, source_identity: true, session_tags: false },
+      ...{ max_session_seconds: 7200, source_identity: true, session_tags: false, settled: false },
     },
     aws: {
       ...{ account_id: '123456789012', partition: 'aws', region: 'eu-west-1', role_name: 'countersign' },

@@ -85,7 +85,7 @@ t.test('tokens, exchanges, hand-outs and refusals are counted by outcome', async
       }),
     }),
   );
-  t.equal((await service.call('GET', path, undefined, { token })).status, 403);
+  t.equal((await service.call('GET', `${path}?duration_seconds=1800`, undefined, { token })).status, 403);
 
   const { value } = await scrape(service.url);
   for (const [series, more] of [

@@ -159,11 +159,15 @@ export function replicaCases(t: Test, prepare: (t: Test) => Promise<Record<strin
     let suspended = false;
     let stop = false;
     const wrong: string[] = [];
+    let duration = 900;
     const seen = { before: 0, after: 0 };
     const load = [a, b, c, a, b, c].map(async (replica, index) => {
       while (!stop) {
         const startedAfter = suspended;
-        const answer = index < 3 ? await mintAt(replica.url) : await callAt(replica, 'GET', path, undefined, token);
+        // A session that is kept, and ones that are fetched.
+        const asked =
+          seen[startedAfter ? 'after' : 'before'] % 3 === 0 ? `${path}?duration_seconds=${duration++}` : path;
+        const answer = index < 3 ? await mintAt(replica.url) : await callAt(replica, 'GET', asked, undefined, token);
         seen[startedAfter ? 'after' : 'before'] += 1;
         if (startedAfter && answer.status < 300) wrong.push(`${answer.status} after the commit`);
         if (!startedAfter && answer.status >= 500 && answer.status !== 503) wrong.push(JSON.stringify(answer.body));

@@ -57,7 +57,9 @@ t.test('no request is dropped or fails, and no record is missing', async (t) => 
     const token = minted.body.access_token as string;
     ledger.tokens.push(JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()).jti);
     const traded = await call(issuerUrl, 'GET', path, undefined, { authorization: `Bearer ${token}` });
-    if (judge('an exchange', traded)) ledger.sessions.push(traded.body.AccessKeyId);
+    if (!judge('an exchange', traded)) return;
+    const requestId = traded.headers.get('x-request-id') as string;
+    ledger.sessions.push({ accessKeyId: traded.body.AccessKeyId, requestId });
   };
   const read = async (): Promise<void> => {
     for (const document of ['/jwks', `/c/${connection.issuer.id}/jwks`, '/.well-known/openid-configuration'])

@@ -27,7 +27,7 @@ export interface SealWorld {
   minted(connection?: string): Promise<number>;
 }
 
-const MINTED = ['token.minted', 'exchange.intent', 'connection.verification_intent'];
+const MINTED = ['token.minted', 'exchange.intent', 'credentials.handed_out', 'connection.verification_intent'];
 
 export async function openSealWorld(t: Test): Promise<SealWorld> {
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });

@@ -52,6 +52,11 @@ const SETTLED: [what: string, sql: string][] = [
        and not exists (select from audit i where i.exchange = o.exchange and i.kind = 'exchange.intent')`,
   ],
   [
+    'a hand-out without its exchange',
+    `select h.exchange as it from audit h where h.kind = 'credentials.handed_out'
+       and not exists (select from audit o where o.exchange = h.exchange and o.kind = 'exchange.outcome')`,
+  ],
+  [
     'two outcomes of one exchange',
     `select exchange as it from audit where kind = 'exchange.outcome' group by 1 having count(*) > 1`,
   ],
@@ -79,7 +84,9 @@ export function createChecker(databaseUrl: string): Checker {
   const tokens = new Set<string>();
   const requests = new Set<string>();
   const intents = new Set<string>();
-  const sessions = new Map<string, string>();
+  /** Access key ids by exchange; what was handed out by request. */
+  const obtained = new Map<string, string>();
+  const handouts = new Map<string, { exchange: string; accessKeyId: string }>();
   const seen = { tokens: 0, sessions: 0, acts: 0 };
   let rows = 0;
   let since = 0;
@@ -100,7 +107,9 @@ export function createChecker(databaseUrl: string): Checker {
     if (kind === 'token.minted') tokens.add(details.jti);
     else if (kind === 'exchange.intent') intents.add(exchange);
     else if (kind === 'exchange.outcome') {
-      if (details.outcome === 'handed_out') sessions.set(details.access_key_id, exchange);
+      if (details.outcome === 'obtained') obtained.set(exchange, details.access_key_id);
+    } else if (kind === 'credentials.handed_out') {
+      handouts.set(details.request_id, { exchange, accessKeyId: details.access_key_id });
     } else if (details.request_id) requests.add(details.request_id);
     return undefined;
   }
@@ -117,9 +126,11 @@ export function createChecker(databaseUrl: string): Checker {
     since = began - LATE_MS;
     for (const jti of ledger.tokens.slice(seen.tokens, given.tokens))
       if (!tokens.has(jti)) wrong.push(`a client has the token ${jti}, of which there is no row`);
-    for (const id of ledger.sessions.slice(seen.sessions, given.sessions)) {
-      const exchange = sessions.get(id);
-      if (exchange === undefined) wrong.push(`a client has the credentials ${id}, of which there is no outcome`);
+    for (const { accessKeyId, requestId } of ledger.sessions.slice(seen.sessions, given.sessions)) {
+      const { exchange, accessKeyId: given = '' } = handouts.get(requestId) ?? { exchange: '' };
+      if (given !== accessKeyId)
+        wrong.push(`a client has the credentials ${accessKeyId}, of which there is no hand-out`);
+      else if (obtained.get(exchange) !== accessKeyId) wrong.push(`exchange ${exchange} has no outcome`);
       else if (!intents.has(exchange)) wrong.push(`exchange ${exchange} has an outcome without an intent`);
     }
     for (const id of ledger.acts.slice(seen.acts, given.acts))

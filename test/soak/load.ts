@@ -10,8 +10,8 @@ import type { SoakWorld } from './world.ts';
 export interface Ledger {
   /** jti of every token that a client received. */
   tokens: string[];
-  /** Access key ids of every session that a client received. */
-  sessions: string[];
+  /** Every hand-out that a client received. */
+  sessions: { accessKeyId: string; requestId: string }[];
   /** Request ids of every change that was answered with 2xx. */
   acts: string[];
   /** What no fault excuses. */
@@ -178,12 +178,14 @@ export function startLoad(world: SoakWorld, random: Random, options: { workers: 
     if (!mine || performance.now() - mine.at > 300_000) return await token(replica, client);
     const before = suspended;
     const { suspensions } = ledger;
-    const reply = await at(replica, 'GET', path, { authorization: `Bearer ${mine.token}` });
+    // One that is kept, or one that nobody has asked for: STS is asked, too.
+    const query = random.whole(2) === 0 ? '' : `?duration_seconds=${900 + random.whole(2700)}`;
+    const reply = await at(replica, 'GET', path + query, { authorization: `Bearer ${mine.token}` });
     if (!reply) return;
     const wasSuspended =
       client === victim && before === true && suspended === true && suspensions === ledger.suspensions;
     if (reply.status === 200) {
-      ledger.sessions.push(reply.body.AccessKeyId);
+      ledger.sessions.push({ accessKeyId: reply.body.AccessKeyId, requestId: reply.requestId });
       if (wasSuspended) unexpected('credentials of a suspended workload', reply);
     } else if (isExcused(reply)) ledger.excused = (ledger.excused ?? 0) + 1;
     else if (client !== victim) unexpected('an exchange', reply);

@@ -17,7 +17,7 @@ function audience(value: unknown, names: Names): string {
 }
 
 function outcome({ outcome: how, access_key_id: accessKeyId, expires_at: until, aws_code: awsCode }: Details): string {
-  if (how === 'handed_out') return `handed out ${accessKeyId}, until ${clock(until)}`;
+  if (how === 'obtained') return `obtained ${accessKeyId}, until ${clock(until)}`;
   return `${how}: STS answered ${awsCode}`;
 }
 
@@ -25,6 +25,7 @@ const WHAT: Record<string, (details: Details, names: Names) => string> = {
   'token.minted': (details, names) => `for ${audience(details['audience'], names)}, ${key(details['kid'])}`,
   'exchange.intent': (details) => `${Number(details['duration_seconds']) / 60} minutes, ${key(details['kid'])}`,
   'exchange.outcome': outcome,
+  'credentials.handed_out': (details) => `${details['access_key_id']}`,
   'key.rotated': (details) => `${key(details['predecessor'])} -> ${key(details['kid'])}`,
   'connection.verification_intent': (details) => key(details['kid']),
   'connection.verification_failed': (details) => `STS answered ${details['code']}; asked again`,

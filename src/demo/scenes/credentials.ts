@@ -57,17 +57,27 @@ export async function getToken(house: House, workload: Workload, resource: strin
   return { value, kid: protectedHeader.kid, jti, audience: resource };
 }
 
-/** The call itself, as a workload makes it. @throws Failure with what the service said */
+/**
+ * The call itself, as a workload makes it.
+ * @param durationSeconds another one than was asked for before is another session: AWS is asked for it
+ * @throws Failure with what the service said
+ */
 export async function askForCredentials(
   house: House,
   token: WorkloadToken,
   connection: Connection,
+  durationSeconds?: number,
 ): Promise<Credentials> {
   const access = {
     token: { access_token: token.value, token_type: 'Bearer', expires_in: 0 },
     apiUrl: house.service.url,
   };
-  return (await createApi(access, {}).send('POST', `/v1/connections/${connection.id}/credentials`)) as Credentials;
+  const body = durationSeconds === undefined ? {} : { duration_seconds: durationSeconds };
+  return (await createApi(access, {}).send(
+    'POST',
+    `/v1/connections/${connection.id}/credentials`,
+    body,
+  )) as Credentials;
 }
 
 export async function trade(
@@ -75,14 +85,17 @@ export async function trade(
   token: WorkloadToken,
   connection: Connection,
   tell: Tell,
+  durationSeconds?: number,
 ): Promise<Credentials> {
-  const credentials = await askForCredentials(house, token, connection);
+  const credentials = await askForCredentials(house, token, connection, durationSeconds);
   const { AccessKeyId, AccountId, RoleArn, Expiration } = credentials;
   expectEqual('the account', AccountId, connection.aws.account_id);
   expectEqual('the role', RoleArn, connection.aws.role_arn);
   expectThat(AccessKeyId.startsWith('ASIA'), `The access key must be a session's (ASIA…), not ${AccessKeyId}.`);
   expectThat(Date.parse(Expiration) > Date.now(), `They must be good for a while, and ended at ${Expiration}.`);
-  tell(`access key ${AccessKeyId}, until ${Expiration}; neither side stored anything`);
+  tell(
+    `access key ${AccessKeyId}, until ${Expiration}; nothing is stored: the session is kept in memory, for this workload alone`,
+  );
   return credentials;
 }
 

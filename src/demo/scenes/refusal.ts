@@ -74,7 +74,7 @@ export async function refuseEditedTrust(
   conditions[key] = 'somebody-else';
   await writeTrust(house, connection, edited);
   tell('iam:UpdateAssumeRolePolicy, with the subject changed to "somebody-else"');
-  tellRefusal(tell, await expectRefusal(403, 'sts_refused', askForCredentials(house, token, connection)));
+  tellRefusal(tell, await expectRefusal(403, 'sts_refused', askForCredentials(house, token, connection, 900)));
   return before;
 }
 
@@ -86,7 +86,7 @@ export async function mendTrust(
   tell: Tell,
 ): Promise<void> {
   await writeTrust(house, connection, trust);
-  const { AccountId } = await askForCredentials(house, token, connection);
+  const { AccountId } = await askForCredentials(house, token, connection, 1200);
   expectEqual('the account', AccountId, connection.aws.account_id);
   tell('The same token is good for the account again.');
 }

@@ -57,6 +57,7 @@ export async function startHouse(t: Test): Promise<House> {
   });
   proxy.targets = [service.url];
   const tokens = { api: await service.hostToken(), credentials: '' };
+  let duration = 900;
   const api: House['api'] = (method, path, body, headers = {}) =>
     call(service.url, method, path, body, { authorization: `Bearer ${tokens.api}`, ...headers });
 
@@ -90,10 +91,19 @@ export async function startHouse(t: Test): Promise<House> {
       disk,
       bendClock: clock.bend,
     },
-    credentials: () =>
-      call(service.url, 'GET', `/v1/connections/${connection}/credentials`, undefined, {
-        authorization: `Bearer ${tokens.credentials}`,
-      }),
+    credentials: () => {
+      // Each another session, so that each is an exchange.
+      duration += 1;
+      return call(
+        service.url,
+        'GET',
+        `/v1/connections/${connection}/credentials?duration_seconds=${duration}`,
+        undefined,
+        {
+          authorization: `Bearer ${tokens.credentials}`,
+        },
+      );
+    },
     sql: async (text) => {
       const client = new pg.Client({ connectionString: cluster.url });
       await client.connect();

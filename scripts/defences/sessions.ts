@@ -1,0 +1,198 @@
+// Sessions in memory: whose they are, how long they are given, and what STS may answer.
+import { type Defence, provenBy } from './defence.ts';
+
+const SESSIONS = 'test/credentials/sessions.test.ts';
+const WHOSE = 'test/credentials/whose.test.ts';
+const ANSWER = 'test/credentials/answer.test.ts';
+const SUSPECT = 'test/connections/suspect.test.ts';
+const sessionsFile = 'src/credentials/sessions.ts';
+const authorize = 'src/credentials/authorize.ts';
+const answer = 'src/credentials/answer.ts';
+const lanes = 'src/credentials/lanes.ts';
+
+/** One member of the key taken out: somebody else's session fits. */
+const withoutMember = (name: string, promise: string, find: string, replace: string): Omit<Defence, 'test'> => ({
+  ...{ name: `sessions.key-${name}`, promise, file: authorize, find, replace },
+});
+
+export const sessions: Defence[] = [
+  ...provenBy(WHOSE, 'no session reaches a caller that was not authorised for exactly it', [
+    withoutMember('workload', "a session is its workload's alone", '...[workload.id, workload.slug,', '...['),
+    withoutMember('connection', 'and of its connection', 'connection.id, connection.generation, aws.role_arn,', ''),
+    withoutMember(
+      'version',
+      'a grant that was changed gets another session',
+      'grant.version, grant.purpose,',
+      'grant.purpose,',
+    ),
+    withoutMember('duration', 'so does another duration', 'durationSeconds, narrowed', 'narrowed'),
+    withoutMember('policies', 'and another session policy', ", narrowed.digest('base64url')]", ']'),
+    {
+      name: 'sessions.handout-epoch',
+      promise: 'nothing is handed out after a suspension, kept or fetched',
+      file: 'src/credentials/broker.ts',
+      find: "{ kind: 'credentials.handed_out', ...named, details }, epoch }",
+      replace: "{ kind: 'credentials.handed_out', ...named, details }, epoch: undefined && epoch }",
+    },
+  ]),
+  ...provenBy(SESSIONS, 'handed out until too little remains, fetched anew then', [
+    {
+      name: 'sessions.floor',
+      promise: 'what is handed out lives long enough for the SDKs',
+      file: sessionsFile,
+      find: 'remaining >= floorMs(old.seconds)',
+      replace: 'remaining >= 0',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'past half of its life its successor is fetched beside a hand-out, and never by itself', [
+    {
+      name: 'sessions.refresh',
+      promise: 'a session in use is refreshed beside',
+      file: sessionsFile,
+      find: 'mayFetch && isPastHalf(old, remaining)',
+      replace: 'false && isPastHalf(old, remaining)',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a thousand who ask at once are one fetch, and nobody who leaves ends it', [
+    {
+      name: 'sessions.single-flight',
+      promise: 'one call to STS for all who ask for the same at once',
+      file: sessionsFile,
+      find: 'if (underWay) return underWay;',
+      replace: 'void underWay;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'STS down: a session that lives is handed out to its last minute, and no longer', [
+    {
+      name: 'sessions.still-good',
+      promise: 'who holds a session that lives is served while STS is down',
+      file: sessionsFile,
+      find: 'if (isPassing(error)) return old;',
+      replace: 'void old;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a refusal for good is remembered for ten seconds, one that passes is not', [
+    {
+      name: 'sessions.refusals',
+      promise: 'what AWS refuses for good is not asked at every retry',
+      file: sessionsFile,
+      find: 'if (isLasting(error, decision)) refusals',
+      replace: 'if (false) refusals',
+    },
+    {
+      name: 'sessions.settling',
+      promise: "AccessDenied of a connection's first minute is asked again",
+      file: sessionsFile,
+      find: "(connection.settled || error.awsCode !== 'AccessDenied')",
+      replace: 'connection !== undefined',
+    },
+  ]),
+  ...provenBy(SESSIONS, "the account owner's no ends what was fetched before", [
+    {
+      name: 'sessions.owner',
+      promise: "the owner's refusal ends what is kept",
+      file: sessionsFile,
+      find: 'if (isFromOwner(error)) kept.delete(key);',
+      replace: 'void isFromOwner;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'neither clock makes a session live longer', [
+    {
+      name: 'sessions.clocks',
+      promise: 'a wall clock that was set back makes no session live longer',
+      file: 'src/credentials/freshness.ts',
+      find: 'Math.min(expiresAt - clock.wall(), seconds * 1000 - (clock.monotonic() - askedAt))',
+      replace: 'expiresAt - clock.wall() + 0 * seconds * askedAt',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'what nobody may have is forgotten', [
+    {
+      name: 'sessions.sweep',
+      promise: 'secrets that nobody may have do not lie in memory',
+      file: sessionsFile,
+      find: 'if (unconfirmed || ',
+      replace: 'if (',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a flood of one connection is refused with its time, and starves no other', [
+    {
+      name: 'sessions.rate',
+      promise: "one connection's flood is bounded",
+      file: sessionsFile,
+      find: 'if (seconds !== undefined) throw tooMany(perConnection, seconds);',
+      replace: 'void seconds;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'connections take turns, and one has a share alone', [
+    {
+      name: 'sessions.turns',
+      promise: "a connection that waits is not behind everybody of another's flood",
+      file: lanes,
+      find: 'if (queue.length > 0) queues.set(connection, queue);',
+      replace:
+        'if (queue.length > 0) {\n        const others = [...queues];\n        queues.clear();\n        queues.set(connection, queue);\n        for (const [key, value] of others) queues.set(key, value);\n      }',
+    },
+    {
+      name: 'sessions.waiting',
+      promise: 'no more wait than can be served',
+      file: lanes,
+      find: 'if (allWaiting >= waiting) throw busy();',
+      replace: 'void waiting;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a turn that comes too late is not taken', [
+    {
+      name: 'sessions.late-turn',
+      promise: 'a call that nobody waits for any more is not made',
+      file: lanes,
+      find: '<= LONGEST_WAIT_MS',
+      replace: '<= 1000 * LONGEST_WAIT_MS',
+    },
+  ]),
+  ...provenBy(ANSWER, 'an answer is handed out where it is this role, this session, this long', [
+    {
+      name: 'answer.account',
+      promise: "another account's credentials are not handed out",
+      file: answer,
+      find: "return 'AccountMismatch';",
+      replace: 'return undefined;',
+    },
+    {
+      name: 'answer.role-id',
+      promise: 'nor those of a role that was created again',
+      file: answer,
+      find: "return 'role_recreated';",
+      replace: 'return undefined;',
+    },
+    {
+      name: 'answer.expiry',
+      promise: 'nor those that end at another time',
+      file: answer,
+      find: "return 'ExpiryMismatch';",
+      replace: 'return undefined;',
+    },
+    {
+      name: 'answer.size',
+      promise: 'nor those that no header takes',
+      file: answer,
+      find: "return 'AnswerTooLarge';",
+      replace: 'return undefined;',
+    },
+  ]),
+  ...provenBy(SUSPECT, 'a connection is degraded with its reason, and asked about again', [
+    {
+      name: 'answer.degrades',
+      promise: 'a wrong answer degrades its connection',
+      file: 'src/connections/verification/suspect.ts',
+      find: 'await updateState(trx, row.id, state, reason);',
+      replace: 'void updateState;',
+    },
+    {
+      name: 'answer.generation',
+      promise: 'and no other generation of it',
+      file: 'src/connections/verification/suspect.ts',
+      find: 'row?.generation === generation ?',
+      replace: 'row !== undefined && generation > 0 ?',
+    },
+  ]),
+];

@@ -1,0 +1,38 @@
+// What an exchange found out: STS answered for another role, or not what it promises. The connection is degraded, and asked about.
+import { type Act, type Done, SYSTEM } from '../../audit/act.ts';
+import { nextState } from '../lifecycle.ts';
+import { lockConnection, updateState } from '../store.ts';
+import { startVerification } from './store.ts';
+
+export interface Suspicion {
+  /** `cn_…` and its generation when STS was asked. */
+  connection: string;
+  generation: number;
+  /** `ex_…` */
+  exchange: string;
+  /** Its `state_reason`; `role_recreated` stays until somebody accepts the role. */
+  reason: string;
+  /** AWS's unique id of the role that answered. */
+  roleId: string;
+}
+
+/** @returns whether it was degraded: not where it has changed since, or is already, for this reason. */
+export function degrade(act: Act, suspicion: Suspicion): Promise<boolean> {
+  const { connection, generation, exchange, reason, roleId } = suspicion;
+  return act(SYSTEM, async (trx): Promise<Done<boolean>> => {
+    const row = await lockConnection(trx, connection);
+    const happening = reason === 'role_recreated' ? 'role_recreated' : 'probe_failed';
+    const state = row?.generation === generation ? nextState(row.state, happening, row.role_id !== null) : undefined;
+    if (!row || state === undefined || (row.state === state && row.state_reason === reason))
+      return { result: false, records: [], affectsDecisions: false };
+    await updateState(trx, row.id, state, reason);
+    // Verified, it is well again by itself.
+    await startVerification(trx, row.id);
+    const details = { state, was: row.state, reason, exchange, pinned_role_id: row.role_id, role_id: roleId };
+    return {
+      result: true,
+      records: [{ kind: 'connection.degraded', connection: row.id, details }],
+      affectsDecisions: true,
+    };
+  });
+}

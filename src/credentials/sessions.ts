@@ -1,0 +1,188 @@
+// Sessions in memory, by what they hang on: handed out while enough of them remains, fetched once for all who ask at the same time.
+import { LRUCache } from 'lru-cache';
+import { EpochChanged } from '../audit/stream.ts';
+import type { Clock } from '../clock.ts';
+import { StsError } from '../clouds/aws-errors.ts';
+import type { AssumedSession } from '../clouds/aws.ts';
+import { Problem } from '../errors.ts';
+import { createRate } from '../http/rates.ts';
+import type { Standing } from '../seal/store.ts';
+import type { Authorized } from './authorize.ts';
+import { floorMs, isPastHalf, LAST_MS, type Life, remainingMs } from './freshness.ts';
+import { createLanes, type LanesOptions } from './lanes.ts';
+
+/** What an exchange brought home. */
+export interface Obtained extends Life {
+  /** `ex_…` */
+  exchange: string;
+  session: AssumedSession;
+}
+
+export interface Sessions {
+  /**
+   * The session of this key. `fetch` is begun where there is none, or none that lives long enough; past half of its life
+   * the one at hand is given, and its successor fetched beside. Whoever hangs up ends no fetch.
+   * @throws what `fetch` throws; Problem `rate_limited` or `unavailable` where too much is asked for.
+   */
+  obtain(authorized: Authorized, fetch: () => Promise<Obtained>): Promise<Obtained>;
+  /** Forgets what may not be handed out any more; what nobody was authorised for since a change, after five minutes; all, where sealed. */
+  sweep(standing?: Standing): void;
+  /** Forgets everything. */
+  clear(): void;
+  /** When nothing is being fetched any more. */
+  settled(): Promise<unknown>;
+  readonly size: number;
+}
+
+export interface SessionsOptions extends LanesOptions {
+  clock: Clock;
+  /** New sessions of one connection, a second; four seconds' worth may come at once. 25 unless given. */
+  perConnection?: number;
+  /** Who holds a session that still lives waits so long for its successor, milliseconds; 1000 unless given. */
+  patienceMs?: number;
+}
+
+const MAX_SESSIONS = 20_000;
+const MAX_CHARACTERS = 64 * 1024 * 1024;
+/** What AWS refused for good is not asked again for so long; nor is a successor that did not come. */
+const PAUSE_MS = 10_000;
+const UNCONFIRMED_MS = 300_000;
+
+interface Kept extends Obtained {
+  /** Of the last decision that it was handed out under, and when. */
+  epoch: number;
+  confirmedAt: number;
+  /** Monotonic; until then no successor is fetched beside. */
+  pausedUntil: number;
+}
+
+/** It passes by itself: a session that still lives may stand in. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof StsError) return error.side === 'transient' || error.side === 'throttled';
+  return error instanceof Problem && (error.code === 'rate_limited' || error.code === 'unavailable');
+}
+
+const isAnswerRefused = (error: unknown): boolean => error instanceof Problem && error.code === 'sts_answer_refused';
+
+/** AWS says the same a moment later. But right after a stack is created, it denies for some seconds what it will allow. */
+function isLasting(error: unknown, { connection }: Authorized['decision']): boolean {
+  if (!(error instanceof StsError)) return isAnswerRefused(error);
+  return !isPassing(error) && (connection.settled || error.awsCode !== 'AccessDenied');
+}
+
+/** The owner of the account, or an answer that is not this role's, says no: what was fetched before is not given on. */
+function isFromOwner(error: unknown): boolean {
+  return error instanceof StsError ? error.side === 'account_owner' : isAnswerRefused(error);
+}
+
+export function createSessions({
+  clock,
+  perConnection = 25,
+  patienceMs = 1000,
+  ...lanesOptions
+}: SessionsOptions): Sessions {
+  const kept = new LRUCache<string, Kept>({
+    max: MAX_SESSIONS,
+    maxSize: MAX_CHARACTERS,
+    sizeCalculation: ({ session }, key) => session.sessionToken.length + key.length + 1000,
+  });
+  const flights = new Map<string, Promise<Obtained>>();
+  const refusals = new LRUCache<string, { error: unknown; until: number }>({ max: 10_000 });
+  const rate = createRate(perConnection, clock);
+  const lanes = createLanes({ ...lanesOptions, clock });
+
+  function keep({ key, decision }: Authorized, obtained: Obtained): Obtained {
+    refusals.delete(key);
+    kept.set(key, { ...obtained, epoch: decision.epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 });
+    return obtained;
+  }
+
+  function fail({ key, decision }: Authorized, error: unknown): never {
+    const until = clock.monotonic() + PAUSE_MS;
+    if (isFromOwner(error)) kept.delete(key);
+    if (isLasting(error, decision)) refusals.set(key, { error, until });
+    const old = kept.peek(key);
+    if (old && !(error instanceof EpochChanged)) old.pausedUntil = until;
+    throw error;
+  }
+
+  /** One for all who ask for this key at the same time; nobody's hanging up ends it. */
+  async function fly(authorized: Authorized, fetch: () => Promise<Obtained>): Promise<Obtained> {
+    const { key } = authorized;
+    const { id } = authorized.decision.connection;
+    const underWay = flights.get(key);
+    if (underWay) return underWay;
+    const refused = refusals.get(key);
+    if (refused && clock.monotonic() < refused.until) throw refused.error;
+    const seconds = rate.take(id);
+    if (seconds !== undefined) throw tooMany(perConnection, seconds);
+    const flight = lanes
+      .run(id, fetch)
+      .then(
+        (obtained) => keep(authorized, obtained),
+        (error: unknown) => fail(authorized, error),
+      )
+      .finally(() => flights.delete(key));
+    flights.set(key, flight);
+    return flight;
+  }
+
+  /** Its successor, where that comes soon; itself, where it does not come. */
+  async function orStillGood(flight: Promise<Obtained>, old: Obtained): Promise<Obtained> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Obtained>((resolve) => {
+      timer = setTimeout(() => resolve(old), patienceMs);
+    });
+    try {
+      return await Promise.race([flight, late]);
+    } catch (error) {
+      if (isPassing(error)) return old;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    obtain: async (authorized, fetch) => {
+      const old = kept.get(authorized.key);
+      const remaining = old ? remainingMs(old, clock) : 0;
+      if (!old || remaining < LAST_MS) return fly(authorized, fetch);
+      old.epoch = authorized.decision.epoch;
+      old.confirmedAt = clock.monotonic();
+      const mayFetch = clock.monotonic() >= old.pausedUntil;
+      if (remaining >= floorMs(old.seconds)) {
+        // What becomes of it is on record; the next hand-out tries again.
+        if (mayFetch && isPastHalf(old, remaining)) fly(authorized, fetch).catch(() => {});
+        return old;
+      }
+      return mayFetch ? orStillGood(fly(authorized, fetch), old) : old;
+    },
+    sweep: (standing) => {
+      if (standing?.seal) kept.clear();
+      for (const [key, session] of kept.entries()) {
+        const unconfirmed =
+          standing !== undefined &&
+          session.epoch !== standing.epoch &&
+          clock.monotonic() - session.confirmedAt > UNCONFIRMED_MS;
+        if (unconfirmed || remainingMs(session, clock) < LAST_MS) kept.delete(key);
+      }
+    },
+    clear: () => kept.clear(),
+    settled: () => Promise.allSettled(flights.values()),
+    get size() {
+      return kept.size;
+    },
+  };
+}
+
+function tooMany(perConnection: number, seconds: number): Problem {
+  return new Problem(
+    'rate_limited',
+    `More than ${perConnection} new sessions a second are asked for of this connection.`,
+    {
+      hint: 'Ask for the same purpose, duration and session policy each time: such a session is fetched once and shared.',
+      retryAfter: seconds,
+    },
+  );
+}
