@@ -24,7 +24,7 @@ async function commonCases(world: World, operation: Operation, good: Sent): Prom
   );
   const methods = {
     name: 'a method that is not served',
-    sent: { ...good, method: 'PUT' },
+    sent: { ...good, method: operation.unserved },
     status: 404,
     code: 'not_found',
   };
@@ -102,7 +102,15 @@ t.test('every operation', async (t) => {
 
 t.test('paths that nobody serves', async (t) => {
   const world = await openWorld(t);
-  const operation = { id: 'nothing', path: '', method: 'GET', bearer: false, query: {}, body: undefined };
+  const operation = {
+    id: 'nothing',
+    path: '',
+    method: 'GET',
+    unserved: 'PUT',
+    bearer: false,
+    query: {},
+    body: undefined,
+  };
   const paths = [
     '/',
     '/v1',

@@ -23,6 +23,8 @@ export interface Operation {
   method: string;
   /** With `{name}` for each parameter. */
   path: string;
+  /** One that nothing is served by at this path. */
+  unserved: string;
   /** Whether a bearer token is needed. */
   bearer: boolean;
   query: Record<string, Schema>;
@@ -47,6 +49,8 @@ export async function listOperations(): Promise<Operation[]> {
   const all = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, described]) => ({ path, method, described })),
   );
+  const served = (at: string, by: string): boolean =>
+    all.some(({ path, method }) => path === at && method.toUpperCase() === by);
   return all.map(({ path, method, described }) => {
     const {
       operationId,
@@ -59,6 +63,7 @@ export async function listOperations(): Promise<Operation[]> {
     );
     const { content = {} } = (requestBody ?? {}) as { content?: Record<string, { schema: Schema }> };
     return {
+      unserved: ['PUT', 'DELETE', 'PATCH'].find((other) => !served(path, other)) as string,
       ...{ id: operationId, method: method.toUpperCase(), path, bearer: (security as unknown[]).length > 0 },
       query: Object.fromEntries(query.map(({ name, schema }) => [name, schema])),
       body: content['application/json']?.schema,
