@@ -36,8 +36,11 @@ export async function dumpText(db: Db, tables: readonly { name: string }[]): Pro
   return Object.fromEntries(rows.map(({ name, text }) => [`table ${name}`, text ?? '']));
 }
 
-/** What requests change on purpose: without the tables that record that they came, or that a process lives. */
+/**
+ * What requests change on purpose: without the tables that record that they came, that a process lives, or how far it is
+ * with what it does by itself.
+ */
 export async function dumpState(db: Db): Promise<Record<string, string[]>> {
-  const { audit: _, replay_keys: __, replicas: ___, ...state } = await dumpTables(db);
+  const { audit: _, replay_keys: __, replicas: ___, rotation_plan: ____, ...state } = await dumpTables(db);
   return state;
 }
