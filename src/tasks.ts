@@ -1,5 +1,4 @@
 // What the service does by itself once the database has answered, and how often; intervals in milliseconds.
-import { SYSTEM } from './audit/act.ts';
 import { deleteReplayKeys, ensurePartitions } from './audit/store.ts';
 import type { AuditStream } from './audit/stream.ts';
 import type { Background } from './background.ts';
@@ -10,9 +9,10 @@ import { deleteIdempotencyKeys } from './http/store.ts';
 import type { Presence } from './keys/keyring/replicas.ts';
 import type { Rewrapping } from './keys/keyring/rewrap.ts';
 import { createPlanner } from './keys/plan.ts';
-import { type RotateDeps, rotateDue } from './keys/rotate.ts';
+import { rotateDueRings } from './keys/queue.ts';
+import type { RotateDeps } from './keys/rotate.ts';
 import type { LocalSigner } from './keys/signer.ts';
-import { deleteDuePrivateKeys, listDueRings, readClock } from './keys/store.ts';
+import { deleteDuePrivateKeys, readClock } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
 import { readStanding } from './seal/store.ts';
 
@@ -51,10 +51,7 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   const { db, streams, clock, view, writeSnapshot, refusals, rotation, revocations, signer, custody, sessions } = deps;
   background.every('refresh the view of the signing keys', SHORTEST_REFRESH, createRefresh(view, clock));
   if (writeSnapshot) background.every('write the snapshot of public keys', 1_000, writeSnapshot);
-  background.every('rotate due rings', 2_000, async () => {
-    for (const ring of await listDueRings(db, await readClock(db), 20))
-      await rotateDue(rotation, ring, { ...SYSTEM, reason: 'planned' });
-  });
+  background.every('rotate due rings', 2_000, () => rotateDueRings(rotation));
   background.every('prove revocations', 1_000, revocations.runOnce);
   background.every('plan rings by the key policy', 5_000, createPlanner(rotation));
   background.every('try the audit log again', 1_000, async () => {

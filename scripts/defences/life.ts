@@ -164,4 +164,42 @@ export const life: Defence[] = [
       replace: '',
     },
   ]),
+  ...provenBy('test/keys/queue.test.ts', 'three replicas: each due ring once, oldest first, a few at a time', [
+    {
+      name: 'life.queue-order',
+      promise: 'the ring that is due longest is rotated first',
+      file: 'src/keys/queue.ts',
+      find: 'order by next_rotation_at limit 1',
+      replace: 'order by next_rotation_at desc limit 1',
+    },
+  ]),
+  ...provenBy(
+    'test/keys/queue.test.ts',
+    'a ring whose rotation fails is passed by until its lease ends, and holds up nobody',
+    [
+      {
+        name: 'life.queue-leased',
+        promise: 'a ring that another process has is passed by',
+        file: 'src/keys/queue.ts',
+        find: 'and l.leased_until > ${at}::timestamptz)',
+        replace: 'and false)',
+      },
+      {
+        name: 'life.queue-passed-by',
+        promise: 'a ring that fails does not hold up the others',
+        file: 'src/keys/queue.ts',
+        find: 'faults.push(error);',
+        replace: 'throw error;',
+      },
+    ],
+  ),
+  ...provenBy('test/keys/queue.test.ts', 'rings that were born together rotate apart, none early', [
+    {
+      name: 'life.spread',
+      promise: 'rings that were made together do not rotate together',
+      file: 'src/keys/timeline.ts',
+      find: 'Math.floor(lotOf(standby.kid) * policy.period * SPREAD)',
+      replace: '0',
+    },
+  ]),
 ];

@@ -71,9 +71,21 @@ export function earliestSeasoning(key: KeyFacts, policy: KeyPolicy): number {
   return seasonedAt(lacked ? { ...key, placement: undefined } : key, policy);
 }
 
-/** When the next planned activation is due: the later of signs_from + period and the standby's seasoning. */
+/** By how much of the period rings that were born together part, one rotation after the other. */
+const SPREAD = 1 / 20;
+
+/** From 0 to 1, as even as thumbprints are, and the same wherever it is reckoned. */
+function lotOf(kid: string): number {
+  return (Number.parseInt(Buffer.from(kid, 'base64url').toString('hex', 0, 3), 16) || 0) / 0x1_00_00_00;
+}
+
+/**
+ * When the next planned activation is due: the later of signs_from + period and the standby's seasoning, and up to a
+ * twentieth of the period after it, so that rings which were made at once do not rotate at once.
+ */
 export function nextRotationAt(active: { signsFrom: number }, standby: KeyFacts, policy: KeyPolicy): number {
-  return Math.max(active.signsFrom + policy.period, earliestSeasoning(standby, policy));
+  const later = Math.floor(lotOf(standby.kid) * policy.period * SPREAD);
+  return Math.max(active.signsFrom + policy.period + later, earliestSeasoning(standby, policy));
 }
 
 /** When a ring's planned rotation is due; undefined where it has no active key or no standby. */

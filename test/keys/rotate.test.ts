@@ -66,7 +66,8 @@ t.test('the clock rotates: once a period, never twice for one due time, at most 
     if (published.filter((key) => keyState(key, clock.database()) === 'active').length !== 1)
       t.fail(`not one active key at ${second} s`);
   }
-  t.equal(activations.length, Math.floor(3600 / 180));
+  // A twentieth of the period later at most, and found within 5 s.
+  t.ok(activations.length <= 3600 / 180 && activations.length >= 3600 / (180 + 9 + 5), `${activations.length}`);
   t.same(await listDueRings(database.db, clock.database(), 10), []);
   t.equal((await ring()).keys.length, activations.length + 2);
   t.equal(ringId, 'platform:ES256');

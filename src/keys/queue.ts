@@ -1,0 +1,74 @@
+// The queue of rotations over all rings: due ones oldest first, each leased by one process, a few at a time.
+import { sql } from 'kysely';
+import { type Actor, SYSTEM } from '../audit/act.ts';
+import type { Db } from '../db/connect.ts';
+import { hasTable } from '../db/has-table.ts';
+import { type RotateDeps, rotateDue, show } from './rotate.ts';
+import { listDueRings } from './store.ts';
+
+/** Rings that one process rotates at once: the checks wait for others' networks. */
+const LANES = 4;
+/** Rings that one process takes in a turn, every two seconds: twenty a second, and 100 000 rings in an hour and a half. */
+const IN_A_TURN = 40;
+/** Longer than a rotation lasts, its checks at their deadlines included; milliseconds. */
+const LEASE = 120_000;
+
+/**
+ * The ring that is due longest and that nobody has, leased. Replicas that come at once pass each other by.
+ * @param now on the database's clock
+ */
+export async function leaseDueRing(db: Db, now: number): Promise<string | undefined> {
+  const at = new Date(now).toISOString();
+  const { rows } = await sql<{ ring: string }>`
+    with due as (
+      select id from rings r
+      where next_rotation_at <= ${at}::timestamptz
+        and not exists (select from rotation_leases l where l.ring = r.id and l.leased_until > ${at}::timestamptz)
+      order by next_rotation_at limit 1 for no key update skip locked)
+    insert into rotation_leases as lease (ring, leased_until)
+    select id, ${new Date(now + LEASE).toISOString()}::timestamptz from due
+    on conflict (ring) do update set leased_until = excluded.leased_until
+      where lease.leased_until <= ${at}::timestamptz
+    returning ring`.execute(db);
+  return rows[0]?.ring;
+}
+
+/**
+ * @param stopped no more rings are begun when it says so
+ * @returns how many were rotated
+ * @throws the first fault; its ring is looked at again when its lease ends, and the others were not held up
+ */
+export async function rotateDueRings(
+  deps: RotateDeps,
+  { limit = IN_A_TURN, lanes = LANES, stopped = () => false } = {},
+): Promise<number> {
+  const actor: Actor = { ...SYSTEM, reason: 'planned' };
+  const { db, readClock } = deps;
+  // This process looks at what changed once, and not after every ring.
+  const quiet = { ...deps, changed: async () => {} };
+  let [begun, rotated] = [0, 0];
+  const faults: unknown[] = [];
+  if (!(await hasTable(db, 'rotation_leases'))) {
+    for (const ring of await listDueRings(db, await readClock(db), limit))
+      if (await rotateDue(quiet, ring, actor)) rotated += 1;
+    await show(deps);
+    return rotated;
+  }
+  const lane = async (): Promise<void> => {
+    while (begun < limit && !stopped()) {
+      begun += 1;
+      const ring = await leaseDueRing(db, await readClock(db));
+      if (ring === undefined) return;
+      try {
+        if (await rotateDue(quiet, ring, actor)) rotated += 1;
+        await db.deleteFrom('rotation_leases').where('ring', '=', ring).execute();
+      } catch (error) {
+        faults.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  if (rotated > 0) await show(deps);
+  if (faults.length > 0) throw faults[0];
+  return rotated;
+}
