@@ -131,7 +131,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   });
   const mayProve = (ring: string, kid: string) => mayProveRevocation(db, ring, kid, view.now());
   const proofs = createProofs({
-    ...{ db, act, readClock, log, clock, sts, count, append: (append) => stream.append(append) },
+    ...{ db, act, readClock, log, clock, view, sts, count, append: (append) => stream.append(append) },
     mintCanary: createMintCanary({ ...minting, mayProveRevocation: mayProve }),
     publishedWithout: (kid) => publishedWithout(db, kid),
     wake: () => verifier.wake(),
@@ -242,7 +242,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       writeSnapshot,
       refusals,
       rotation,
-      revocations: proofs.revocations,
+      proofs,
       signer,
       custody: { presence, rewrapping },
       sessions,

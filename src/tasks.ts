@@ -24,7 +24,7 @@ export interface TaskDeps {
   writeSnapshot: (() => Promise<void>) | undefined;
   refusals: { flush(): Promise<void> };
   rotation: RotateDeps;
-  revocations: { runOnce(): Promise<void> };
+  proofs: { standbys: { turn(): Promise<void> }; revocations: { runOnce(): Promise<void> } };
   signer: LocalSigner;
   custody: { presence: Presence; rewrapping: Rewrapping };
   sessions: Pick<Sessions, 'sweep'>;
@@ -48,11 +48,12 @@ export function createRefresh(view: Pick<RingView, 'refresh' | 'policy'>, clock:
 }
 
 export function scheduleTasks(background: Background, deps: TaskDeps): void {
-  const { db, streams, clock, view, writeSnapshot, refusals, rotation, revocations, signer, custody, sessions } = deps;
+  const { db, streams, clock, view, writeSnapshot, refusals, rotation, proofs, signer, custody, sessions } = deps;
   background.every('refresh the view of the signing keys', SHORTEST_REFRESH, createRefresh(view, clock));
   if (writeSnapshot) background.every('write the snapshot of public keys', 1_000, writeSnapshot);
   background.every('rotate due rings', 2_000, () => rotateDueRings(rotation));
-  background.every('prove revocations', 1_000, revocations.runOnce);
+  background.every('prove revocations', 1_000, () => proofs.revocations.runOnce());
+  background.every('prove standbys ahead', 60_000, () => proofs.standbys.turn());
   background.every('plan rings by the key policy', 5_000, createPlanner(rotation));
   background.every('try the audit log again', 1_000, async () => {
     await Promise.all(streams.map((stream) => stream.tryAgain()));

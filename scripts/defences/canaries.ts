@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const STANDBY = 'test/connections/canary/standby.test.ts';
+const AHEAD = 'test/connections/canary/ahead.test.ts';
 const MINT = 'test/tokens/canary.test.ts';
 const show = 'src/connections/canary/show.ts';
 const standby = 'src/connections/canary/standby.ts';
@@ -58,8 +59,8 @@ export const canaries: Defence[] = [
       name: 'canaries.harm',
       promise: 'the alarm carries the time at which harm begins',
       file: standby,
-      find: '?? now) + policy.period',
-      replace: '?? now)',
+      find: '?? now) + policy.period;',
+      replace: '?? now);',
     },
     {
       name: 'canaries.alarm-ends',
@@ -113,6 +114,24 @@ export const canaries: Defence[] = [
       file: standby,
       find: "if (refusal?.side === 'account_owner' || otherRole)",
       replace: 'if (otherRole)',
+    },
+  ]),
+  ...provenBy(AHEAD, 'a standby that STS refuses is known weeks before it is to sign, and its replacement is in time', [
+    {
+      name: 'canaries.ahead',
+      promise: 'a standby is proved as soon as it is seasoned',
+      file: 'src/connections/canary/ahead.ts',
+      find: 'await checkStandby(ring, standby);',
+      replace: 'void checkStandby;',
+    },
+  ]),
+  ...provenBy(AHEAD, 'connections that do not work are not asked for, nor is what STS said nothing of', [
+    {
+      name: 'canaries.ahead-once',
+      promise: 'a customer’s deleted stack is not asked about again and again',
+      file: 'src/connections/canary/store.ts',
+      find: "order by l.at desc limit 1), 'refused') = 'refused'",
+      replace: "order by l.at desc limit 1), 'refused') <> ''",
     },
   ]),
   ...provenBy(STANDBY, 'STS is asked once of each standby, and again after a day', [

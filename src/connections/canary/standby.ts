@@ -62,9 +62,11 @@ function ignoreProblem(error: unknown): undefined {
 
 /** What a refusal means in time: nobody is refused by waiting, but two promises of the policy no longer hold. */
 function harmOf(ring: Ring, policy: KeyPolicy, now: number): Record<string, string> {
+  const planned = (activeKey(ring.keys, now)?.signsFrom ?? now) + policy.period;
   return {
-    // From then on a key signs that is older than its period.
-    harm_begins_at: iso((activeKey(ring.keys, now)?.signsFrom ?? now) + policy.period),
+    // From then on a key signs that is older than its period; replaced before the second, the rotation is in time.
+    harm_begins_at: iso(planned),
+    replace_before: iso(planned - seasoning(policy)),
     // A standby that replaces it now signs from then: until then a revocation of the active key refuses callers.
     successor_from: iso(now + seasoning(policy)),
   };

@@ -92,3 +92,20 @@ export async function endProof(trx: Transaction, kid: string, at: number, outcom
 export async function deletePrivateKey(trx: Transaction, kid: string): Promise<void> {
   await trx.deleteFrom('private_keys').where('kid', '=', kid).execute();
 }
+
+/**
+ * Of these standbys those whose connection works, and of which STS was not asked yet or said no: they are asked about.
+ * @returns ids of their rings
+ */
+export async function listUnproved(db: Db, kids: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ ring: string }>`
+    select k.ring
+    from signing_keys k
+    join rings r on r.id = k.ring
+    where k.kid = any(${kids}::text[])
+      and exists (select from connections c join aws_connections a on a.connection = c.id
+                  where c.issuer = r.issuer and c.state in ('active', 'degraded') and a.role_id is not null)
+      and coalesce((select l.outcome from canaries l where l.kid = k.kid and l.about = 'standby'
+                    order by l.at desc limit 1), 'refused') = 'refused'`.execute(db);
+  return rows.map(({ ring }) => ring);
+}
