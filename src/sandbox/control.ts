@@ -52,11 +52,11 @@ function readBody(request: WireRequest, allowed: readonly string[]): Members {
   return value as Members;
 }
 
-function optionalNumber(members: Members, name: string): number | undefined {
+function optionalNumber(members: Members, name: string, least = 0): number | undefined {
   const value = members[name];
   if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
-    throw bad(`${name} must be a number, 0 or more`);
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least)
+    throw bad(`${name} must be a number${least === 0 ? ', 0 or more' : ''}`);
   return value;
 }
 
@@ -75,6 +75,7 @@ function readFault(members: Members): Fault {
     latencyMs: optionalNumber(members, 'latency_ms'),
     status: optionalNumber(members, 'status'),
     times: optionalNumber(members, 'times'),
+    offsetSeconds: optionalNumber(members, 'offset_seconds', Number.NEGATIVE_INFINITY),
   };
   return {
     kind,
@@ -83,8 +84,12 @@ function readFault(members: Members): Fault {
 }
 
 function showFault(fault: Fault): Members {
-  const { latencyMs, ...rest } = fault;
-  return { ...rest, ...(latencyMs !== undefined && { latency_ms: latencyMs }) };
+  const { latencyMs, offsetSeconds, ...rest } = fault;
+  return {
+    ...rest,
+    ...(latencyMs !== undefined && { latency_ms: latencyMs }),
+    ...(offsetSeconds !== undefined && { offset_seconds: offsetSeconds }),
+  };
 }
 
 function showOptions(world: World): Members {
@@ -115,7 +120,9 @@ function route(world: World, faults: Faults, calls: readonly RecordedCall[], req
     case 'GET /_sandbox/faults':
       return { faults: faults.list().map(showFault) };
     case 'POST /_sandbox/faults':
-      faults.add(readFault(readBody(request, ['action', 'kind', 'latency_ms', 'status', 'code', 'times'])));
+      faults.add(
+        readFault(readBody(request, ['action', 'kind', 'latency_ms', 'status', 'code', 'times', 'offset_seconds'])),
+      );
       return { faults: faults.list().map(showFault) };
     case 'DELETE /_sandbox/faults':
       faults.clear();

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { identifyCaller } from './caller.ts';
 import { cloudformation } from './cloudformation/operations.ts';
 import type { Faults } from './faults.ts';
-import { beforeCall, sendWithFault } from './faults.ts';
+import { answerWithFault, beforeCall, sendWithFault } from './faults.ts';
 import { iam } from './iam/operations.ts';
 import type { Service } from './service.ts';
 import { sts } from './sts/operations.ts';
@@ -116,7 +116,12 @@ export async function dispatch(
     }
     const { service, result, accountId } = await perform(world, request, form, requestId);
     settle('ok', accountId);
-    const answer = renderAnswer(form.get('Action') as string, service.namespace, result, requestId);
+    const answer = renderAnswer(
+      form.get('Action') as string,
+      service.namespace,
+      answerWithFault(fault, result),
+      requestId,
+    );
     world.witness(answer);
     sendWithFault(response, fault, 200, answer);
   } catch (cause) {

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsError } from './wire/error.ts';
+import { type Xml, zulu } from './wire/xml.ts';
 
 export interface Fault {
   /** e.g. `AssumeRoleWithWebIdentity`; every action if absent. */
@@ -9,9 +10,10 @@ export interface Fault {
   /**
    * `latency` waits, then goes on as usual; `throttle` answers Throttling; `error` answers `status` and `code`; `reset`
    * closes the connection without a word; `half` closes it in the middle of the true answer; `oversize` pads that
-   * answer to many megabytes.
+   * answer to many megabytes. Of AssumeRoleWithWebIdentity alone: `other_account` and `other_role` name another account
+   * or unique id of the role than the session is of, `clock` says that it ends `offsetSeconds` later.
    */
-  kind: 'latency' | 'throttle' | 'error' | 'reset' | 'half' | 'oversize';
+  kind: (typeof FAULT_KINDS)[number];
   /** Waited before any kind of fault; 1000 for `latency` if absent. */
   latencyMs?: number;
   /** HTTP status of `error`; 500 if absent. */
@@ -20,9 +22,14 @@ export interface Fault {
   code?: string;
   /** How often; until cleared if absent. */
   times?: number;
+  /** Of `clock`, seconds; may be less than 0. 86 400 if absent. */
+  offsetSeconds?: number;
 }
 
-export const FAULT_KINDS = ['latency', 'throttle', 'error', 'reset', 'half', 'oversize'] as const;
+export const FAULT_KINDS = [
+  ...(['latency', 'throttle', 'error', 'reset', 'half', 'oversize'] as const),
+  ...(['other_account', 'other_role', 'clock'] as const),
+];
 
 export interface Faults {
   add(fault: Fault): void;
@@ -61,6 +68,28 @@ export async function beforeCall(fault: Fault | undefined): Promise<void> {
       fault.code ?? (status === 503 ? 'ServiceUnavailable' : status >= 500 ? 'InternalFailure' : 'ValidationError');
     throw new AwsError(code, 'The sandbox was told to answer this.', status);
   }
+}
+
+type Members = { readonly [member: string]: Xml };
+
+/** The answer of AssumeRoleWithWebIdentity, told of another session than was made. */
+export function answerWithFault(fault: Fault | undefined, result: Xml): Xml {
+  if (!fault || typeof result !== 'object') return result;
+  const told = result as Members;
+  const user = told['AssumedRoleUser'] as Members | undefined;
+  const credentials = told['Credentials'] as Members | undefined;
+  if (!user || !credentials) return result;
+  if (fault.kind === 'other_account')
+    return { ...told, AssumedRoleUser: { ...user, Arn: String(user['Arn']).replace(/:\d{12}:/, ':999999999999:') } };
+  if (fault.kind === 'other_role') {
+    const other = String(user['AssumedRoleId']).replace(/^\w+/, 'AROAOTHEROTHEROTHER00');
+    return { ...told, AssumedRoleUser: { ...user, AssumedRoleId: other } };
+  }
+  if (fault.kind === 'clock') {
+    const at = Date.parse(String(credentials['Expiration'])) + (fault.offsetSeconds ?? 86_400) * 1000;
+    return { ...told, Credentials: { ...credentials, Expiration: zulu(at) } };
+  }
+  return result;
 }
 
 const OVERSIZE_BYTES = 8 * 1024 * 1024;
