@@ -15,6 +15,7 @@ import { registerHealthRoutes, type Readiness } from './http/health.ts';
 import { sendProblem, toProblem } from './http/problems.ts';
 import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
+import { registerDrillRoutes } from './issuers/drill/routes.ts';
 import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
 import { registerKekRoutes } from './keys/keyring/routes.ts';
 import type { KekDeps } from './keys/keyring/rotation.ts';
@@ -85,6 +86,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerAdministratorRoutes(api, deps.administrators);
     registerGrantRoutes(api, deps.grants);
     registerKeyRoutes(api, deps.keys);
+    registerDrillRoutes(api, deps.keys);
     registerKekRoutes(api, deps.keks);
     registerAuditRoutes(api, deps.keys);
     registerStatusRoutes(api, deps.status);

@@ -1,6 +1,7 @@
 // Incidents: whole rings revoked, and what a report says of what was done.
 import { type Defence, provenBy } from './defence.ts';
 
+const DRILL = 'test/issuers/drill.test.ts';
 const FACTS = 'test/cli/incident-facts.test.ts';
 const DONE = 'test/incidents/incidents.test.ts';
 const ALL = 'test/keys/revoke-all.test.ts';
@@ -96,6 +97,31 @@ export const incident: Defence[] = [
       file: 'src/cli/incident/everything.ts',
       find: 'if (to !== undefined && keks.some(({ id }) => id === to)) return to;',
       replace: "if (to !== '') return to ?? (keks[0] as { id: string }).id;",
+    },
+  ]),
+  ...provenBy(DRILL, 'only a drill is ended as one, and one that was forgotten is ended by the next', [
+    {
+      name: 'incident.drill-scratch',
+      promise: "ending a drill never touches a connection's keys",
+      file: 'src/issuers/drill/drill.ts',
+      find: 'if (!(await isScratch(deps.db, issuer)))',
+      replace: 'if (false)',
+    },
+    {
+      name: 'incident.drill-forgotten',
+      promise: 'a drill that was interrupted leaves no private half behind',
+      file: 'src/issuers/drill/drill.ts',
+      find: 'await endDrill(deps, issuer, actor);',
+      replace: 'void issuer;',
+    },
+  ]),
+  ...provenBy(DRILL, 'where strangers do not read what they should, it says so, and ends all the same', [
+    {
+      name: 'incident.drill-looks',
+      promise: 'a drill passes only where strangers read exactly the keys that should be published',
+      file: 'src/cli/key-drill.ts',
+      find: 'read.kids.join() === wanted.toSorted().join()',
+      replace: 'read.kids.length > 0',
     },
   ]),
 ];

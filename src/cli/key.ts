@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
+import { addDrillCommand } from './key-drill.ts';
 import { addHoldCommands, algorithmOption } from './key-hold.ts';
 import { proofWords } from './key-proof.ts';
 import { addPolicyCommands } from './key-policy.ts';
@@ -100,5 +101,6 @@ export function addKeyCommands(program: Command, outside: Outside): void {
   });
   addHoldCommands(key, outside);
   addRevokeCommand(key, outside);
+  addDrillCommand(key, outside);
   addPolicyCommands(key, outside);
 }

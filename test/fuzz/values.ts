@@ -101,6 +101,7 @@ const KNOWN: Record<string, Values> = {
   grant: pool('grant'),
   administrator: pool('administrator'),
   kid: pool('kid'),
+  drill: pool('drill'),
   issuer: fc.oneof(fc.constant('platform'), pool('issuer')),
   keys: fc.array(publicKey, { maxLength: 3 }),
   jwk: publicKey,

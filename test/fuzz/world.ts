@@ -72,9 +72,11 @@ export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
     purpose: 'default',
   });
   if (granted.status !== 201) throw new Error(JSON.stringify(granted.body));
+  const drill = await service.call('POST', '/v1/key-drills');
   const pools: Record<string, string[]> = {
     ...{ workload: [], connection: [], grant: [], administrator: [], kid: ['A'.repeat(43)], issuer: [], cursor: [] },
     active: [active.id],
+    drill: [drill.body.issuer],
     client: [callers.plain?.id ?? ''],
     resource: [`${issuerUrl}/v1/credentials`, `${issuerUrl}/v1`, issuerUrl, 'https://sts.amazonaws.com'],
   };

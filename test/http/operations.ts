@@ -149,11 +149,13 @@ export async function openWorld(t: Test): Promise<World> {
   const administrator = await make('/v1/administrators', { slug: 'alice', keys: [publicJwk(), publicJwk()] });
   const connection = await make('/v1/connections', { name: 'Acme', reference: 'acme', aws });
   const grant = await make('/v1/grants', { workload: workload.id, selector: { connection: connection.id } });
+  const { body: drill } = await service.call('POST', '/v1/key-drills');
   const kidsOf = (client: { keys: { kid: string }[] }): string[] => client.keys.map(({ kid }) => kid);
   return {
     service,
     params: {
       issuer: connection.issuer.id,
+      drill: drill.issuer,
       connection: connection.id,
       grant: grant.id,
       workload: workload.id,

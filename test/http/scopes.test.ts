@@ -58,6 +58,8 @@ const NEEDED: Record<string, string[]> = {
     holdKeys: ['keys:rotate'],
     resumeKeys: ['keys:rotate'],
     revokeKey: ['keys:revoke'],
+    beginDrill: ['keys:rotate', 'keys:revoke'],
+    endDrill: ['keys:rotate', 'keys:revoke'],
     listAuditRows: ['audit:read'],
     getService: ['keys:read'],
     sealService: ['service:seal'],
