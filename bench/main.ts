@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { measureDocuments } from './documents.ts';
 import { measureExchange } from './exchange.ts';
 import { openPostgres } from './database.ts';
+import { measureKeygen } from './keygen.ts';
 import { measureRings } from './rings.ts';
 import { type Result, toJson, toTable } from './report.ts';
 import { measureStart } from './start.ts';
@@ -23,6 +24,7 @@ const BENCHES: Record<string, (surroundings: Surroundings) => Promise<Result>> =
   token_vs_bare_oidc_provider: measureToken,
   jwks_vs_constant_route: measureDocuments,
   exchange_share_growth: measureExchange,
+  keygen_request_p99_ratio: measureKeygen,
   rings_100k_rss_mb: async (surroundings) => (await rings(surroundings)).memory,
   rings_100k_first_jwks_ms: async (surroundings) => (await rings(surroundings)).firstJwks,
   start_to_ready_ms: async (surroundings) => (await start(surroundings)).ready,

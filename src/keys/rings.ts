@@ -1,9 +1,10 @@
 // Rings are born with two keys, in the transaction of their issuer; keys are made and wrapped before it, one at a time.
 import type { Actor } from '../audit/act.ts';
 import type { Db, Transaction } from '../db/connect.ts';
-import { type Algorithm, generatePrivateKey, publicBytes, publicJwk, thumbprint } from './algorithms.ts';
+import { type Algorithm, publicBytes, publicJwk, thumbprint } from './algorithms.ts';
 import { unavailable } from '../errors.ts';
 import { encrypt, placeOf } from './encrypt.ts';
+import { createGenerator } from './generator.ts';
 import type { Keyring } from './keyring/keyring.ts';
 import { followChoice } from './keyring/load.ts';
 import { shareChoice } from './keyring/store.ts';
@@ -55,6 +56,7 @@ export interface RingsDeps {
 
 export function createRings({ db, keyring, readClock }: RingsDeps): Rings {
   let turn: Promise<unknown> = Promise.resolve();
+  const generatePrivateKey = createGenerator();
 
   const rings: Rings = {
     prepareKey: (ring) => {

@@ -15,6 +15,7 @@ const EXPECTED = [
   ['token_vs_bare_oidc_provider', { atLeast: 0.75 }],
   ['jwks_vs_constant_route', { atLeast: 0.9 }],
   ['exchange_share_growth', { atMost: 1.2 }],
+  ['keygen_request_p99_ratio', { atMost: 1.5 }],
   ['rings_100k_rss_mb', { atMost: 2 }],
   ['rings_100k_first_jwks_ms', { atMost: 3 }],
   ['start_to_ready_ms', { atMost: 2 }],
