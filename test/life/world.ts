@@ -159,7 +159,8 @@ export async function openLifeWorld(t: Test, tally: Tally): Promise<LifeWorld> {
       if (key && !key.bornWithRing && !outages.has(kid) && now - key.publishedAt < least)
         throw new Error(`${kid} signs ${(now - key.publishedAt) / 1000} s after its publication`);
     }
-    const token = { kid, text, from: now, until: expiresAt.getTime() + LEEWAY };
+    // At exp + S it has expired.
+    const token = { kid, text, from: now, until: expiresAt.getTime() + LEEWAY - 1 };
     tokens.push(token);
     tally.tokens += 1;
     for (const cache of caches) await check(token, cache);
