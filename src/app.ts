@@ -20,6 +20,7 @@ import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts
 import { registerKekRoutes } from './keys/keyring/routes.ts';
 import type { KekDeps } from './keys/keyring/rotation.ts';
 import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
+import { registerRunRoutes } from './keys/runs/routes.ts';
 import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
@@ -87,6 +88,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerGrantRoutes(api, deps.grants);
     registerKeyRoutes(api, deps.keys);
     registerDrillRoutes(api, deps.keys);
+    registerRunRoutes(api, deps.keys);
     registerKekRoutes(api, deps.keks);
     registerAuditRoutes(api, deps.keys);
     registerStatusRoutes(api, deps.status);

@@ -11,6 +11,7 @@ import type { Rewrapping } from './keys/keyring/rewrap.ts';
 import { createPlanner } from './keys/plan.ts';
 import { rotateDueRings } from './keys/queue.ts';
 import type { RotateDeps } from './keys/rotate.ts';
+import { createRunWorker } from './keys/runs/work.ts';
 import type { LocalSigner } from './keys/signer.ts';
 import { deleteDuePrivateKeys, readClock } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
@@ -54,6 +55,7 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   background.every('rotate due rings', 2_000, () => rotateDueRings(rotation));
   background.every('prove revocations', 1_000, () => proofs.revocations.runOnce());
   background.every('prove standbys ahead', 60_000, () => proofs.standbys.turn());
+  background.every('work off rotations of many rings', 1_000, createRunWorker(rotation));
   background.every('plan rings by the key policy', 5_000, createPlanner(rotation));
   background.every('try the audit log again', 1_000, async () => {
     await Promise.all(streams.map((stream) => stream.tryAgain()));

@@ -202,4 +202,42 @@ export const life: Defence[] = [
       replace: '0',
     },
   ]),
+  ...provenBy('test/keys/runs.test.ts', 'no more in a minute than the rate, however many replicas', [
+    {
+      name: 'life.run-rate',
+      promise: 'a rotation of many rings keeps its rate over all replicas',
+      file: 'src/keys/runs/work.ts',
+      find: '+ 60_000 / run.ratePerMinute',
+      replace: '',
+    },
+  ]),
+  ...provenBy(
+    'test/keys/runs.test.ts',
+    'a ring waits for its conditions, and one that was rotated meanwhile is not rotated again',
+    [
+      {
+        name: 'life.run-once',
+        promise: 'a ring that was rotated since is not rotated again',
+        file: 'src/keys/runs/work.ts',
+        find: '(active?.signsFrom ?? 0) > run.createdAt',
+        replace: 'false',
+      },
+      {
+        name: 'life.run-woken',
+        promise: 'a ring that is let go on is looked at at once',
+        file: 'src/keys/hold.ts',
+        find: 'await wakeRing(trx, ring.id, now);',
+        replace: 'await Promise.resolve(wakeRing);',
+      },
+    ],
+  ),
+  ...provenBy('test/keys/runs.test.ts', 'a cancelled run begins no ring', [
+    {
+      name: 'life.run-cancelled',
+      promise: 'a cancelled rotation rotates nothing more',
+      file: 'src/keys/runs/work.ts',
+      find: 'if (!(await store.isRunOpen(trx, run.id))) return nothing;',
+      replace: '',
+    },
+  ]),
 ];

@@ -3,17 +3,16 @@ import type { Command } from 'commander';
 import { segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
 import { addDrillCommand } from './key-drill.ts';
-import { addHoldCommands, algorithmOption } from './key-hold.ts';
+import { addHoldCommands } from './key-hold.ts';
 import { proofWords } from './key-proof.ts';
 import { addPolicyCommands } from './key-policy.ts';
 import { addRevokeCommand } from './key-revoke.ts';
+import { addRotateCommand } from './key-rotate.ts';
+import { addRotationsCommands } from './key-rotations.ts';
 import { type Canvas, drawBrief, drawTimeline, nextSteps, type Ring } from './key-timeline.ts';
-import { given } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
 import { fields, type Paint, table } from './text.ts';
-
-type Members = Record<string, unknown>;
 
 const pathOf = (issuer: string): string => `/v1/keys/${segment(issuer)}`;
 
@@ -82,23 +81,8 @@ export function addKeyCommands(program: Command, outside: Outside): void {
       );
     },
   });
-  addVerb<{ now?: true; algorithm?: string }>(key, outside, {
-    usage: 'rotate [issuer]',
-    summary: 'Let the standby key sign: platform (unless given) or is_….',
-    about:
-      'Queued until its conditions hold. With --now it is done in the call, or refused with the time from which it can be;\nno caller is refused either way, because the old key stays published.',
-    changes: true,
-    examples: [
-      'countersign key rotate --now --reason "quarterly exercise"',
-      'countersign key rotate is_… --reason "…"',
-    ],
-    options: (command) => command.option('--now', 'in this call').addOption(algorithmOption()),
-    run: async ({ api, args, options, show }) => {
-      const body = given({ now: options.now, algorithm: options.algorithm });
-      const rotated = (await (await api()).send('POST', `${pathOf(args[0] ?? 'platform')}/rotate`, body)) as Members;
-      show(rotated, (paint) => fields(paint, Object.entries(rotated)));
-    },
-  });
+  addRotateCommand(key, outside);
+  addRotationsCommands(key, outside);
   addHoldCommands(key, outside);
   addRevokeCommand(key, outside);
   addDrillCommand(key, outside);

@@ -1,9 +1,11 @@
 // A hold: rotations of a ring stop until a time, by the latest word on it. A resume is a hold that ends now.
 import type { Actor, Done } from '../audit/act.ts';
 import type { Transaction } from '../db/connect.ts';
+import { hasTable } from '../db/has-table.ts';
 import { Problem } from '../errors.ts';
 import { type Locked, ringRetired } from './conditions.ts';
 import { lock, type RotateDeps } from './rotate.ts';
+import { wakeRing } from './runs/store.ts';
 import * as store from './store.ts';
 import { plannedAt } from './timeline.ts';
 
@@ -65,6 +67,7 @@ export async function resumeRing(
   if (ring.heldUntil === undefined || ring.heldUntil <= now) return nothing(result);
   await store.insertHold(trx, { ring: ring.id, until: now, at: now, reason: actor.reason ?? '', actor: actor.id });
   await store.setNextRotation(trx, ring.id, next ?? now);
+  if (await hasTable(trx, 'rotation_runs')) await wakeRing(trx, ring.id, now);
   return {
     result: { ...result, changed: true },
     records: [{ kind: 'key.resumed', details: { ...result, changed: undefined, was_held_until: iso(ring.heldUntil) } }],

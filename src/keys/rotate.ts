@@ -85,12 +85,12 @@ export async function activateStandby(
   };
 }
 
-function recorded(kind: string, rotated: Rotated): Done<Rotated> {
+export function recorded(kind: string, rotated: Rotated): Done<Rotated> {
   return { result: rotated, records: [{ kind, details: { ...rotated } }], affectsDecisions: false };
 }
 
 /** Looks at a ring before anything is locked: cheap refusals first, then the checks. */
-async function look(
+export async function look(
   deps: RotateDeps,
   ring: facts.Ring,
 ): Promise<{ standby: string | undefined; problem: Problem | undefined }> {
@@ -103,7 +103,7 @@ async function look(
 }
 
 /** Under the lock: the facts still let the standby sign, and it is the one that the checks looked at. */
-function refusal(locked: Locked, looked: string | undefined): Problem | undefined {
+export function refusal(locked: Locked, looked: string | undefined): Problem | undefined {
   const refused = obstacle(locked);
   if (refused || standbyKey(locked.ring.keys, locked.now)?.kid === looked) return refused;
   return new Problem('conflict', 'This ring was rotated meanwhile.', { hint: 'Look at it again: GET /v1/keys.' });

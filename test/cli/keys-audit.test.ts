@@ -156,6 +156,54 @@ t.test('hold and resume', async (t) => {
   );
 });
 
+t.test('rotate many: what is meant, how far it is, an end to it', async (t) => {
+  const run = { id: 'ro_x', state: 'running', total: 3, actor: 'a', reason: 'r', created_at: 'c' };
+  const looked = {
+    ...run,
+    done: 1,
+    waiting: 1,
+    held: 1,
+    failed: 0,
+    reasons: [{ code: 'ring_held', count: 1 }],
+    failures: [],
+  };
+  const { env, calls } = await startStandIn(t, {
+    'POST /v1/rotations': { status: 202, body: run },
+    'GET /v1/rotations/ro_x': (_received: Received, nth: number) => ({
+      body:
+        nth === 0
+          ? { ...looked, next_at: 'then' }
+          : { ...looked, done: 3, waiting: 0, held: 0, reasons: [], state: 'finished' },
+    }),
+    'GET /v1/rotations': { body: { items: [run] } },
+    'POST /v1/rotations/ro_x/cancel': { body: { ...looked, state: 'cancelled' } },
+  });
+  const rotate = (...rest: string[]) => cli(['key', 'rotate', '--reason', 'INC-42', ...rest], env);
+  const waited = await rotate('--all', '--rate', '300', '--wait');
+  t.match(waited.stderr, /^1 of 3 rotated, 1 waiting, 1 held, ring_held 1, next at then\n3 of 3 rotated\n$/m);
+  t.match(waited.stdout, /^state +finished$/m);
+  await rotate('--tenant', 'acme', '--algorithm', 'RS256');
+  await rotate('--label', 'team=core');
+  await rotate('is_a', 'is_b');
+  for (const wrong of [
+    ['--all', 'is_a'],
+    ['--all', '--now'],
+    ['--rate', '0', '--all'],
+  ])
+    t.equal((await rotate(...wrong)).code, 2, wrong.join(' '));
+  t.match((await cli(['key', 'rotations', 'list'], env)).stdout, /^ro_x +running +3/m);
+  t.match((await cli(['key', 'rotations', 'cancel', 'ro_x', '--reason', 'no'], env)).stdout, /^state +cancelled$/m);
+  t.strictSame(
+    calls.filter(({ method, path }) => method === 'POST' && path === '/v1/rotations').map(({ body }) => body),
+    [
+      { selection: { all: true }, rate_per_minute: 300 },
+      { selection: { tenant: 'acme', algorithm: 'RS256' } },
+      { selection: { label: { team: 'core' } } },
+      { selection: { issuers: ['is_a', 'is_b'] } },
+    ],
+  );
+});
+
 t.test('policy set: what was named, the rest as it is, before and after', async (t) => {
   const times = {
     ...{ verifier_cache_seconds: 86_400, oldest_served_seconds: 259_200, oldest_signed_seconds: 60 },

@@ -30,7 +30,15 @@ function takes(schema: Schema, value: unknown, by = ajv): boolean {
 /** What a caller without a scope may do all the same (DESIGN: section 11). */
 const WITHOUT_SCOPE = new Set(['whoami', 'listConnections', 'getCredentials', 'createCredentials']);
 /** Tables of the service's own book-keeping, which it writes without an act. */
-const OWN_TABLES = new Set(['verifications', 'private_keys', 'replicas', 'kek_rotations']);
+const OWN_TABLES = new Set([
+  'rotation_runs',
+  'rotation_run_rings',
+  'rotation_leases',
+  'verifications',
+  'private_keys',
+  'replicas',
+  'kek_rotations',
+]);
 
 export interface Tally {
   requests: number;
@@ -146,6 +154,7 @@ function gather(pools: FuzzWorld['pools'], { status, json }: Reply): void {
   for (const ring of json?.items ?? []) {
     if (ring?.issuer_url) pools[keysOf(ring.issuer)] = ring.keys.map((key: { kid: string }) => key.kid);
   }
+  if (status === 202 && typeof json?.id === 'string') add('rotation', json.id);
   if (status !== 201 || typeof json?.id !== 'string') return;
   const kind = { wl_: 'workload', ad_: 'administrator', cn_: 'connection', gr_: 'grant' }[
     json.id.slice(0, 3) as string

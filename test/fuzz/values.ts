@@ -123,6 +123,8 @@ const KNOWN: Record<string, Values> = {
   scope: fc.constantFrom('audit:read', 'connections:read keys:read', ''),
   now: fc.boolean(),
   replaces: fc.integer({ min: 1, max: 4 }),
+  rotation: pool('rotation'),
+  selection: fc.constantFrom({ all: true }, { issuers: ['platform'] }, { tenant: 'nobody' }, {}),
   verifier_cache_seconds: fc.constantFrom(5, 5, 60),
   oldest_served_seconds: fc.constantFrom(5, 60),
   oldest_signed_seconds: fc.constantFrom(5, 5, 5, 10),

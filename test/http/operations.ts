@@ -140,7 +140,7 @@ export async function openWorld(t: Test): Promise<World> {
   });
   const make = async (path: string, body: object) => {
     const answer = await service.call('POST', path, body);
-    if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
+    if (answer.status >= 300) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
   const aws = { account_id: '111122223333', permission_set: 'read-only' };
@@ -150,6 +150,9 @@ export async function openWorld(t: Test): Promise<World> {
   const connection = await make('/v1/connections', { name: 'Acme', reference: 'acme', aws });
   const grant = await make('/v1/grants', { workload: workload.id, selector: { connection: connection.id } });
   const { body: drill } = await service.call('POST', '/v1/key-drills');
+  const rotation = await make('/v1/rotations', { selection: { issuers: [connection.issuer.id] } });
+  // Ended, so that it changes nothing while others look.
+  await service.call('POST', `/v1/rotations/${rotation.id}/cancel`);
   const kidsOf = (client: { keys: { kid: string }[] }): string[] => client.keys.map(({ kid }) => kid);
   return {
     service,
@@ -160,6 +163,7 @@ export async function openWorld(t: Test): Promise<World> {
       grant: grant.id,
       workload: workload.id,
       administrator: administrator.id,
+      rotation: rotation.id,
     },
     workload: { id: workload.id, kids: kidsOf(workload) },
     administrator: { id: administrator.id, kids: kidsOf(administrator) },
@@ -228,6 +232,10 @@ export async function openWorld(t: Test): Promise<World> {
         ...{ clock_error_seconds: 1, period_seconds: 3600 },
       },
       resumeKeys: { algorithm: 'ES256' },
+      createRotation: {
+        selection: { issuers: [connection.issuer.id], purpose: 'web_identity_token' },
+        rate_per_minute: 1,
+      },
       rotateKek: { to: keks.find(({ wraps }) => !wraps)?.id },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },
       createCredentials: {

@@ -1,0 +1,103 @@
+// `countersign key rotations`: rotations of many rings, begun, watched and cancelled.
+import type { Command } from 'commander';
+import { type Api, segment } from './api.ts';
+import { addNoun, addVerb } from './command.ts';
+import type { Outside } from './outside.ts';
+import { listOptions, type ListOptions, more, readPages } from './pages.ts';
+import { fields, table } from './text.ts';
+
+export interface Rotation {
+  id: string;
+  state: string;
+  total: number;
+  actor: string;
+  reason: string;
+  created_at: string;
+}
+
+interface Progress extends Rotation {
+  done: number;
+  waiting: number;
+  held: number;
+  failed: number;
+  next_at?: string;
+  reasons: { code: string; count: number }[];
+  failures: { ring: string; code: string; detail: string }[];
+}
+
+const pathOf = (id: string): string => `/v1/rotations/${segment(id)}`;
+const POLL_MS = 2_000;
+
+/** One line: what is done of how many, and what the rest waits for. */
+export function progressLine({ done, total, waiting, held, failed, next_at: next, reasons }: Progress): string {
+  const parts = [`${done} of ${total} rotated`];
+  if (waiting > 0) parts.push(`${waiting} waiting`);
+  if (held > 0) parts.push(`${held} held`);
+  if (failed > 0) parts.push(`${failed} failed`);
+  if (reasons.length > 0) parts.push(reasons.map(({ code, count }) => `${code} ${count}`).join(' '));
+  if (next !== undefined) parts.push(`next at ${next}`);
+  return parts.join(', ');
+}
+
+/** Looks until the rotation has ended; a line on a terminal that is written over, else a line for each change. */
+export async function watchRotation(api: Api, id: string, outside: Outside, quiet: boolean): Promise<Progress> {
+  let before = '';
+  for (;;) {
+    const found = (await api.get(pathOf(id))) as Progress;
+    const line = progressLine(found);
+    const ended = found.state !== 'running';
+    if (!quiet && (line !== before || ended)) {
+      const over = outside.stderr.isTTY === true;
+      outside.stderr.write(over ? `\r\u001b[K${line}${ended ? '\n' : ''}` : `${line}\n`);
+    }
+    before = line;
+    if (ended) return found;
+    await outside.sleep(POLL_MS);
+  }
+}
+
+export function addRotationsCommands(key: Command, outside: Outside): void {
+  const rotations = addNoun(key, 'rotations', 'rotations of many rings: how far they are');
+  addVerb<ListOptions>(rotations, outside, {
+    usage: 'list',
+    summary: 'List rotations of many rings, newest first.',
+    examples: ['countersign key rotations list'],
+    options: listOptions,
+    run: async ({ api, options, show }) => {
+      const page = await readPages<Rotation>(await api(), '/v1/rotations', {}, options);
+      const rows = page.items.map(({ id, state, total, created_at: at, actor, reason }) => [
+        id,
+        state,
+        total,
+        at,
+        actor,
+        reason,
+      ]);
+      show(page, (paint) => table(paint, ['ID', 'STATE', 'RINGS', 'BEGUN', 'BY', 'REASON'], rows) + more(page));
+    },
+  });
+  addVerb<{ wait?: true }>(rotations, outside, {
+    usage: 'show <id>',
+    summary: 'Show how far a rotation is, and what it waits for.',
+    examples: ['countersign key rotations show ro_…', 'countersign key rotations show ro_… --wait'],
+    options: (command) => command.option('--wait', 'until it has ended'),
+    run: async ({ api, args, options, outside: around, show }) => {
+      const access = await api();
+      const id = args[0] as string;
+      const found = options.wait
+        ? await watchRotation(access, id, around, options.json === true)
+        : ((await access.get(pathOf(id))) as Progress);
+      show(found, (paint) => fields(paint, Object.entries(found)));
+    },
+  });
+  addVerb(rotations, outside, {
+    usage: 'cancel <id>',
+    summary: 'Begin no more rings of a rotation; what was rotated stays so.',
+    changes: true,
+    examples: ['countersign key rotations cancel ro_… --reason "wrong tenant"'],
+    run: async ({ api, args, show }) => {
+      const found = (await (await api()).send('POST', `${pathOf(args[0] as string)}/cancel`)) as Progress;
+      show(found, (paint) => fields(paint, Object.entries(found)));
+    },
+  });
+}

@@ -1,0 +1,141 @@
+// Rotation runs are worked off by whichever replica comes first: one ring after the other, at the run's rate for all of them.
+import type { Actor } from '../../audit/act.ts';
+import type { Db } from '../../db/connect.ts';
+import { hasTable } from '../../db/has-table.ts';
+import type { Problem } from '../../errors.ts';
+import { retryAt } from '../conditions.ts';
+import { findRing } from '../facts.ts';
+import { activateStandby, lock, look, recorded, refusal, type RotateDeps, show } from '../rotate.ts';
+import { activeKey } from '../timeline.ts';
+import * as store from './store.ts';
+
+/** Longer than a rotation lasts, its checks at their deadlines included; milliseconds. */
+const LEASE = 120_000;
+/** Rings written down in one transaction. */
+const LISTED = 2_000;
+/** How much of the rate may be made up for after a pause: between two turns of the background; milliseconds. */
+const MADE_UP = 2_000;
+/** A ring that fails as often for a reason that nobody names is given up. */
+const ATTEMPTS = 5;
+const LANES = 2;
+
+interface Leased {
+  run: store.Run;
+  ring: string;
+  attempts: number;
+}
+
+/** @returns a ring to rotate; 'more' where the run went on otherwise; undefined where there is nothing to do now */
+async function leaseNext({ db, readClock }: RotateDeps): Promise<Leased | 'more' | undefined> {
+  return await db.transaction().execute(async (trx) => {
+    const now = await readClock(trx);
+    const run = await store.lockOpenRun(trx, now);
+    if (!run) return undefined;
+    if (run.listed !== null) {
+      await store.listMoreRings(trx, run, run.listed, LISTED);
+      return 'more';
+    }
+    const leased = await store.leaseRing(trx, run.id, now, now + LEASE);
+    if (leased) {
+      const paced = Math.max(run.nextAt, now - MADE_UP) + 60_000 / run.ratePerMinute;
+      await store.updateRun(trx, run.id, { nextAt: Math.ceil(paced) });
+      return { run, ...leased };
+    }
+    const next = await store.nextWaiting(trx, run.id);
+    await store.updateRun(trx, run.id, next === undefined ? { endedAt: now } : { nextAt: next });
+    return 'more';
+  });
+}
+
+const reasonOf = ({ code, message }: Problem): { code: string; detail: string } => ({ code, detail: message });
+
+async function putOff(db: Db, leased: Leased, problem: Problem, now: number): Promise<void> {
+  const state = problem.code === 'ring_retired' ? 'failed' : 'waiting';
+  const at = { run: leased.run.id, ring: leased.ring };
+  await store.updateRunRing(db, at, { state, nextAt: retryAt(problem, now), ...reasonOf(problem) });
+}
+
+/** One ring of a run. A ring that was rotated since the run began is done, by whomever. */
+async function rotateRing(deps: RotateDeps, leased: Leased): Promise<void> {
+  const { db, readClock } = deps;
+  const { run } = leased;
+  const at = { run: run.id, ring: leased.ring };
+  const ring = await findRing(db, leased.ring);
+  if (!ring) return;
+  const done = (keys: typeof ring.keys, now: number): string | undefined => {
+    const active = activeKey(keys, now);
+    return (active?.signsFrom ?? 0) > run.createdAt ? active?.kid : undefined;
+  };
+  const now = await readClock(db);
+  const already = done(ring.keys, now);
+  if (already) return await store.updateRunRing(db, at, { state: 'done', kid: already });
+  const { standby, problem } = await look(deps, ring);
+  if (problem) return await putOff(db, leased, problem, now);
+  const next = await deps.rings.prepareKey(ring);
+  const actor: Actor = { id: run.actor, as: run.as, reason: run.reason, confirm: async () => {} };
+  await deps.act(actor, async (trx) => {
+    const nothing = { result: undefined, records: [], affectsDecisions: false };
+    if (!(await store.isRunOpen(trx, run.id))) return nothing;
+    const locked = await lock(trx, leased.ring, readClock);
+    const meanwhile = done(locked.ring.keys, locked.now);
+    const refused = meanwhile ? undefined : refusal(locked, standby);
+    if (refused) await putOff(trx, leased, refused, locked.now);
+    if (refused) return nothing;
+    if (meanwhile) {
+      await store.updateRunRing(trx, at, { state: 'done', kid: meanwhile });
+      return nothing;
+    }
+    const rotated = await activateStandby(trx, deps.rings, locked, next, actor);
+    await store.updateRunRing(trx, at, { state: 'done', kid: rotated.kid });
+    const { records } = recorded('key.rotated', rotated);
+    return {
+      ...nothing,
+      records: records.map((record) => ({ ...record, details: { ...record.details, run: run.id } })),
+    };
+  });
+}
+
+async function failed({ db, readClock }: RotateDeps, leased: Leased): Promise<void> {
+  const now = await readClock(db);
+  const last = leased.attempts >= ATTEMPTS;
+  await store.updateRunRing(
+    db,
+    { run: leased.run.id, ring: leased.ring },
+    {
+      ...{ state: last ? 'failed' : 'waiting', nextAt: now + 60_000 * leased.attempts },
+      ...{ code: 'internal', detail: 'It failed for a reason that is in the log of the service.' },
+    },
+  );
+}
+
+/**
+ * @returns what works off open runs until `stopped` says otherwise or there is nothing to do now
+ * @throws the first fault; its ring is tried again later, and the others were not held up
+ */
+export function createRunWorker(deps: RotateDeps): (stopped?: () => boolean) => Promise<void> {
+  let migrated = false;
+  const quiet = { ...deps, changed: async () => {} };
+  return async (stopped = () => false) => {
+    migrated ||= await hasTable(deps.db, 'rotation_runs');
+    if (!migrated) return;
+    const faults: unknown[] = [];
+    let worked = false;
+    const lane = async (): Promise<void> => {
+      while (!stopped()) {
+        const leased = await leaseNext(deps);
+        if (leased === undefined) return;
+        if (leased === 'more') continue;
+        worked = true;
+        try {
+          await rotateRing(quiet, leased);
+        } catch (error) {
+          faults.push(error);
+          await failed(deps, leased);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    if (worked) await show(deps);
+    if (faults.length > 0) throw faults[0];
+  };
+}
