@@ -174,7 +174,7 @@ const revoking = fc.tuple(index, fc.nat(), fc.boolean(), crash).map(([which, pic
       world.revoked.set(kid, at);
       world.tally.revocations += 1;
       const policy = obeyedPolicy(await listPolicyVersions(world.db));
-      const successor = after_.find((key) => key.signsFrom === at && !key.bornWithRing);
+      const successor = after_.find((key) => key.signsFrom === at && !key.bornWithRing && key.revokedAt === undefined);
       if (acceptOutage && successor && successor.publishedAt + seasoning(policy) > at)
         world.outages.set(successor.kid, successor.publishedAt + seasoning(policy));
     },
