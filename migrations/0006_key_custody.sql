@@ -24,19 +24,19 @@ create table replicas (
   seen_at     timestamptz not null
 );
 
--- Private halves that another system holds and never gives away. One that no ring took is destroyed when its time has
--- come, like one whose key was retired: written with an end, which the transaction that publishes its key takes away.
+-- Private halves that another system holds and never gives away. Each has a row in private_keys, too, under the name
+-- 'held' instead of a key-encryption key: its end is there. One without such a row, because its ring never took it or its
+-- time is over, is destroyed in the other system.
 create table held_keys (
   name        text primary key,
   signer      text not null,
   kid         text not null unique,
   ring        text not null,
   created_at  timestamptz not null,
-  destroy_at  timestamptz,
   -- When the other system was told.
   deleted_at  timestamptz
 );
-create index held_keys_destroy on held_keys (destroy_at) where deleted_at is null and destroy_at is not null;
+create index held_keys_there on held_keys (created_at) where deleted_at is null;
 
 -- Where the next keys of a ring are made: the last row of a ring; in the database where there is none.
 create table ring_signers (
@@ -53,6 +53,6 @@ create table ring_signers (
 insert into service_privileges (relation, privileges) values
   ('kek_rotations', 'select, insert, update'),
   ('replicas', 'select, insert, update, delete'),
-  ('held_keys', 'select, insert, update (destroy_at, deleted_at)'),
+  ('held_keys', 'select, insert, update (deleted_at)'),
   ('ring_signers', 'select, insert');
 select apply_service_privileges();

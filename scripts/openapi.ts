@@ -27,6 +27,7 @@ const dependencies: AppDeps = {
   grants: standIn(),
   keys: standIn(),
   keks: standIn(),
+  signers: standIn(),
   status: standIn(),
   seal: standIn(),
   host: standIn(),

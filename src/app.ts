@@ -17,6 +17,7 @@ import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { registerDrillRoutes } from './issuers/drill/routes.ts';
 import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
+import { registerSignerRoutes, type SignerRoutesDeps } from './keys/held/routes.ts';
 import { registerKekRoutes } from './keys/keyring/routes.ts';
 import type { KekDeps } from './keys/keyring/rotation.ts';
 import { type KeyRoutesDeps, registerKeyRoutes } from './keys/routes.ts';
@@ -39,6 +40,7 @@ export interface AppDeps {
   grants: GrantDependencies;
   keys: KeyRoutesDeps;
   keks: KekDeps;
+  signers: SignerRoutesDeps;
   status: StatusRoutesDeps;
   seal: SealRoutesDeps;
   host: HostSocketDeps;
@@ -90,6 +92,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerDrillRoutes(api, deps.keys);
     registerRunRoutes(api, deps.keys);
     registerKekRoutes(api, deps.keks);
+    registerSignerRoutes(api, deps.signers);
     registerAuditRoutes(api, deps.keys);
     registerStatusRoutes(api, deps.status);
     registerSealRoutes(api, deps.seal);

@@ -61,6 +61,7 @@ export const STATUS = {
   policy_unsound: 422,
   kek_unknown: 409,
   kek_not_everywhere: 409,
+  signer_refused: 409,
   // the broker
   grant_ambiguous: 403,
   duration_exceeds_limit: 403,

@@ -29,6 +29,7 @@ import { createLimits } from './http/rates.ts';
 import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
 import { createServedCheck } from './issuers/served-check.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
+import { createKmsHolder } from './keys/held/aws-kms.ts';
 import { createRewrapping } from './keys/keyring/rewrap.ts';
 import { publishedWithout } from './keys/placements.ts';
 import { mayProveRevocation } from './keys/proofs.ts';
@@ -103,8 +104,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const { keyring, presence, opening, restored, writeSnapshot } = await start(config, {
     ...{ database, kms, view, act, clock, log, migrate: deps.migrate },
   });
-  const rings = createRings({ db, keyring, readClock });
-  const signer = createLocalSigner({ db, keyring, clock });
+  const holders = { aws_kms: createKmsHolder(kms, issuerUrl) };
+  const rings = createRings({ db, keyring, readClock, holders });
+  const signer = createLocalSigner({ db, keyring, clock, holders });
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, clock);
@@ -208,6 +210,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     grants: { db, act },
     keys: { ...rotation, issuerUrlOf: (issuer) => issuerUrlOf(issuerUrl, issuer) },
     keks: { db, act, keyring },
+    signers: { db, act, holders, readClock },
     status: { issuerUrl, latestLook: selfCheck.latest, readSeal: async () => (await readStanding(db)).seal },
     seal: { act },
     host: {
@@ -244,7 +247,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       rotation,
       proofs,
       signer,
-      custody: { presence, rewrapping },
+      custody: { presence, rewrapping, holders },
       sessions,
     });
     verifier.start();

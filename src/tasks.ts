@@ -6,6 +6,8 @@ import type { Clock } from './clock.ts';
 import type { Sessions } from './credentials/sessions.ts';
 import type { Db } from './db/connect.ts';
 import { deleteIdempotencyKeys } from './http/store.ts';
+import { destroyOrphans } from './keys/held/orphans.ts';
+import type { Holders } from './keys/held/holder.ts';
 import type { Presence } from './keys/keyring/replicas.ts';
 import type { Rewrapping } from './keys/keyring/rewrap.ts';
 import { createPlanner } from './keys/plan.ts';
@@ -27,7 +29,7 @@ export interface TaskDeps {
   rotation: RotateDeps;
   proofs: { standbys: { turn(): Promise<void> }; revocations: { runOnce(): Promise<void> } };
   signer: LocalSigner;
-  custody: { presence: Presence; rewrapping: Rewrapping };
+  custody: { presence: Presence; rewrapping: Rewrapping; holders: Holders };
   sessions: Pick<Sessions, 'sweep'>;
 }
 
@@ -63,6 +65,7 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   background.every('delete private keys', 60_000, async () => {
     signer.forget();
     await deleteDuePrivateKeys(db, await readClock(db));
+    await destroyOrphans(db, custody.holders);
   });
   background.every('say what this replica opens', 5_000, () => custody.presence.beat());
   background.every('move private halves under the key that was chosen', 2_000, () => custody.rewrapping.turn());

@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const KEK = 'test/keys/kek-rotation.test.ts';
+const SIGNER = 'test/keys/kms-signer.test.ts';
 const KMS = 'test/keys/kms-kek.test.ts';
 const rotation = 'src/keys/keyring/rotation.ts';
 const rewrap = 'src/keys/keyring/rewrap.ts';
@@ -29,7 +30,7 @@ export const custody: Defence[] = [
       name: 'custody.no-late-row',
       promise: 'no private half is written under a key that is chosen no more',
       file: 'src/keys/rings.ts',
-      find: 'if (choice && choice.kek !== key.kek)',
+      find: 'if (key.kek !== HELD && choice && choice.kek !== key.kek)',
       replace: 'if (false)',
     },
   ]),
@@ -92,6 +93,74 @@ export const custody: Defence[] = [
       promise: 'a KMS key of another kind stops the start',
       file: 'src/keys/keyring/kms-kek.ts',
       find: "if (usage !== 'ENCRYPT_DECRYPT' || spec !== 'SYMMETRIC_DEFAULT')",
+      replace: 'if (false)',
+    },
+  ]),
+  ...provenBy(SIGNER, 'a signature that is not of the published key never leaves', [
+    {
+      name: 'custody.verified',
+      promise: 'what another system signed leaves only where the published key verifies it',
+      file: 'src/keys/held/verified.ts',
+      find: 'if (!ok)',
+      replace: 'if (false)',
+    },
+  ]),
+  ...provenBy(SIGNER, 'refused before anything changes: a region that is none, a KMS that refuses, one that lies', [
+    {
+      name: 'custody.tried',
+      promise: 'a ring is moved only where a key was seen to be made, used and destroyed',
+      file: 'src/keys/held/choose.ts',
+      find: "if (wanted.signer !== 'local') await prove(",
+      replace: 'if (false) await prove(',
+    },
+  ]),
+  ...provenBy(SIGNER, 'a key that no ring took is found and destroyed', [
+    {
+      name: 'custody.orphans',
+      promise: 'a key made elsewhere that no ring took is destroyed',
+      file: 'src/keys/held/orphans.ts',
+      find: 'await holders[signer].destroy(name);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(SIGNER, 'a ring moves to KMS by two rotations, and back by two; its keys there end with their time', [
+    {
+      name: 'custody.not-early',
+      promise: 'a key elsewhere is not destroyed while its row is there',
+      file: 'src/keys/held/store.ts',
+      find: 'and not exists (select from private_keys p where p.kid = h.kid)',
+      replace: '',
+    },
+  ]),
+  ...provenBy(SIGNER, 'a KMS that is away holds up its own ring alone, and the ring can be taken back at once', [
+    {
+      name: 'custody.queue',
+      promise: 'a system that is away holds up its own rings alone',
+      file: 'src/keys/rotate.ts',
+      find: 'if (next instanceof Problem) return await postpone(deps, ring, next);',
+      replace: 'if (next instanceof Problem) throw next;',
+    },
+  ]),
+  ...provenBy(SIGNER, 'DER is read strictly', [
+    {
+      name: 'custody.der-shortest',
+      promise: 'one signature has one form: no padding',
+      file: 'src/keys/held/der.ts',
+      find: 'const isShortest = first !== 0 || second >= 0x80;',
+      replace: 'const isShortest = second >= 0;',
+    },
+    {
+      name: 'custody.der-bounds',
+      promise: 'r and s are below the order, and not zero',
+      file: 'src/keys/held/der.ts',
+      find: 'if (value.equals(Buffer.alloc(COORDINATE)) || value.compare(ORDER) >= 0)',
+      replace: 'if (ORDER.length === 0)',
+    },
+    {
+      name: 'custody.der-end',
+      promise: 'nothing comes after a signature',
+      file: 'src/keys/held/der.ts',
+      find: 'if (s.end !== der.length)',
       replace: 'if (false)',
     },
   ]),

@@ -275,9 +275,9 @@ export const data: Defence[] = [
       name: 'data.database-canary',
       promise: 'a stolen database opens nothing without the KEK',
       file: 'src/keys/rings.ts',
-      find: 'return { kid, public: bytes,',
+      find: 'return { kid, public: bytes, kek: kek.id, envelope };',
       replace:
-        "return { kid, public: Buffer.concat([bytes, Buffer.from(privateKey.export({ format: 'jwk' }).d as string, 'base64url')]),",
+        "return { kid, public: Buffer.concat([bytes, Buffer.from(privateKey.export({ format: 'jwk' }).d as string, 'base64url')]), kek: kek.id, envelope };",
     },
   ]),
 ];

@@ -9,6 +9,7 @@ import { addPolicyCommands } from './key-policy.ts';
 import { addRevokeCommand } from './key-revoke.ts';
 import { addRotateCommand } from './key-rotate.ts';
 import { addRotationsCommands } from './key-rotations.ts';
+import { addSignerCommand } from './key-signer.ts';
 import { type Canvas, drawBrief, drawTimeline, nextSteps, type Ring } from './key-timeline.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
@@ -86,5 +87,6 @@ export function addKeyCommands(program: Command, outside: Outside): void {
   addHoldCommands(key, outside);
   addRevokeCommand(key, outside);
   addDrillCommand(key, outside);
+  addSignerCommand(key, outside);
   addPolicyCommands(key, outside);
 }

@@ -176,7 +176,9 @@ export function createAwsKms({ endpointUrl, timeoutMs = 3000 }: AwsKmsOptions = 
 
     scheduleDeletion: async (arn, days) =>
       await call(regionOf(arn), async ({ sdk, client }, options) => {
-        await client.send(new sdk.ScheduleKeyDeletionCommand({ KeyId: arn, PendingWindowInDays: days }), options);
+        // By its id in our own account: nobody deletes a key of another's.
+        const KeyId = arn.slice(arn.indexOf('/') + 1);
+        await client.send(new sdk.ScheduleKeyDeletionCommand({ KeyId, PendingWindowInDays: days }), options);
       }),
 
     close: () => {

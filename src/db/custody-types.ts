@@ -29,7 +29,6 @@ export interface HeldKeysTable {
   kid: string;
   ring: string;
   created_at: Timestamp;
-  destroy_at: Timestamp | null;
   deleted_at: Timestamp | null;
 }
 

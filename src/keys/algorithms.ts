@@ -28,7 +28,7 @@ export async function generatePrivateKey(algorithm: Algorithm): Promise<KeyObjec
 
 /** ES256: the point's x and y, 64 bytes. RS256: the modulus; the exponent is 65537. */
 export function publicBytes(key: KeyObject): Buffer {
-  const jwk = createPublicKey(key).export({ format: 'jwk' });
+  const jwk = (key.type === 'public' ? key : createPublicKey(key)).export({ format: 'jwk' });
   if (jwk.kty === 'EC')
     return Buffer.concat([Buffer.from(jwk.x as string, 'base64url'), Buffer.from(jwk.y as string, 'base64url')]);
   return Buffer.from(jwk.n as string, 'base64url');

@@ -5,6 +5,9 @@ import { type Algorithm, publicBytes, publicJwk, thumbprint } from './algorithms
 import { unavailable } from '../errors.ts';
 import { encrypt, placeOf } from './encrypt.ts';
 import { createGenerator } from './generator.ts';
+import { HELD, type HolderKind, type Holders } from './held/holder.ts';
+import { findRingSigner, insertHeldKey } from './held/store.ts';
+import { notMade } from './held/verified.ts';
 import type { Keyring } from './keyring/keyring.ts';
 import { followChoice } from './keyring/load.ts';
 import { shareChoice } from './keyring/store.ts';
@@ -20,7 +23,7 @@ export interface RingPlace {
   purpose: Purpose;
 }
 
-/** A key pair that no row speaks of yet; its private half is wrapped already. */
+/** A key pair that no ring has yet; its private half is wrapped already, or held by another system. */
 export interface PreparedKey {
   kid: string;
   public: Buffer;
@@ -52,24 +55,44 @@ export interface RingsDeps {
   db: Db;
   keyring: Keyring;
   readClock: ReadClock;
+  /** Where keys can be made instead of here. */
+  holders?: Holders | undefined;
 }
 
-export function createRings({ db, keyring, readClock }: RingsDeps): Rings {
+export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rings {
   let turn: Promise<unknown> = Promise.resolve();
   const generatePrivateKey = createGenerator();
+
+  async function makeHere(ring: RingPlace): Promise<PreparedKey> {
+    await followChoice(db, keyring);
+    const kek = keyring.wrapping();
+    const privateKey = await generatePrivateKey(ring.algorithm);
+    const bytes = publicBytes(privateKey);
+    const kid = thumbprint(publicJwk(ring.algorithm, bytes));
+    const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
+    const envelope = await encrypt(kek, pkcs8, placeOf(kid, ring));
+    pkcs8.fill(0);
+    return { kid, public: bytes, kek: kek.id, envelope };
+  }
+
+  /** Known by name before any ring has it: one that never gets a row is found, and destroyed. */
+  async function makeThere(signer: HolderKind, region: string | null, ring: RingPlace): Promise<PreparedKey> {
+    const holder = holders?.[signer];
+    if (!holder || region === null) throw notMade(new Error(`this process knows no ${signer}`));
+    const made = await holder.create({ region, algorithm: ring.algorithm, ring: ring.id }).catch((error: unknown) => {
+      throw notMade(error);
+    });
+    const bytes = publicBytes(made.public);
+    const kid = thumbprint(publicJwk(ring.algorithm, bytes));
+    await insertHeldKey(db, { name: made.name, signer, kid, ring: ring.id });
+    return { kid, public: bytes, kek: HELD, envelope: Buffer.alloc(0) };
+  }
 
   const rings: Rings = {
     prepareKey: (ring) => {
       const generated = turn.then(async () => {
-        await followChoice(db, keyring);
-        const kek = keyring.wrapping();
-        const privateKey = await generatePrivateKey(ring.algorithm);
-        const bytes = publicBytes(privateKey);
-        const kid = thumbprint(publicJwk(ring.algorithm, bytes));
-        const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' });
-        const envelope = await encrypt(kek, pkcs8, placeOf(kid, ring));
-        pkcs8.fill(0);
-        return { kid, public: bytes, kek: kek.id, envelope };
+        const signer = await findRingSigner(db, ring.id);
+        return signer.signer === 'local' ? await makeHere(ring) : await makeThere(signer.signer, signer.region, ring);
       });
       turn = generated.catch(() => {});
       return generated;
@@ -108,7 +131,7 @@ export function createRings({ db, keyring, readClock }: RingsDeps): Rings {
 
     insertKey: async (trx, ring, key, at, bornWithRing) => {
       const choice = await shareChoice(trx);
-      if (choice && choice.kek !== key.kek)
+      if (key.kek !== HELD && choice && choice.kek !== key.kek)
         throw unavailable('The key-encryption key was rotated while this key was made.');
       await insertKey(trx, { ...key, ring: ring.id, at, bornWithRing });
     },

@@ -159,7 +159,12 @@ export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): P
   if (!found) return undefined;
   const { standby, problem } = await look(deps, found);
   if (problem) return await postpone(deps, ring, problem);
-  const next = await deps.rings.prepareKey(found);
+  const next = await deps.rings.prepareKey(found).catch((error: unknown) => {
+    if (error instanceof Problem) return error;
+    throw error;
+  });
+  // The system that holds this ring's keys is away: the others go on.
+  if (next instanceof Problem) return await postpone(deps, ring, next);
   const rotated = await deps.act<Rotated | undefined>(actor, async (trx) => {
     const locked = await lock(trx, ring, deps.readClock);
     // Somebody rotated between our look and our lock, or held it: the next look finds out.

@@ -1,11 +1,14 @@
-// Signing: an interface of one method. This one decrypts private halves from the database and keeps them in memory.
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+// Signing: an interface of one method, wherever the private half is: in the database, or held by another system.
+import { createPrivateKey } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
 import { type Algorithm, publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
 import { decrypt, placeOf } from './encrypt.ts';
+import { HELD, type Holders } from './held/holder.ts';
+import { findHeldKey } from './held/store.ts';
+import { createHeldSign } from './held/verified.ts';
 import type { Keyring } from './keyring/keyring.ts';
 import { DESTROY_MARGIN } from './policy.ts';
 import { findEnvelope } from './store.ts';
@@ -24,6 +27,9 @@ export interface LocalSigner extends Signer {
   drop(kid: string): void;
 }
 
+type Record = NonNullable<Awaited<ReturnType<typeof findEnvelope>>>;
+type Sign = (data: Uint8Array) => Promise<Uint8Array>;
+
 /** Private halves kept open in memory at most. */
 const KEPT = 20_000;
 
@@ -35,10 +41,37 @@ export interface SignerDeps {
   db: Db;
   keyring: Pick<Keyring, 'find'>;
   clock: Clock;
+  /** Systems that hold private halves. */
+  holders?: Holders | undefined;
 }
 
-export function createLocalSigner({ db, keyring, clock }: SignerDeps): LocalSigner {
-  const keys = new LRUCache<string, KeyObject>({
+export function createLocalSigner({ db, keyring, clock, holders }: SignerDeps): LocalSigner {
+  async function openHere(kid: string, record: Record): Promise<Sign> {
+    const { algorithm, envelope } = record;
+    const kek = keyring.find(record.kek);
+    if (!kek)
+      throw unavailable(
+        `The signing key is under the key-encryption key ${record.kek}, which this process was not given.`,
+      );
+    const pkcs8 = await decrypt(kek, envelope, placeOf(kid, record)).catch((error: unknown) => {
+      throw unavailable('The private half of the signing key does not open.', error);
+    });
+    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+    pkcs8.fill(0);
+    // The kid is the thumbprint of the key that signs, whatever the row says.
+    if (thumbprint(publicJwk(algorithm, publicBytes(key))) !== kid)
+      throw unavailable('The private half is not of its key.');
+    return (data) => signData(algorithm, key, data);
+  }
+
+  async function openThere(kid: string, { algorithm, public: publicHalf }: Record): Promise<Sign> {
+    const held = await findHeldKey(db, kid);
+    const holder = held && holders?.[held.signer];
+    if (!holder) throw unavailable('This process does not know the system that holds the signing key.');
+    return createHeldSign(holder, { kid, name: held.name, algorithm, publicHalf });
+  }
+
+  const keys = new LRUCache<string, Sign>({
     max: KEPT,
     ttl: DESTROY_MARGIN,
     ttlResolution: 0,
@@ -46,30 +79,16 @@ export function createLocalSigner({ db, keyring, clock }: SignerDeps): LocalSign
     fetchMethod: async (kid) => {
       const record = await findEnvelope(db, kid);
       if (!record) throw unavailable('The private half of the signing key is gone.');
-      const { algorithm, envelope } = record;
-      const kek = keyring.find(record.kek);
-      if (!kek)
-        throw unavailable(
-          `The signing key is under the key-encryption key ${record.kek}, which this process was not given.`,
-        );
-      const pkcs8 = await decrypt(kek, envelope, placeOf(kid, record)).catch((error: unknown) => {
-        throw unavailable('The private half of the signing key does not open.', error);
-      });
-      const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
-      pkcs8.fill(0);
-      // The kid is the thumbprint of the key that signs, whatever the row says.
-      if (thumbprint(publicJwk(algorithm, publicBytes(key))) !== kid)
-        throw unavailable('The private half is not of its key.');
-      return key;
+      return record.kek === HELD ? await openThere(kid, record) : await openHere(kid, record);
     },
   });
-  const open = async (kid: string): Promise<KeyObject | undefined> => keys.get(kid) ?? (await keys.fetch(kid));
+  const open = async (kid: string): Promise<Sign | undefined> => keys.get(kid) ?? (await keys.fetch(kid));
 
   return {
-    sign: async (kid, algorithm, data) => {
-      const key = await open(kid);
-      if (!key) throw unavailable('The signing key could not be opened.');
-      return signData(algorithm, key, data);
+    sign: async (kid, _algorithm, data) => {
+      const signWith = await open(kid);
+      if (!signWith) throw unavailable('The signing key could not be opened.');
+      return await signWith(data);
     },
     opens: (kid) =>
       open(kid).then(

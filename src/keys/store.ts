@@ -208,12 +208,21 @@ export async function listDueRings(db: Db, now: number, limit: number): Promise<
 export async function findEnvelope(
   db: Db,
   kid: string,
-): Promise<{ id: string; algorithm: Algorithm; purpose: Purpose; kek: string; envelope: Buffer } | undefined> {
+): Promise<
+  { id: string; algorithm: Algorithm; purpose: Purpose; public: Buffer; kek: string; envelope: Buffer } | undefined
+> {
   return await db
     .selectFrom('private_keys')
     .innerJoin('signing_keys', 'signing_keys.kid', 'private_keys.kid')
     .innerJoin('rings', 'rings.id', 'signing_keys.ring')
-    .select(['rings.id', 'rings.algorithm', 'rings.purpose', 'private_keys.kek', 'private_keys.envelope'])
+    .select([
+      'rings.id',
+      'rings.algorithm',
+      'rings.purpose',
+      'signing_keys.public',
+      'private_keys.kek',
+      'private_keys.envelope',
+    ])
     .where('private_keys.kid', '=', kid)
     .executeTakeFirst();
 }

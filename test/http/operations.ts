@@ -236,6 +236,7 @@ export async function openWorld(t: Test): Promise<World> {
         selection: { issuers: [connection.issuer.id], purpose: 'web_identity_token' },
         rate_per_minute: 1,
       },
+      chooseSigner: { signer: 'local', algorithm: 'ES256' },
       rotateKek: { to: keks.find(({ wraps }) => !wraps)?.id },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },
       createCredentials: {

@@ -52,6 +52,8 @@ const NEEDED: Record<string, string[]> = {
     getRings: ['keys:read'],
     getKeyPolicy: ['keys:read'],
     getKek: ['keys:read'],
+    getSigner: ['keys:read'],
+    chooseSigner: ['keys:rotate'],
     rotateKek: ['keys:rotate'],
     setKeyPolicy: ['keys:rotate'],
     createRotation: ['keys:rotate'],

@@ -9,6 +9,7 @@ import type { Database } from '../../src/db/connect.ts';
 import { insertIssuer } from '../../src/issuers/store.ts';
 import { decrypt, type Kek, placeOf } from '../../src/keys/encrypt.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
+import type { Holders } from '../../src/keys/held/holder.ts';
 import { createKeyring, type Keyring } from '../../src/keys/keyring/keyring.ts';
 import { seedPolicy } from '../../src/keys/policies.ts';
 import { type KeyPolicy, LOOPBACK_POLICY } from '../../src/keys/policy.ts';
@@ -72,6 +73,7 @@ export async function createKeysFixture(
     kek?: Kek;
     /** Further ones, which open. */
     further?: Kek[];
+    holders?: Holders;
     rings?: Rings;
     clock?: SteppedClock;
     policy?: KeyPolicy;
@@ -83,7 +85,7 @@ export async function createKeysFixture(
   const keyring = createKeyring([kek, ...(options.further ?? [])]);
   const clock = options.clock ?? steppedClock();
   const readClock = async (): Promise<number> => clock.database();
-  const rings = options.rings ?? createRings({ db: database.db, keyring, readClock });
+  const rings = options.rings ?? createRings({ db: database.db, keyring, readClock, holders: options.holders });
   await ensurePartitions(database.db, new Date(clock.wall()));
   const act = createAct(createAuditStream({ database, clock }));
   const { purpose = 'workload_token' } = options;

@@ -100,7 +100,8 @@ function answer(kms: StandInKms, action: string, region: string, input: Record<s
     kms.keys.set(key.arn, key);
     return { KeyMetadata: { KeyId: key.arn.split('/')[1], Arn: key.arn } };
   }
-  const key = kms.keys.get(input['KeyId']);
+  const named = String(input['KeyId']);
+  const key = kms.keys.get(named.startsWith('arn:') ? named : `arn:aws:kms:${region}:${ACCOUNT}:key/${named}`);
   // A key is known in its own region alone.
   if (!key || key.region !== region) throw new Refusal('NotFoundException', `Key '${input['KeyId']}' does not exist`);
   const { arn, usage, spec, state } = key;

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db, Transaction } from '../../db/connect.ts';
 import { hasTable } from '../../db/has-table.ts';
+import { HELD } from '../held/holder.ts';
 import type { RingPlace } from '../rings.ts';
 
 /** Which key-encryption key wraps, since when, and how far the rows have followed. */
@@ -75,16 +76,17 @@ export async function takeLease(db: Db, seq: number, worker: string, seconds: nu
   return rows.length > 0;
 }
 
+/** Without those that another system holds. */
 export async function countByKek(db: Db): Promise<{ kek: string; count: number }[]> {
   const { rows } = await sql<{ kek: string; count: number }>`
-    select kek, count(*)::int as count from private_keys group by kek order by kek`.execute(db);
+    select kek, count(*)::int as count from private_keys where kek <> ${HELD} group by kek order by kek`.execute(db);
   return rows;
 }
 
 /** Whether rows are wrapped by another key: from both ends of the index, whatever their number. */
 export async function hasOthers(db: Db, kek: string): Promise<boolean> {
   const { rows } = await sql<{ least: string | null; most: string | null }>`
-    select min(kek) as least, max(kek) as most from private_keys`.execute(db);
+    select min(kek) as least, max(kek) as most from private_keys where kek <> ${HELD}`.execute(db);
   const { least, most } = rows[0] as { least: string | null; most: string | null };
   return (least ?? kek) !== kek || (most ?? kek) !== kek;
 }
@@ -103,7 +105,7 @@ export async function listOthers(db: Db, kek: string, after: string, limit: numb
     .innerJoin('rings', 'rings.id', 'signing_keys.ring')
     .select(['private_keys.kid', 'private_keys.kek', 'private_keys.envelope'])
     .select(['rings.id', 'rings.algorithm', 'rings.purpose'])
-    .where('private_keys.kek', '!=', kek)
+    .where('private_keys.kek', 'not in', [kek, HELD])
     .where('private_keys.kid', '>', after)
     .orderBy('private_keys.kid')
     .limit(limit)
