@@ -59,6 +59,7 @@ export const SERVERS = {
 };
 
 export const TAGS: Json = [
+  { name: 'publishing', description: 'Discovery and JWKS as static files, put in place by a publisher.' },
   { name: 'issuers', description: 'Discovery and JWKS, for whoever verifies a token.' },
   { name: 'tokens', description: 'Workload tokens.' },
   { name: 'credentials', description: 'Session credentials of a connection.' },

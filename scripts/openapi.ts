@@ -28,6 +28,7 @@ const dependencies: AppDeps = {
   keys: standIn(),
   keks: standIn(),
   signers: standIn(),
+  publishing: standIn(),
   status: standIn(),
   seal: standIn(),
   host: standIn(),

@@ -25,6 +25,7 @@ import { registerRunRoutes } from './keys/runs/routes.ts';
 import { type MetricsRoutesDeps, registerMetricsRoute } from './metrics/routes.ts';
 import { type HostSocketDeps, registerHostRoutes } from './oauth/host-socket.ts';
 import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
+import { type PublishingRoutesDeps, registerPublishingRoutes } from './publishing/routes.ts';
 import { registerSealRoutes, type SealRoutesDeps } from './seal/routes.ts';
 import { registerStatusRoutes, type StatusRoutesDeps } from './status/routes.ts';
 import { bearerOf, isStranger } from './tokens/counted.ts';
@@ -41,6 +42,7 @@ export interface AppDeps {
   keys: KeyRoutesDeps;
   keks: KekDeps;
   signers: SignerRoutesDeps;
+  publishing: PublishingRoutesDeps;
   status: StatusRoutesDeps;
   seal: SealRoutesDeps;
   host: HostSocketDeps;
@@ -93,6 +95,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerRunRoutes(api, deps.keys);
     registerKekRoutes(api, deps.keks);
     registerSignerRoutes(api, deps.signers);
+    registerPublishingRoutes(api, deps.publishing);
     registerAuditRoutes(api, deps.keys);
     registerStatusRoutes(api, deps.status);
     registerSealRoutes(api, deps.seal);

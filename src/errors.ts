@@ -62,6 +62,11 @@ export const STATUS = {
   kek_unknown: 409,
   kek_not_everywhere: 409,
   signer_refused: 409,
+  // static publishing
+  publishing_on: 409,
+  publishing_off: 409,
+  publishing_leased: 409,
+  publishing_lease_lost: 409,
   // the broker
   grant_ambiguous: 403,
   duration_exceeds_limit: 403,

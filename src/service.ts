@@ -211,6 +211,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     keys: { ...rotation, issuerUrlOf: (issuer) => issuerUrlOf(issuerUrl, issuer) },
     keks: { db, act, keyring },
     signers: { db, act, holders, readClock },
+    publishing: { db, act, readClock, urls },
     status: { issuerUrl, latestLook: selfCheck.latest, readSeal: async () => (await readStanding(db)).seal },
     seal: { act },
     host: {

@@ -11,6 +11,7 @@ import { countProofs } from './keys/proofs.ts';
 import { readRotationQueue } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
 import type { StateSources } from './metrics/state.ts';
+import { readPublishing } from './publishing/store.ts';
 import { worstOf } from './reach/findings.ts';
 import { readStanding } from './seal/store.ts';
 
@@ -40,6 +41,7 @@ export function watched({
     readRotationQueue: () => readRotationQueue(db, view.now()),
     countVerifications: () => countVerifications(db),
     countProofs: () => countProofs(db),
+    readPublishing: () => readPublishing(db),
     isSealed: async () => (await readStanding(db)).seal !== undefined,
     selfCheck: () => {
       const look = selfCheck.latest();

@@ -15,6 +15,7 @@ import { addIncidentCommands } from './incident/command.ts';
 import { addKekCommands } from './kek.ts';
 import { addKeyCommands } from './key.ts';
 import { type Outside, processOutside } from './outside.ts';
+import { addPublishCommands } from './publish/commands.ts';
 import { addSandboxCommand } from './sandbox.ts';
 import { addSealCommands } from './seal.ts';
 import { addServiceCommands } from './service.ts';
@@ -67,6 +68,7 @@ export function createProgram(outside: Outside): Command {
   addKeyCommands(program, outside);
   addKekCommands(program, outside);
   addIncidentCommands(program, outside);
+  addPublishCommands(program, outside);
   addAuditCommand(program, outside);
   addSealCommands(program, outside);
   addDoctorCommand(program, outside);

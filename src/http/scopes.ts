@@ -13,6 +13,7 @@ export const SCOPES = [
   'keys:read',
   'keys:rotate',
   'keys:revoke',
+  'keys:publish',
   'audit:read',
   'service:seal',
 ] as const;

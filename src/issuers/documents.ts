@@ -23,12 +23,15 @@ export function issuerUrlOf(issuerUrl: string, issuer: string): string {
   return issuer === PLATFORM ? issuerUrl : connectionIssuerUrl(issuerUrl, issuer);
 }
 
+/** Below an issuer's URL. */
+export const DOCUMENT_PATHS = { discovery: '/.well-known/openid-configuration', jwks: '/jwks' } as const;
+
 /** OpenID Connect Discovery 1.0, section 3. */
 export function discoveryDocument(urls: IssuerUrls, issuer: string): object {
   const url = issuerUrlOf(urls.issuerUrl, issuer);
   const common = {
     issuer: url,
-    jwks_uri: `${url}/jwks`,
+    jwks_uri: `${url}${DOCUMENT_PATHS.jwks}`,
     response_types_supported: ['id_token'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256', 'RS256'],

@@ -26,7 +26,8 @@ interface Kept extends Rendered {
 /** Issuers whose text is kept; the rest is rendered when asked for, so that a million of them stay points in memory. */
 const KEPT = 1000;
 
-function render(document: object): Rendered {
+/** The bytes that are served, wherever they are served from. @throws Error where they would not be ASCII */
+export function render(document: object): Rendered {
   const body = JSON.stringify(document);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with them
   if (!/^[\x00-\x7f]*$/.test(body)) throw new Error('a document must be ASCII');

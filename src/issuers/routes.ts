@@ -6,7 +6,7 @@ import { idPattern } from '../ids.ts';
 import { maxAgeSeconds } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
 import type { RingView } from '../keys/view.ts';
-import { type IssuerUrls, PLATFORM } from './documents.ts';
+import { DOCUMENT_PATHS, type IssuerUrls, PLATFORM } from './documents.ts';
 import { answerPlainRequests } from './plain-request.ts';
 import { createRenderedDocuments, type Rendered } from './rendered.ts';
 
@@ -18,7 +18,7 @@ export interface IssuerRoutesDeps {
 const IssuerParams = Type.Object({ issuer: Type.String({ pattern: idPattern('is') }) });
 type IssuerRequest = FastifyRequest<{ Params: { issuer: string } }>;
 
-const DISCOVERY = '/.well-known/openid-configuration';
+const DISCOVERY = DOCUMENT_PATHS.discovery;
 const PATHS = /^(?:\/c\/(is_[a-z2-7]{26}))?(\/jwks|\/\.well-known\/openid-configuration)$/;
 
 function send(request: FastifyRequest, reply: FastifyReply, { body, etag }: Rendered, maxAge: number): FastifyReply {

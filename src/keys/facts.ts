@@ -147,7 +147,13 @@ export async function readChangedRings(
 
 /** The rings of one issuer, for an id that this process has not met. */
 export async function listIssuerRings(db: Db, issuer: string, now: number): Promise<Ring[]> {
-  const rings = await sql<RingRow>`select ${sql.raw(RING)} from rings r where r.issuer = ${issuer}`.execute(db);
+  return await listRingsOfIssuers(db, [issuer], now);
+}
+
+/** The same of several, those of one issuer side by side. */
+export async function listRingsOfIssuers(db: Db, issuers: readonly string[], now: number): Promise<Ring[]> {
+  const rings = await sql<RingRow>`
+    select ${sql.raw(RING)} from rings r where r.issuer = any(${[...issuers]}::text[]) order by r.id`.execute(db);
   return await addPublishableKeys(db, rings.rows, now);
 }
 

@@ -26,6 +26,14 @@ export interface ProofCounts {
   underWay: number;
 }
 
+/** How far the published copies are, of the one that is furthest behind. */
+export interface Publishing {
+  /** Everything that was true then is in place; milliseconds since the epoch. */
+  passedAt: number;
+  /** Revoked keys that a copy may still hold, ten thousand at most. */
+  revoked: number;
+}
+
 export interface StateSources {
   clock: Clock;
   view: {
@@ -46,6 +54,8 @@ export interface StateSources {
   /** Undefined where the migration that makes room for proofs has not run. */
   countProofs(): Promise<ProofCounts | undefined>;
   isSealed(): Promise<boolean>;
+  /** Static publishing; undefined where it is off. */
+  readPublishing(): Promise<Publishing | undefined>;
   listeners: ListenerSources;
   /** The newest look at our own documents from outside; undefined until there is one. */
   selfCheck(): { ok: boolean; certificateExpiresAt?: number | undefined } | undefined;
@@ -92,6 +102,7 @@ interface Asked {
   verifications?: number | undefined;
   proofs?: ProofCounts | undefined;
   sealed?: boolean | undefined;
+  publishing?: Publishing | undefined;
 }
 
 /** @returns a function that brings every gauge up to date; it does not throw, and takes at most a few seconds. */
@@ -142,6 +153,8 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     'When the first of those rings signs with a key that is older than its period; none where there is no such ring.',
   );
   const unproved = gauge('revocations_unproved', 'Revoked keys of which STS is shown canaries until it refuses them.');
+  const passAge = gauge('publishing_pass_age_seconds', 'Age of what the published copies say, of the oldest of them.');
+  const revoked = gauge('publishing_revoked_keys', 'Revoked keys that a published copy may still hold.');
   const checked = gauge(
     'self_check_ok',
     'Whether our own documents can be fetched as a stranger would (1) or not (0).',
@@ -157,13 +170,14 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
     const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));
     if (!answers) return { up: false, ready: known };
-    const [queue, pending, isSealed, proofs] = await Promise.all([
+    const [queue, pending, isSealed, proofs, publishing] = await Promise.all([
       sources.readRotationQueue().catch(() => undefined),
       sources.countVerifications().catch(() => undefined),
       sources.isSealed().catch(() => undefined),
       sources.countProofs().catch(() => undefined),
+      sources.readPublishing().catch(() => undefined),
     ]);
-    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed, proofs };
+    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed, proofs, publishing };
   });
 
   function showAges(state: 'active' | 'standby', found: Ages): void {
@@ -227,6 +241,8 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     showQueue(database?.queue);
     verifications(database?.verifications);
     showProofs(database?.proofs);
+    passAge(seconds(database?.publishing && Math.max(0, view.now() - database.publishing.passedAt)));
+    revoked(database?.publishing?.revoked);
     sealed(database?.sealed === undefined ? undefined : Number(database.sealed));
   };
 }

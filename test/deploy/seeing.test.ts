@@ -154,6 +154,8 @@ function world(more: World = {}): World {
     countersign_clock_offset_seconds: gauge(-0.2),
     countersign_clock_offset_limit_seconds: gauge(2),
     countersign_rotation_overdue_seconds: gauge(0),
+    countersign_publishing_pass_age_seconds: gauge(9),
+    countersign_publishing_revoked_keys: gauge(0),
     countersign_database_pool_waiting: gauge(0),
     nodejs_eventloop_active_seconds_total: [{ labels: { job, instance }, value: 1e5, rate: 0.4 }],
     nodejs_eventloop_idle_seconds_total: [{ labels: { job, instance }, value: 1e5, rate: 0.6 }],
@@ -216,6 +218,8 @@ t.test('each fires for what it is about', async (t) => {
       countersign_standbys_refused: one(1),
     },
     RotationOverdue: { countersign_rotation_overdue_seconds: one(3700) },
+    PublishingStale: { countersign_publishing_pass_age_seconds: one(1000) },
+    RevokedKeyPublished: { countersign_publishing_revoked_keys: one(1) },
     InternalErrors: { countersign_failures_total: rated('code', { internal: 0.01 }) },
     PoolExhausted: { countersign_database_pool_waiting: one(4) },
     Busy: {

@@ -156,7 +156,7 @@ function gather(pools: FuzzWorld['pools'], { status, json }: Reply): void {
   }
   if (status === 202 && typeof json?.id === 'string') add('rotation', json.id);
   if (status !== 201 || typeof json?.id !== 'string') return;
-  const kind = { wl_: 'workload', ad_: 'administrator', cn_: 'connection', gr_: 'grant' }[
+  const kind = { wl_: 'workload', ad_: 'administrator', cn_: 'connection', gr_: 'grant', tg_: 'target' }[
     json.id.slice(0, 3) as string
   ];
   if (kind) add(kind, json.id);

@@ -73,7 +73,10 @@ export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
   });
   if (granted.status !== 201) throw new Error(JSON.stringify(granted.body));
   const drill = await service.call('POST', '/v1/key-drills');
+  const target = await service.call('POST', '/v1/publishing/targets', { target: '/srv/documents' });
+  if (target.status !== 201) throw new Error(JSON.stringify(target.body));
   const pools: Record<string, string[]> = {
+    target: [target.body.id],
     ...{ workload: [], connection: [], grant: [], administrator: [], kid: ['A'.repeat(43)], issuer: [], cursor: [] },
     active: [active.id],
     drill: [drill.body.issuer],

@@ -153,6 +153,9 @@ export async function openWorld(t: Test): Promise<World> {
   const rotation = await make('/v1/rotations', { selection: { issuers: [connection.issuer.id] } });
   // Ended, so that it changes nothing while others look.
   await service.call('POST', `/v1/rotations/${rotation.id}/cancel`);
+  const target = await make('/v1/publishing/targets', { target: 's3://documents' });
+  await service.call('POST', `/v1/publishing/targets/${target.id}/lease`, { holder: 'test' });
+  const jwks = await service.call('GET', `/c/${connection.issuer.id}/jwks`);
   const kidsOf = (client: { keys: { kid: string }[] }): string[] => client.keys.map(({ kid }) => kid);
   return {
     service,
@@ -164,6 +167,7 @@ export async function openWorld(t: Test): Promise<World> {
       workload: workload.id,
       administrator: administrator.id,
       rotation: rotation.id,
+      target: target.id,
     },
     workload: { id: workload.id, kids: kidsOf(workload) },
     administrator: { id: administrator.id, kids: kidsOf(administrator) },
@@ -239,6 +243,18 @@ export async function openWorld(t: Test): Promise<World> {
       chooseSigner: { signer: 'local', algorithm: 'ES256' },
       rotateKek: { to: keks.find(({ wraps }) => !wraps)?.id },
       revokeKey: { kid: 'A'.repeat(43), accept_outage: true },
+      turnPublishingOn: { target: '/srv/documents' },
+      leasePublishing: { holder: 'test', epoch: 1, release: false },
+      recordPlacements: {
+        epoch: 1,
+        documents: [
+          {
+            ...{ issuer: connection.issuer.id, document: 'jwks', version: 'v'.repeat(27), tag: '"etag"', anew: false },
+            kids: kidsOf(jwks.body),
+          },
+        ],
+      },
+      recordPass: { epoch: 1, since: '1.1', verified: true },
       createCredentials: {
         purpose: 'default',
         duration_seconds: 900,

@@ -66,6 +66,9 @@ const NEEDED: Record<string, string[]> = {
     revokeKey: ['keys:revoke'],
     beginDrill: ['keys:rotate', 'keys:revoke'],
     endDrill: ['keys:rotate', 'keys:revoke'],
+    ...{ listPublishingTargets: ['keys:read'], listPublishedDocuments: ['keys:read'] },
+    ...{ turnPublishingOn: ['keys:rotate'], turnPublishingOff: ['keys:rotate'] },
+    ...{ leasePublishing: ['keys:publish'], recordPlacements: ['keys:publish'], recordPass: ['keys:publish'] },
     listAuditRows: ['audit:read'],
     getService: ['keys:read'],
     sealService: ['service:seal'],
@@ -100,7 +103,7 @@ t.test('without exactly that scope: 403, and nothing changed', async (t) => {
 
 t.test('with these scopes and no other it goes through', async (t) => {
   const operations = await listOperations();
-  const last = ['disconnectConnection', 'deleteGrant', 'updateWorkload', 'updateAdministrator'];
+  const last = ['turnPublishingOff', 'disconnectConnection', 'deleteGrant', 'updateWorkload', 'updateAdministrator'];
   const world = await openWorld(t);
   const { service } = world;
   for (const operation of operations.sort((a, b) => last.indexOf(a.id) - last.indexOf(b.id))) {

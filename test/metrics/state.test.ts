@@ -70,6 +70,7 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     countProofs: async () => ({ refused: 2, oldestSignsFrom: NOW - DAY, underWay: 3 }),
     selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
     isSealed: async () => true,
+    readPublishing: async () => ({ passedAt: NOW - 60_000, revoked: 3 }),
     listeners: { traffic: traffic(), certificateExpiresAt: () => undefined },
     ...more,
   };
@@ -87,6 +88,7 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
         countProofs: never,
       },
       isSealed: never,
+      readPublishing: never,
     }),
   );
   const [first, second] = await Promise.all([metrics.render(), metrics.render()]);
@@ -104,6 +106,7 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
     'countersign_standbys_refused',
     'countersign_standby_refused_harm_timestamp_seconds',
     'countersign_revocations_unproved',
+    'countersign_publishing_pass_age_seconds',
   ])
     t.notOk(samples.has(name), name);
 });
@@ -137,6 +140,8 @@ t.test('what is asked of the database is asked once in some seconds, however oft
   t.equal(value('countersign_database_pool_waiting'), 7);
   t.equal(value('countersign_self_check_ok'), 0);
   t.equal(value('countersign_sealed'), 1);
+  t.equal(value('countersign_publishing_pass_age_seconds'), 60);
+  t.equal(value('countersign_publishing_revoked_keys'), 3);
   t.equal(value('countersign_issuer_certificate_expiry_timestamp_seconds'), (NOW + DAY) / 1000);
   t.equal(value('countersign_clock_offset_seconds'), -0.02);
 });

@@ -28,7 +28,7 @@ export interface Answer {
 export interface TestService {
   config: Config;
   database: Database;
-  /** Both listeners: they share a port, as with any loopback issuer. */
+  /** Both listeners: they share a port, as with any loopback issuer. The internal one, where ISSUER_URL is another origin. */
   url: string;
   /** Lines of the log, as objects. */
   logged: Record<string, unknown>[];
@@ -140,7 +140,9 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     ...options.env,
   });
   await options.before?.(config);
-  const url = `http://127.0.0.1:${port}`;
+  const listeners = `http://127.0.0.1:${port}`;
+  // Where ISSUER_URL leads elsewhere, nothing of ours answers there.
+  const url = config.issuerUrl === listeners ? listeners : config.internalUrl;
   const logged: Record<string, unknown>[] = [];
   const lines: string[] = [];
   const write = (line: string): void => {

@@ -10,7 +10,7 @@ export const LAYERS = [
   ['opening.ts', 'snapshot.ts'],
   ['oauth', 'credentials', 'status'],
   ['grants'],
-  ['connections', 'workloads', 'administrators'],
+  ['connections', 'workloads', 'administrators', 'publishing'],
   ['clients'],
   ['tokens'],
   ['issuers'],

@@ -1,0 +1,86 @@
+// An account connected through files alone: ISSUER_URL is a static server, STS reads it, and keys wait for the publisher.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { createStack, startTestSandbox } from '../support/connect-account.ts';
+import { freePort, registerClient, tempDir, workloadToken } from '../support/service.ts';
+import { serveFiles } from '../support/static-server.ts';
+import { openPublishingWorld } from './world.ts';
+
+const ACCOUNT = '111122223333';
+/** Of the key policy here. */
+const [A, D] = [2, 30];
+
+t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t) => {
+  const dir = tempDir(t);
+  const files = await serveFiles(t, dir);
+  const sandbox = await startTestSandbox(t, { jwksCacheSeconds: A });
+  const internal = await freePort();
+  const world = await openPublishingWorld(
+    t,
+    {},
+    {
+      env: {
+        ...{ ISSUER_URL: files.url, PORT: '0', STS_ENDPOINT_URL: sandbox.url },
+        ...{ INTERNAL_URL: `http://127.0.0.1:${internal}`, INTERNAL_PORT: String(internal) },
+        TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml',
+        KEY_POLICY_VERIFIER_CACHE_SECONDS: String(A),
+        KEY_POLICY_OLDEST_SERVED_SECONDS: String(D),
+        KEY_POLICY_OLDEST_SIGNED_SECONDS: String(D),
+      },
+    },
+  );
+  const { service, run, turnOn } = world;
+  const publish = async () => t.equal((await run(['publish', '--to', dir])).code, 0, 'published');
+  const { id, issuer } = await world.connect('Acme');
+  await turnOn(dir);
+
+  const link = () => service.call('GET', `/v1/connections/${id}/link`);
+  t.match(await link(), { status: 503, body: { code: 'issuer_unreachable', finding: 'status_unexpected' } });
+  await publish();
+  t.equal((await link()).status, 200, 'its documents can be read through ISSUER_URL');
+
+  const template = await service.call('GET', `/v1/connections/${id}/template?format=yaml`);
+  await createStack(sandbox, ACCOUNT, 'countersign', template.body);
+  const active = await service.call('GET', `/v1/connections/${id}?wait=active&timeout_seconds=30`);
+  t.equal(active.body.state, 'active');
+  t.ok(files.asked.includes(`/c/${issuer}/jwks`), 'STS read the file');
+
+  const workload = await registerClient(service, { slug: 'billing' });
+  await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: id } });
+  const path = `/v1/connections/${id}/credentials`;
+  const token = await workloadToken(service, workload, `${service.config.issuerUrl}${path}`);
+  const exchange = async () => (await service.call('GET', path, undefined, { token })).status;
+  t.equal(await exchange(), 200);
+
+  const rotate = () => service.call('POST', `/v1/keys/${issuer}/rotate`, { now: true });
+  const until = async (done: () => Promise<boolean>): Promise<boolean> => {
+    for (let tries = 0; tries < 120; tries += 1) {
+      if (await done()) return true;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    return false;
+  };
+  t.equal((await rotate()).status, 200, 'key 1 was born with the ring: no copy is without it');
+  t.equal(await exchange(), 200, 'signed by key 1, which the file has');
+  const { db } = service.database;
+  const longAgo = new Date(Date.now() - 2 * (A + D) * 1000);
+  await db.updateTable('signing_keys').set({ published_at: longAgo }).execute();
+  t.match(await rotate(), { status: 409, body: { code: 'standby_unseasoned', not_published_to: dir } }, 'however old');
+  await publish();
+  t.match(await rotate(), { status: 409, body: { seasoned_at: String } }, 'A + e from its placement');
+  t.ok(await until(async () => (await rotate()).status === 200), 'then it signs');
+  t.equal(await exchange(), 200, 'and STS knows it');
+
+  const ring = (await service.call('GET', `/v1/keys/${issuer}`)).body.items[0];
+  const { kid } = ring.keys.find((key: { state: string }) => key.state === 'active');
+  const jwks = () => readFileSync(join(dir, `c/${issuer}/jwks`), 'utf8');
+  const revoked = await service.call('POST', `/v1/keys/${issuer}/revoke`, { kid, accept_outage: true });
+  t.match(revoked, { status: 200, body: { published_to: [dir] } });
+  t.ok(jwks().includes(kid), 'the copy holds it until it is written anew');
+  t.not(await exchange(), 200, 'its successor is in no file yet');
+  await publish();
+  t.notOk(jwks().includes(kid));
+  t.ok(await until(async () => (await exchange()) === 200), 'STS knows the successor once its cache is A old');
+  t.match(await db.selectFrom('withdrawals').select('kid').execute(), [{ kid }]);
+});
