@@ -21,7 +21,7 @@ const outcome = (seconds: number, exchange: string, details: object = {}): Row =
   },
 });
 const BY_TOKEN: Question = { filter: {}, token: ({ kid }) => kid === 'platform1' };
-const BY_KEY: Question = { filter: {}, token: () => false, exchange: ({ kid }) => kid === 'conn1' };
+const BY_KEY: Question = { filter: { connection: 'cn_a' }, token: () => false, exchange: ({ kid }) => kid === 'conn1' };
 
 /** Newest first, as the API has them. */
 function collect(question: Question, rows: readonly Row[], since = -100_000) {
@@ -47,6 +47,7 @@ t.test('by the key of a connection: sessions that may live, that ended, that nob
     ...{ may_live_until: at(-300 + 60 + 3600), session_names: ['ci-12345678'] },
   });
   t.same(facts.connections[0]?.access_key_ids.sort(), ['ASIAdropped', 'ASIAlive', 'ASIAold']);
+  t.same(facts.connections[0]?.other_access_key_ids, ['ASIAother'], 'so that the owner can tell it from a forgery');
   t.same(facts.tokens.count, 0);
   t.same(facts.forged, []);
 });

@@ -113,6 +113,7 @@ export async function planKek(
     ],
     question: { filter: {}, token: () => true },
     notices: 'every',
+    complete: true,
   };
 }
 

@@ -40,6 +40,8 @@ export interface ConnectionFacts {
   access_key_ids_left_out: number;
   session_names: string[];
   kids: string[];
+  /** Sessions of ours that what leaked did not touch: so that the owner can tell them from somebody else's. */
+  other_access_key_ids: string[];
 }
 
 export interface Forged {
@@ -68,6 +70,8 @@ const TOKEN_SLACK_MS = 60_000;
 const OUTCOME_MS = 60_000;
 /** Names kept of one connection; the rest is counted. */
 const NAMED = 500;
+/** Access key ids kept of all together, so that a report on everything stays in memory. */
+const NAMED_IN_ALL = 200_000;
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 const later = (a: string | undefined, b: string): string => (a === undefined || b > a ? b : a);
@@ -91,7 +95,7 @@ export function createCollector(question: Question, { since, now }: { since: num
   const tokens: Facts['tokens'] = { count: 0, workloads: {} };
   const forged: Forged[] = [];
   let forgedLeftOut = 0;
-  let rows = 0;
+  let [rows, named] = [0, 0];
 
   function factsOf(connection: string, at: string): ConnectionFacts {
     const known = connections.get(connection);
@@ -99,6 +103,7 @@ export function createCollector(question: Question, { since, now }: { since: num
     const fresh: ConnectionFacts = {
       ...{ connection, exchanges: 0, workloads: {}, first_at: at, last_at: at, handed_out: 0, refused: 0, dropped: 0 },
       ...{ unknown: 0, may_live: 0, access_key_ids: [], access_key_ids_left_out: 0, session_names: [], kids: [] },
+      other_access_key_ids: [],
     };
     connections.set(connection, fresh);
     return fresh;
@@ -108,6 +113,7 @@ export function createCollector(question: Question, { since, now }: { since: num
     const facts = factsOf(row.connection ?? '', row.at);
     const { details = {} } = row;
     const workload = row.workload ?? '';
+    if (facts.exchanges === 0) [facts.first_at, facts.last_at] = [row.at, row.at];
     facts.exchanges += 1;
     facts.workloads[workload] = (facts.workloads[workload] ?? 0) + 1;
     facts.first_at = row.at < facts.first_at ? row.at : facts.first_at;
@@ -121,7 +127,8 @@ export function createCollector(question: Question, { since, now }: { since: num
     else facts.unknown += 1;
     addOnce(facts.session_names, text(ended['assumed_role_id'])?.split(':')[1]);
     const [accessKey, before] = [text(ended['access_key_id']), facts.access_key_ids.length];
-    addOnce(facts.access_key_ids, accessKey);
+    if (named < NAMED_IN_ALL) addOnce(facts.access_key_ids, accessKey);
+    named += facts.access_key_ids.length - before;
     if (accessKey !== undefined && facts.access_key_ids.length === before) facts.access_key_ids_left_out += 1;
     const longest = Date.parse(row.at) + OUTCOME_MS + Number(details['duration_seconds'] ?? 43_200) * 1000;
     const until = text(ended['expires_at']) ?? iso(longest);
@@ -162,6 +169,11 @@ export function createCollector(question: Question, { since, now }: { since: num
       const jti = text(details['token_jti']) ?? '';
       if (question.exchange) {
         if (question.exchange(details, row)) count(use);
+        else if (question.filter.connection !== undefined)
+          addOnce(
+            factsOf(row.connection ?? '', row.at).other_access_key_ids,
+            text(use.outcome?.details?.['access_key_id']),
+          );
       } else waiting.set(jti, [...(waiting.get(jti) ?? []), use]);
     }
     if (row.kind === 'token.minted') {

@@ -36,6 +36,7 @@ export async function planConnectionKey(
       exchange: ({ kid }) => typeof kid === 'string' && burnt.has(kid),
     },
     notices: { connection: owner.id },
+    complete: true,
     proof: async (asked) => {
       const keys = (await readRings(asked, owner.issuer.id)).flatMap((ring) => ring.keys);
       const proofs = keys.filter(({ kid, state }) => burnt.has(kid) && state === 'revoked').map(({ proof }) => proof);

@@ -69,6 +69,7 @@ export function buildNotice(
     ...{ policy_name: `Countersign-${id}`, issued_before: before, deny_policy: denyPolicy(before, userId) },
     cloudtrail_made: `SELECT eventTime, awsRegion, sourceIPAddress, eventID, requestID, errorCode,
   element_at(requestParameters, 'roleSessionName') AS session_name,
+  element_at(requestParameters, 'policy') AS session_policy,
   element_at(responseElements, 'credentials') AS credentials
 FROM <event-data-store>
 WHERE eventSource = 'sts.amazonaws.com' AND eventName = 'AssumeRoleWithWebIdentity'
@@ -92,14 +93,23 @@ export function noticeText(
   owner: Owner,
   facts: ConnectionFacts | undefined,
   notice: Notice,
-  { leaked, forgeriesUntil }: { leaked: readonly string[]; forgeriesUntil?: string | undefined },
+  {
+    leaked,
+    forgeriesUntil,
+    complete,
+  }: { leaked: readonly string[]; forgeriesUntil?: string | undefined; complete: boolean },
 ): string {
   const lives =
     facts?.may_live_until === undefined
       ? 'By our record no session of yours that it touched can still live.'
       : `By our record ${facts.may_live} session${facts.may_live === 1 ? '' : 's'} may still live, the last until ${facts.may_live_until}.`;
-  const ids = facts?.access_key_ids ?? [];
   const more = facts?.access_key_ids_left_out ? `\n… and ${facts.access_key_ids_left_out} more` : '';
+  const listed = (ids: readonly string[] = [], rest = ''): string =>
+    ids.length === 0 ? 'None.\n' : block('text', ids.join('\n') + rest);
+  const others = facts?.other_access_key_ids ?? [];
+  const somebody = complete
+    ? 'A row whose access key id is in neither list is somebody else, but for the name `countersign-verify` with a session\npolicy that denies everything: that is our own verification.'
+    : 'Other rows are other work of ours, or somebody else: ask us about an access key id that you do not know.';
   return `# ${incident.id}: AWS account ${owner.aws.account_id}, role ${owner.aws.role_name}
 
 ${leaked.join(' ')} It may have been known since ${incident.since}. It was contained at ${notice.issued_before}.
@@ -113,13 +123,17 @@ ${block('json', JSON.stringify(notice.deny_policy, null, 2))}
 ${block('sh', `aws iam put-role-policy --role-name ${owner.aws.role_name} \\\n  --policy-name ${notice.policy_name} --policy-document file://deny.json`)}
 Work that holds such a session is refused once, asks for a new one and goes on. Twelve hours later no such session can live:
 \`aws iam delete-role-policy --role-name ${owner.aws.role_name} --policy-name ${notice.policy_name}\`.
-${forgeriesUntil === undefined ? '' : `\nUntil ${forgeriesUntil} AWS might still accept a forged token, if it holds our older keys. What the first query shows after\n${notice.issued_before} and is not in the list below was not asked for by us: repeat the policy with a later time.\n`}
+${forgeriesUntil === undefined ? '' : `\nUntil ${forgeriesUntil} AWS might still accept a forged token, if it holds our older keys. What the first query shows after\n${notice.issued_before} and is in none of the lists below may be a forgery: repeat the policy with a later time.\n`}
 ## 2. See which sessions were made
 
 In CloudTrail Lake (OIDC provider \`${owner.issuer.url}\`, subject \`${owner.subject}\`):
 
 ${block('sql', notice.cloudtrail_made)}
-${ids.length === 0 ? 'We asked for none in this time: every row is somebody else.' : `We asked for these; a row with another access key id is somebody else:\n\n${block('text', ids.join('\n') + more)}`}
+Ours, and touched by what leaked:
+
+${listed(facts?.access_key_ids, more)}${complete && others.length > 0 ? `\nOurs, and not touched:\n\n${listed(others)}` : ''}
+${somebody}
+
 ## 3. See what they did
 
 ${block('sql', notice.cloudtrail_used)}`;

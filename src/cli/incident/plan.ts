@@ -38,6 +38,8 @@ export interface Plan {
   question?: Question | undefined;
   /** Whose owners have something to do: where sessions were made, every connection, one, nobody. */
   notices: 'used' | 'every' | 'none' | { connection: string };
+  /** Whether the report knows every session of ours in these accounts: another one is then somebody else's. */
+  complete?: boolean | undefined;
   /** Where one session alone leaked: `AROA…:name`, as its account knows it. */
   userId?: string | undefined;
   /** When it was over, where somebody knows better than the steps: AWS itself refuses the key since. */

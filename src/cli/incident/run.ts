@@ -193,7 +193,14 @@ export async function runIncident(call: Call<IncidentOptions>, kind: Kind): Prom
     const found = facts?.connections.find(({ connection }) => connection === owner.id);
     const notice = buildNotice(incident, owner, { containedAt, forgeriesUntil, userId: plan.userId });
     notices.push(notice);
-    letters.set(owner.id, noticeText(incident, owner, found, notice, { leaked: plan.leaked, forgeriesUntil }));
+    letters.set(
+      owner.id,
+      noticeText(incident, owner, found, notice, {
+        leaked: plan.leaked,
+        forgeriesUntil,
+        complete: plan.complete === true,
+      }),
+    );
   }
   const report = buildReport(incident, plan, {
     ...{ written_at: new Date(now).toISOString(), dry_run: options.dryRun === true, done, contained_at: containedAt },
