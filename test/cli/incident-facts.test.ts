@@ -16,7 +16,7 @@ const intent = (seconds: number, exchange: string, jti: string, details: object 
 const outcome = (seconds: number, exchange: string, details: object = {}): Row => ({
   ...{ at: at(seconds), kind: 'exchange.outcome', workload: 'wl_a', connection: 'cn_a', exchange },
   details: {
-    ...{ outcome: 'handed_out', access_key_id: `ASIA${exchange}`, expires_at: at(seconds + 3600) },
+    ...{ outcome: 'obtained', access_key_id: `ASIA${exchange}`, expires_at: at(seconds + 3600) },
     ...{ assumed_role_id: 'AROAX:ci-12345678', ...details },
   },
 });
@@ -41,7 +41,7 @@ t.test('by the key of a connection: sessions that may live, that ended, that nob
   ]);
   t.equal(facts.connections.length, 1);
   t.match(facts.connections[0], {
-    ...{ connection: 'cn_a', exchanges: 5, handed_out: 2, refused: 1, dropped: 1, unknown: 1, may_live: 3 },
+    ...{ connection: 'cn_a', exchanges: 5, sessions: 2, refused: 1, dropped: 1, unknown: 1, may_live: 3 },
     ...{ workloads: { wl_a: 5 }, first_at: at(-9000), last_at: at(-300), kids: ['conn1'] },
     // The one of which nobody knows, by what it asked for and the time that STS may have taken.
     ...{ may_live_until: at(-300 + 60 + 3600), session_names: ['ci-12345678'] },
@@ -72,11 +72,23 @@ t.test('by the token that it was asked with; without a record of the token it wa
     ],
     -5000,
   );
-  t.match(facts.connections[0], { exchanges: 4, handed_out: 4 });
+  t.match(facts.connections[0], { exchanges: 4, sessions: 4 });
   t.same(facts.connections[0]?.access_key_ids.sort(), ['ASIAa', 'ASIAb', 'ASIAd', 'ASIAe']);
   t.match(facts.forged, [{ exchange: 'd', token_jti: 'never-minted', connection: 'cn_a', workload: 'wl_a' }]);
   t.equal(facts.forged.length, 1);
   t.match(facts.tokens, { count: 3, workloads: { wl_a: 3 }, last_at: at(-100), may_live_until: at(800) });
+});
+
+t.test('a session that is handed out again counts once, and a hand-out to a forged token is named', async (t) => {
+  const again = (seconds: number, jti: string): Row => ({
+    ...intent(seconds, 'a', jti),
+    kind: 'credentials.handed_out',
+    details: { token_jti: jti, access_key_id: 'ASIAa', expires_at: at(2000) },
+  });
+  const rows = [token(-900, 't1'), intent(-800, 'a', 't1'), outcome(-799, 'a'), again(-798, 't1'), again(-700, 't1')];
+  const facts = collect(BY_TOKEN, [...rows, again(-600, 'never-minted')]);
+  t.match(facts.connections[0], { exchanges: 1, sessions: 1, hand_outs: 3, may_live: 1, access_key_ids: ['ASIAa'] });
+  t.match(facts.forged, [{ exchange: 'a', token_jti: 'never-minted' }]);
 });
 
 t.test('what is kept does not grow with the log, and names are bounded', async (t) => {

@@ -3,7 +3,7 @@ import type { Api } from '../api.ts';
 import { usage } from '../failure.ts';
 import type { Ring } from '../key-timeline.ts';
 import type { Page } from '../pages.ts';
-import type { Done, Incident, Plan, Step } from './plan.ts';
+import { type Done, FLUSH, type Incident, type Plan, type Step } from './plan.ts';
 import { readPolicy, revocationStep } from './revocations.ts';
 
 interface Kek {
@@ -110,6 +110,7 @@ export async function planKek(
       'Destroy the old key-encryption key, and every copy of it, once no private half is under it and no backup that you would restore is.',
       'Find the dumps and backups that were within reach of whoever has it: what is in them opens with the old key for ever.',
       'Send each notice to the owner of its account.',
+      FLUSH,
     ],
     question: { filter: {}, token: () => true },
     notices: 'every',

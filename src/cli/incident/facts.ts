@@ -28,7 +28,10 @@ export interface ConnectionFacts {
   workloads: Record<string, number>;
   first_at: string;
   last_at: string;
-  handed_out: number;
+  /** That STS gave. */
+  sessions: number;
+  /** Of these sessions, and of those that another token had obtained before. */
+  hand_outs: number;
   refused: number;
   /** STS gave a session that nobody was given. */
   dropped: number;
@@ -58,7 +61,7 @@ export interface Facts {
   to: string;
   tokens: { count: number; workloads: Record<string, number>; last_at?: string; may_live_until?: string };
   connections: ConnectionFacts[];
-  /** Exchanges with a workload token of which there is no record: it was not minted here. */
+  /** Exchanges and hand-outs with a workload token of which there is no record: it was not minted here. */
   forged: Forged[];
   forged_left_out: number;
 }
@@ -101,8 +104,17 @@ export function createCollector(question: Question, { since, now }: { since: num
     const known = connections.get(connection);
     if (known) return known;
     const fresh: ConnectionFacts = {
-      ...{ connection, exchanges: 0, workloads: {}, first_at: at, last_at: at, handed_out: 0, refused: 0, dropped: 0 },
-      ...{ unknown: 0, may_live: 0, access_key_ids: [], access_key_ids_left_out: 0, session_names: [], kids: [] },
+      ...{ connection, exchanges: 0, workloads: {}, first_at: at, last_at: at, sessions: 0, hand_outs: 0 },
+      ...{
+        refused: 0,
+        dropped: 0,
+        unknown: 0,
+        may_live: 0,
+        access_key_ids: [],
+        access_key_ids_left_out: 0,
+        session_names: [],
+        kids: [],
+      },
       other_access_key_ids: [],
     };
     connections.set(connection, fresh);
@@ -113,20 +125,25 @@ export function createCollector(question: Question, { since, now }: { since: num
     const facts = factsOf(row.connection ?? '', row.at);
     const { details = {} } = row;
     const workload = row.workload ?? '';
-    if (facts.exchanges === 0) [facts.first_at, facts.last_at] = [row.at, row.at];
-    facts.exchanges += 1;
+    if (facts.exchanges + facts.hand_outs === 0) [facts.first_at, facts.last_at] = [row.at, row.at];
+    const isHandout = row.kind === 'credentials.handed_out';
+    facts[isHandout ? 'hand_outs' : 'exchanges'] += 1;
     facts.workloads[workload] = (facts.workloads[workload] ?? 0) + 1;
     facts.first_at = row.at < facts.first_at ? row.at : facts.first_at;
     facts.last_at = later(facts.last_at, row.at);
     addOnce(facts.kids, text(details['kid']));
-    const ended = outcome?.details ?? {};
+    const ended = isHandout ? details : (outcome?.details ?? {});
     const how = text(ended['outcome']);
-    if (how === 'refused') return void (facts.refused += 1);
-    if (how === 'handed_out') facts.handed_out += 1;
-    else if (how === 'dropped') facts.dropped += 1;
-    else facts.unknown += 1;
+    if (!isHandout) {
+      if (how === 'refused') return void (facts.refused += 1);
+      if (how === 'obtained' || how === 'handed_out') facts.sessions += 1;
+      else if (how === 'dropped') facts.dropped += 1;
+      else facts.unknown += 1;
+    }
     addOnce(facts.session_names, text(ended['assumed_role_id'])?.split(':')[1]);
     const [accessKey, before] = [text(ended['access_key_id']), facts.access_key_ids.length];
+    // A session comes up with its exchange and with each hand-out.
+    if (accessKey !== undefined && facts.access_key_ids.includes(accessKey)) return;
     if (named < NAMED_IN_ALL) addOnce(facts.access_key_ids, accessKey);
     named += facts.access_key_ids.length - before;
     if (accessKey !== undefined && facts.access_key_ids.length === before) facts.access_key_ids_left_out += 1;
@@ -175,6 +192,10 @@ export function createCollector(question: Question, { since, now }: { since: num
             text(use.outcome?.details?.['access_key_id']),
           );
       } else waiting.set(jti, [...(waiting.get(jti) ?? []), use]);
+    }
+    if (row.kind === 'credentials.handed_out' && !question.exchange && at >= since) {
+      const jti = text(details['token_jti']) ?? '';
+      waiting.set(jti, [...(waiting.get(jti) ?? []), { row, outcome: undefined }]);
     }
     if (row.kind === 'token.minted') {
       const jti = text(details['jti']) ?? '';

@@ -1,7 +1,7 @@
 // A signing key leaked: of one connection, or the platform's.
 import type { Api } from '../api.ts';
 import { segment } from '../api.ts';
-import type { Incident, Plan } from './plan.ts';
+import { FLUSH, type Incident, type Plan } from './plan.ts';
 import type { Owner } from './notice.ts';
 import { outageOf, readPolicy, readRings, readWhich, revocationStep, type Which } from './revocations.ts';
 
@@ -29,7 +29,7 @@ export async function planConnectionKey(
     ],
     steps: [revocationStep(rings, which, incident, policy)],
     ...(outage === undefined ? {} : { outage: `this connection's exchanges may be refused by AWS until ${outage}` }),
-    besides: ['Send the notice to the owner of the account: sessions that were made cannot be ended from here.'],
+    besides: ['Send the notice to the owner of the account: sessions that were made cannot be ended from here.', FLUSH],
     question: {
       filter: { connection: owner.id },
       token: () => false,
@@ -76,6 +76,7 @@ export async function planPlatformKey(api: Api, which: Which, incident: Incident
     besides: [
       'Look at every exchange with a token of which there is no record (below): it was not minted here.',
       'Look at the administrative acts since then (`countersign audit`): an administrator may have been somebody else.',
+      FLUSH,
     ],
     question: { filter: {}, token: ({ kid }) => typeof kid === 'string' && burnt.has(kid) },
     notices: 'used',

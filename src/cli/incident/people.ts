@@ -5,7 +5,7 @@ import { Failure, usage } from '../failure.ts';
 import type { Page } from '../pages.ts';
 import { cell } from '../text.ts';
 import type { Row } from './facts.ts';
-import type { Done, Plan, Step } from './plan.ts';
+import { type Done, FLUSH, type Plan, type Step } from './plan.ts';
 
 interface Workload {
   id: string;
@@ -79,6 +79,7 @@ export async function planWorkloadKey(
     besides: [
       'Tokens that are out live for 15 minutes at most. Here they open nothing after a suspension; services of yours that verify them accept them until then.',
       'Send the notice to the owner of each account in which sessions may live.',
+      FLUSH,
     ],
     question: {
       filter: { workload: workload.id },
@@ -139,6 +140,7 @@ export async function planSession(
     steps: suspend ? [suspension(workload, now)] : [],
     besides: [
       'Send the notice to the owner of the account: the policy denies the sessions of this workload from before the incident, and no other.',
+      FLUSH,
       'Find out how they got out: the workload can get new ones at any time, so what reads its memory or environment reads those too (--suspend stops it).',
     ],
     question: {

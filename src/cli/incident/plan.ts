@@ -2,6 +2,10 @@
 import type { Api } from '../api.ts';
 import type { Question } from './facts.ts';
 
+/** The service keeps sessions in memory, by the connection's generation: another state is another generation. */
+export const FLUSH =
+  'Once a role has the policy, `countersign connection pause` and `countersign connection resume` its connection: a session from before, which AWS then denies, is not handed out again. It is verified anew first, which takes seconds.';
+
 export interface Done {
   /** RFC 3339. */
   at: string;

@@ -54,15 +54,26 @@ const cells = (row: readonly unknown[]): string => `| ${row.map(cell).join(' | '
 function connectionTable(connections: readonly ConnectionFacts[], accounts: ReadonlyMap<string, string>): string[] {
   if (connections.length === 0) return ['No exchange.'];
   return [
-    cells(['connection', 'AWS account', 'exchanges', 'sessions', 'unknown', 'may live', 'until', 'workloads']),
-    cells(Array.from({ length: 8 }, () => '---')),
+    cells([
+      'connection',
+      'AWS account',
+      'exchanges',
+      'hand-outs',
+      'sessions',
+      'unknown',
+      'may live',
+      'until',
+      'workloads',
+    ]),
+    cells(Array.from({ length: 9 }, () => '---')),
     ...connections.map((each) =>
       cells([
         ...[
           each.connection,
           accounts.get(each.connection),
           each.exchanges,
-          each.handed_out + each.dropped,
+          each.hand_outs,
+          each.sessions + each.dropped,
           each.unknown,
         ],
         ...[each.may_live, each.may_live_until],
@@ -93,7 +104,7 @@ function factLines({ facts, notices }: Report): string[] {
     );
   if (forged.length > 0) {
     lines.push(
-      `**Forged**: ${forged.length + facts.forged_left_out} exchanges with a workload token of which there is no record. It was not minted here.`,
+      `**Forged**: ${forged.length + facts.forged_left_out} exchanges and hand-outs with a workload token of which there is no record. It was not minted here.`,
       '',
       ...forged.map(
         (each) => `- ${each.at} ${each.exchange} ${each.workload} -> ${each.connection}, token ${each.token_jti}`,
