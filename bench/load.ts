@@ -83,6 +83,17 @@ export async function sendAll(
   connections: number,
   expected = 200,
 ): Promise<number> {
+  return (await sendTimed(url, requests, connections, expected)).seconds;
+}
+
+/** The same, and the milliseconds of each. */
+export async function sendTimed(
+  url: string,
+  requests: readonly Buffer[],
+  connections: number,
+  expected = 200,
+): Promise<{ seconds: number; times: number[] }> {
+  const times: number[] = [];
   const lines = await Promise.all(Array.from({ length: connections }, () => openLine(url)));
   let next = 0;
   const started = performance.now();
@@ -90,12 +101,14 @@ export async function sendAll(
     await Promise.all(
       lines.map(async (line) => {
         for (let request = requests[next++]; request; request = requests[next++]) {
+          const asked = performance.now();
           const { status, body } = await line.ask(request);
+          times.push(performance.now() - asked);
           if (status !== expected) throw new Error(`${url} answered ${status}: ${body.slice(0, 500)}`);
         }
       }),
     );
-    return (performance.now() - started) / 1000;
+    return { seconds: (performance.now() - started) / 1000, times };
   } finally {
     for (const line of lines) line.close();
   }

@@ -3,6 +3,9 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureDocuments } from './documents.ts';
 import { measureExchange } from './exchange.ts';
+import { measureFanout } from './fanout.ts';
+import { measureHandouts } from './handouts.ts';
+import { measureMany } from './many.ts';
 import { openPostgres } from './database.ts';
 import { measureKeygen } from './keygen.ts';
 import { measureRings } from './rings.ts';
@@ -19,12 +22,17 @@ function once<T>(measure: (surroundings: Surroundings) => Promise<T>): (surround
 
 const rings = once(measureRings);
 const start = once(measureStart);
+const fanout = once(measureFanout);
 
 const BENCHES: Record<string, (surroundings: Surroundings) => Promise<Result>> = {
   token_vs_bare_oidc_provider: measureToken,
   jwks_vs_constant_route: measureDocuments,
   exchange_share_growth: measureExchange,
   keygen_request_p99_ratio: measureKeygen,
+  handout_vs_verifying_route: measureHandouts,
+  cold_fanout_sts_calls: async (surroundings) => (await fanout(surroundings)).calls,
+  cold_fanout_extra_ms: async (surroundings) => (await fanout(surroundings)).extra,
+  many_connections_vs_stub: measureMany,
   rings_100k_rss_mb: async (surroundings) => (await rings(surroundings)).memory,
   rings_100k_first_jwks_ms: async (surroundings) => (await rings(surroundings)).firstJwks,
   start_to_ready_ms: async (surroundings) => (await start(surroundings)).ready,

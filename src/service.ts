@@ -17,6 +17,7 @@ import { createProvesItself } from './clients/proof.ts';
 import { degrade } from './connections/verification/suspect.ts';
 import { createBroker } from './credentials/broker.ts';
 import { createSessions } from './credentials/sessions.ts';
+import { shareReads } from './credentials/shared-reads.ts';
 import type { Database } from './db/connect.ts';
 import { SOON_MS, within } from './db/within.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';
@@ -180,7 +181,10 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       ...{ issuerUrl, verify, refusals, limits, bearerToken },
       obtainCredentials: createBroker({
         ...{ issuerUrl, stream, sts, count, mintWebIdentityToken, sessions, clock },
-        decide: (question) => within(SOON_MS, decide(db, question)),
+        decide: shareReads(
+          (question) => within(SOON_MS, decide(db, question)),
+          ({ workload, connection, purpose }) => JSON.stringify([workload, connection, purpose]),
+        ),
         suspect: async (suspicion) => {
           try {
             if (await degrade(act, suspicion)) verifier.wake();

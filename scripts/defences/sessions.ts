@@ -35,6 +35,15 @@ export const sessions: Defence[] = [
       replace: "{ kind: 'credentials.handed_out', ...named, details }, epoch: undefined && epoch }",
     },
   ]),
+  ...provenBy('test/credentials/shared-reads.test.ts', 'no answer is older than its question', [
+    {
+      name: 'sessions.fresh-decision',
+      promise: 'authorization is read after each request has asked, shared or not',
+      file: 'src/credentials/shared-reads.ts',
+      find: 'lane.next ??= lane.underWay.then(anew, anew);',
+      replace: 'lane.next ??= lane.underWay;\n    void anew;',
+    },
+  ]),
   ...provenBy(SESSIONS, 'handed out until too little remains, fetched anew then', [
     {
       name: 'sessions.floor',

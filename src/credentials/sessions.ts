@@ -36,7 +36,7 @@ export interface Sessions {
 
 export interface SessionsOptions extends LanesOptions {
   clock: Clock;
-  /** New sessions of one connection, a second; four seconds' worth may come at once. 25 unless given. */
+  /** New sessions of one connection, a second; four seconds' worth may come at once. 100 unless given. */
   perConnection?: number;
   /** Who holds a session that still lives waits so long for its successor, milliseconds; 1000 unless given. */
   patienceMs?: number;
@@ -77,7 +77,7 @@ function isFromOwner(error: unknown): boolean {
 
 export function createSessions({
   clock,
-  perConnection = 25,
+  perConnection = 100,
   patienceMs = 1000,
   ...lanesOptions
 }: SessionsOptions): Sessions {

@@ -1,0 +1,88 @@
+// A service with connections to be asked for, in front of a stub of STS, and a workload's token that opens all of them.
+import { createAct } from '../src/audit/act.ts';
+import { createAuditStream } from '../src/audit/stream.ts';
+import { ensurePartitions } from '../src/audit/store.ts';
+import { createAwsKms } from '../src/clouds/aws-kms.ts';
+import { systemClock } from '../src/clock.ts';
+import { DEFAULT_POLICY } from '../src/keys/policy.ts';
+import { loadKeyring } from '../src/keys/keyring/load.ts';
+import { createRings } from '../src/keys/rings.ts';
+import { readClock } from '../src/keys/store.ts';
+import { prepareDatabase } from '../src/prepare.ts';
+import { buildTokenRequest, createClient, insertClients } from './clients.ts';
+import { seedConnections } from './connections.ts';
+import { type Answered, buildRequest, type Line, openLine } from './load.ts';
+import { type Started, startServer } from './processes.ts';
+import { createHome, startService } from './service.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export interface BrokerSide {
+  service: Started;
+  stub: Started;
+  line: Line;
+  token: string;
+  /** Of the connections that have keys. */
+  ids: string[];
+  /** A request for a session of so many seconds, an hour unless given. */
+  requestFor(id: string, seconds?: number): Buffer;
+  /** What STS was asked so far, and how long that took it. */
+  spent(): Promise<{ calls: number; milliseconds: number }>;
+  stop(): Promise<void>;
+}
+
+export async function askFor(line: Line, request: Buffer): Promise<Answered> {
+  const answer = await line.ask(request);
+  if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body.slice(0, 500)}`);
+  return answer;
+}
+
+/** @param latencyMs what STS takes for each call */
+export async function startBroker(
+  postgres: Surroundings['postgres'],
+  { connections, asked, latencyMs = 0 }: { connections: number; asked: number; latencyMs?: number },
+): Promise<BrokerSide> {
+  const { url, database } = await postgres.createDatabase();
+  const { db } = database;
+  const home = await createHome();
+  const keyring = await loadKeyring(db, { sources: [{ file: home.kekFile }], mayCreate: false, kms: createAwsKms() });
+  await ensurePartitions(db, new Date());
+  const acts = createAuditStream({ database, clock: systemClock });
+  await prepareDatabase({
+    act: createAct(acts),
+    rings: createRings({ db, keyring, readClock }),
+    readClock,
+    issuerUrl: home.issuerUrl,
+    keyPolicy: DEFAULT_POLICY,
+  });
+  await acts.close();
+  const client = createClient();
+  await insertClients(db, [client]);
+  const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek: keyring.wrapping() });
+  const stub = await startServer('stub-sts', { LATENCY_MS: String(latencyMs) });
+  const service = await startService(home, url, {
+    ...{ STS_ENDPOINT_URL: stub.url, RATE_LIMIT_PER_CLIENT: '1000000', MAX_CONNECTIONS_PER_ADDRESS: '4096' },
+  });
+  const line = await openLine(service.url);
+  const endpoint = {
+    url: `${service.url}/oauth2/token`,
+    issuerUrl: service.url,
+    resource: `${service.url}/v1/credentials`,
+  };
+  const { access_token } = JSON.parse((await askFor(line, buildTokenRequest(client, endpoint))).body) as {
+    access_token: string;
+  };
+  const authorization = `Bearer ${access_token}`;
+  return {
+    ...{ service, stub, line, token: access_token, ids },
+    requestFor: (id, seconds = 3600) =>
+      buildRequest(`${service.url}/v1/connections/${id}/credentials?duration_seconds=${seconds}`, 'GET', {
+        authorization,
+      }),
+    spent: async () => (await (await fetch(`${stub.url}/spent`)).json()) as { calls: number; milliseconds: number },
+    stop: async () => {
+      line.close();
+      await Promise.all([service.stop(), stub.stop()]);
+      home.remove();
+    },
+  };
+}
