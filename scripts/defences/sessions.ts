@@ -134,19 +134,21 @@ export const sessions: Defence[] = [
   ]),
   ...provenBy(SESSIONS, 'connections take turns, and one has a share alone', [
     {
+      name: 'sessions.waiting',
+      promise: 'no more wait than can be served',
+      file: lanes,
+      find: 'if (allWaiting >= waiting) throw busy();',
+      replace: 'void waiting;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a connection that waits is not behind all of a flood', [
+    {
       name: 'sessions.turns',
       promise: "a connection that waits is not behind everybody of another's flood",
       file: lanes,
       find: 'if (queue.length > 0) queues.set(connection, queue);',
       replace:
         'if (queue.length > 0) {\n        const others = [...queues];\n        queues.clear();\n        queues.set(connection, queue);\n        for (const [key, value] of others) queues.set(key, value);\n      }',
-    },
-    {
-      name: 'sessions.waiting',
-      promise: 'no more wait than can be served',
-      file: lanes,
-      find: 'if (allWaiting >= waiting) throw busy();',
-      replace: 'void waiting;',
     },
   ]),
   ...provenBy(SESSIONS, 'a turn that comes too late is not taken', [

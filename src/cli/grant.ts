@@ -6,7 +6,7 @@ import { usage } from './failure.ts';
 import { collect, given, integer, keyValue, readJson } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
-import { fields, table } from './text.ts';
+import { fields, type Paint, table } from './text.ts';
 
 interface Selector {
   connection?: string;
@@ -21,6 +21,7 @@ interface Grant {
   selector: Selector;
   purpose: string;
   max_session_seconds: number;
+  warnings?: { code: string; detail: string }[];
 }
 
 interface LimitOptions {
@@ -61,6 +62,12 @@ function selectorOf({ connection, label, tenant, all }: Selector): Record<string
   return selector;
 }
 
+/** The grant, and under it what is wrong with its limits. */
+function shown(paint: Paint, { warnings = [], ...grant }: Grant): string {
+  const lines = warnings.map(({ detail }) => `${paint('yellow', 'warning')}: ${detail}\n`);
+  return fields(paint, Object.entries(grant)) + lines.join('');
+}
+
 const selectorText = (selector: Selector): string =>
   selector.all
     ? 'all'
@@ -99,7 +106,7 @@ export function addGrantCommands(program: Command, outside: Outside): void {
         ...limits(options),
       };
       const created = (await (await api()).create('/v1/grants', body, options.idempotencyKey)) as Grant;
-      show(created, (paint) => fields(paint, Object.entries(created)));
+      show(created, (paint) => shown(paint, created));
     },
   });
 
@@ -129,7 +136,7 @@ export function addGrantCommands(program: Command, outside: Outside): void {
     examples: ['countersign grant show gr_…'],
     run: async ({ api, args, show }) => {
       const found = (await (await api()).get(`/v1/grants/${segment(args[0] as string)}`)) as Grant;
-      show(found, (paint) => fields(paint, Object.entries(found)));
+      show(found, (paint) => shown(paint, found));
     },
   });
 
@@ -146,7 +153,7 @@ export function addGrantCommands(program: Command, outside: Outside): void {
       const body = limits(options);
       if (Object.keys(body).length === 0) throw usage('Nothing was named to change.');
       const updated = (await (await api()).send('PATCH', `/v1/grants/${segment(args[0] as string)}`, body)) as Grant;
-      show(updated, (paint) => fields(paint, Object.entries(updated)));
+      show(updated, (paint) => shown(paint, updated));
     },
   });
 

@@ -15,6 +15,7 @@ import { GrantChange, GrantPage, GrantParams, GrantQuery, Grant as GrantSchema, 
 import { checkSessionPolicy } from './session-policy.ts';
 import { deleteGrant, findGrant, type Grant, listGrants, lockGrant, updateGrant } from './store.ts';
 import { checkTags } from './tags.ts';
+import { withWarnings } from './warnings.ts';
 
 export interface GrantDependencies {
   db: Db;
@@ -39,7 +40,7 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
       requireSound(request.body);
       return createOnce<Grant>(act, request, reply, async (trx) => {
         const grant = await createGrant(trx, request.body);
-        return { result: grant, records: [recordOf('created', grant)], affectsDecisions: true };
+        return { result: withWarnings(grant), records: [recordOf('created', grant)], affectsDecisions: true };
       });
     },
   );
@@ -59,12 +60,7 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
       const found = workload === undefined ? undefined : await findWorkload(db, workload);
       if (workload !== undefined && !found) throw notFound('workload', workload);
       const rows = await listGrants(db, { ...(found ? { workload: found.id } : {}), after, limit: limit + 1 });
-      return toPage(
-        rows,
-        limit,
-        (grant) => grant,
-        ({ id }) => [id],
-      );
+      return toPage(rows, limit, withWarnings, ({ id }) => [id]);
     },
   );
 
@@ -83,7 +79,7 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
     async (request) => {
       const grant = await findGrant(db, request.params.grant);
       if (!grant) throw notFound('grant', request.params.grant);
-      return grant;
+      return withWarnings(grant);
     },
   );
 
@@ -102,7 +98,7 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
         const grant = await lockGrant(trx, request.params.grant);
         if (!grant) throw notFound('grant', request.params.grant);
         const updated = await updateGrant(trx, { ...grant, ...request.body });
-        return { result: updated, records: [recordOf('updated', updated)], affectsDecisions: true };
+        return { result: withWarnings(updated), records: [recordOf('updated', updated)], affectsDecisions: true };
       });
     },
   );

@@ -60,6 +60,11 @@ export const Grant = Type.Object(
     version: Type.Integer(),
     created_at: Timestamp,
     updated_at: Timestamp,
+    warnings: Type.Optional(
+      Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }), {
+        description: 'What AWS or its SDKs make little of in these limits; left out where there is nothing.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

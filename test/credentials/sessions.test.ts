@@ -226,6 +226,24 @@ t.test('connections take turns, and one has a share alone', async (t) => {
   t.ok(served.indexOf('b1') < served.indexOf('a7'), `not behind everybody of the flood: ${served.join(' ')}`);
 });
 
+t.test('a connection that waits is not behind all of a flood', async (t) => {
+  const world = openSessions({ perConnection: 1000, total: 2, each: 2 });
+  const answers: (() => void)[] = [];
+  world.next = () => new Promise<void>((resolve) => answers.push(resolve));
+  const other = decisionOf({ connection: { id: id('cn', 'b') } });
+  const order: string[] = [];
+  const ask = (key: string, decision = decisionOf()) =>
+    world.obtain(key, 3600, decision).then(() => void order.push(key));
+  const asked = [...Array.from({ length: 12 }, (_, index) => ask(`a${index}`)), ask('b0', other), ask('b1', other)];
+  await turn();
+  while (answers.length > 0) {
+    answers.shift()?.();
+    await turn();
+  }
+  await Promise.all(asked);
+  t.ok(order.indexOf('b1') < 8, order.join(' '));
+});
+
 t.test('a turn that comes too late is not taken', async (t) => {
   const world = openSessions({ total: 1, each: 1 });
   let answer = (): void => {};
