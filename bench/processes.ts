@@ -1,7 +1,7 @@
 // What is measured runs in processes of its own, started here and gone with the bench.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,6 +15,8 @@ export interface Started {
   cpuSeconds(): number | undefined;
   /** Resident memory now; undefined where the system does not tell. */
   residentMegabytes(): number | undefined;
+  /** Files and sockets that it has open; 0 where the system does not tell. */
+  openFiles(): number;
   stop(): Promise<void>;
 }
 
@@ -83,6 +85,7 @@ export async function startProcess(
     url: '',
     cpuSeconds: () => readCpuSeconds(child.pid),
     residentMegabytes: () => readResidentMegabytes(child.pid),
+    openFiles: () => (existsSync(`/proc/${child.pid}/fd`) ? readdirSync(`/proc/${child.pid}/fd`).length : 0),
     stop: () => stop(child),
   };
 }
