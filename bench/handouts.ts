@@ -9,7 +9,7 @@ const percentile = (times: readonly number[], share: number): number =>
   times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] as number;
 
 export async function measureHandouts({ postgres, quick, say }: Surroundings): Promise<Result> {
-  const [rounds, requests, connections] = quick ? [1, 300, 8] : [9, 20_000, 32];
+  const [rounds, requests, connections] = quick ? [1, 300, 8] : [9, 20_000, 256];
   const side = await startBroker(postgres, { connections: 1, asked: 1 });
   const { service, line, token, ids, requestFor } = side;
   const request = requestFor(ids[0] as string);
