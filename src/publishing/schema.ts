@@ -35,7 +35,7 @@ export const Target = Type.Object({
 export const Targets = Type.Object({ items: Type.Array(Target) });
 export const NewTarget = Type.Object({ target: TargetName }, { additionalProperties: false });
 
-const Epoch = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'of the lease' });
+const Epoch = Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'of the lease' });
 
 export const LeaseBody = Type.Object(
   {

@@ -50,7 +50,10 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
   await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: id } });
   const path = `/v1/connections/${id}/credentials`;
   const token = await workloadToken(service, workload, `${service.config.issuerUrl}${path}`);
-  const exchange = async () => (await service.call('GET', path, undefined, { token })).status;
+  // Of another duration each time: a session that is kept in memory would say nothing of STS.
+  let duration = 900;
+  const exchange = async () =>
+    (await service.call('GET', `${path}?duration_seconds=${(duration += 1)}`, undefined, { token })).status;
   t.equal(await exchange(), 200);
 
   const rotate = () => service.call('POST', `/v1/keys/${issuer}/rotate`, { now: true });
