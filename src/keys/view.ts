@@ -54,6 +54,8 @@ interface Anchor {
   sent: number;
   /** The database's clock when it had answered. */
   databaseTime: number;
+  /** Monotonic time when that answer was here. */
+  answered: number;
   /** The database's clock in that query's snapshot. */
   takenAt: number;
   /** Wall and monotonic time halfway through that round trip, and half the trip: the error of the comparison. */
@@ -94,10 +96,12 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     const asked = clock.monotonic();
     const wallAsked = clock.wall();
     const databaseTime = await readClock(db);
-    const halfTrip = (clock.monotonic() - asked) / 2;
+    const answered = clock.monotonic();
+    const halfTrip = (answered - asked) / 2;
     anchor = {
       sent,
       databaseTime,
+      answered,
       takenAt: changes.now,
       wall: wallAsked + halfTrip,
       monotonic: asked + halfTrip,
@@ -105,7 +109,8 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     };
   }
 
-  const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.monotonic) : clock.wall());
+  // Never ahead of the database's clock, however long the answer took: no key leaves a JWKS before its time.
+  const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.answered) : clock.wall());
   const policy = (): KeyPolicy => obeyedPolicy(versions);
 
   /** How old what we serve is, at most. */
