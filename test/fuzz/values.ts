@@ -231,8 +231,9 @@ export function broken(schema: Schema, name = ''): Values {
       arbitraries.push(valid(items).map((item) => Array.from({ length: maxItems + 1 }, () => item)));
   }
   if (type === 'integer') {
-    if (minimum !== undefined) arbitraries.push(fc.integer({ max: minimum - 1 }));
-    if (maximum !== undefined) arbitraries.push(fc.integer({ min: maximum + 1 }));
+    if (minimum !== undefined) arbitraries.push(fc.integer({ min: Number.MIN_SAFE_INTEGER, max: minimum - 1 }));
+    if (maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER)
+      arbitraries.push(fc.integer({ min: maximum + 1, max: Number.MAX_SAFE_INTEGER }));
     arbitraries.push(fc.constantFrom(0.5, -1, 1e21, '1', Number.MAX_SAFE_INTEGER + 2));
   }
   if (type === 'string' || schema.enum) {
