@@ -73,7 +73,7 @@ export function readOperations(file = join(import.meta.dirname, '../../openapi.y
 /** What makes things first, what ends them last, so that there is something to ask for. */
 export function inOrder(operations: readonly Operation[]): Operation[] {
   const rank = ({ id, method }: Operation): number => {
-    if (method === 'DELETE' || id === 'revokeKey') return 3;
+    if (method === 'DELETE' || id === 'revokeKey' || id === 'turnPublishingOff') return 3;
     if (method === 'PATCH') return 2;
     return method === 'POST' && id.startsWith('create') && !id.endsWith('Credentials') ? 0 : 1;
   };

@@ -123,6 +123,10 @@ const KNOWN: Record<string, Values> = {
   scope: fc.constantFrom('audit:read', 'connections:read keys:read', ''),
   now: fc.boolean(),
   replaces: fc.integer({ min: 1, max: 4 }),
+  target: pool('target'),
+  holder: fc.constant('host.example/1'),
+  epoch: fc.constantFrom(1, 1, 1, 2),
+  since: fc.constantFrom('0.0', '5.100'),
   rotation: pool('rotation'),
   selection: fc.constantFrom({ all: true }, { issuers: ['platform'] }, { tenant: 'nobody' }, {}),
   verifier_cache_seconds: fc.constantFrom(5, 5, 60),
@@ -151,7 +155,10 @@ function strings({ pattern, format, minLength = 0, maxLength = 300 }: Schema): V
 }
 
 function objects(schema: Schema): Values {
-  const { properties = {}, required = [], patternProperties = {}, minProperties = 0, maxProperties = 20 } = schema;
+  const { properties = {}, required = [], minProperties = 0, maxProperties = 20 } = schema;
+  const { additionalProperties } = schema;
+  const others = typeof additionalProperties === 'object' ? { '^.*$': additionalProperties } : {};
+  const patternProperties = { ...others, ...schema.patternProperties };
   const named = fc.record(
     Object.fromEntries(Object.entries(properties).map(([name, part]) => [name, valid(part, name)])),
     { requiredKeys: required },
