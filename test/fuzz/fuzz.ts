@@ -31,8 +31,6 @@ function takes(schema: Schema, value: unknown, by = ajv): boolean {
 const WITHOUT_SCOPE = new Set(['whoami', 'listConnections', 'getCredentials', 'createCredentials']);
 /** Tables of the service's own book-keeping, which it writes without an act. */
 const OWN_TABLES = new Set([
-  'rings',
-  'rotation_runs',
   'rotation_run_rings',
   'rotation_leases',
   'verifications',
