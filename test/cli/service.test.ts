@@ -101,7 +101,7 @@ t.test('the whole of it, by the command alone', async (t) => {
     t.match(await text(admin, 'connection', 'show', 'nowhere'), { code: 4, stderr: /not_found/ });
     t.match(await text(admin, 'key', 'list'), { code: 0, stdout: /^platform +ES256/m });
     t.match(await text(admin, 'key', 'show'), { code: 0, stdout: / active .*\n[^]* standby / });
-    t.match(await text(admin, 'key', 'policy'), { code: 0, stdout: /^period_seconds +180$/m });
+    t.match(await text(admin, 'key', 'policy'), { code: 0, stdout: /^ *period +180 s/m });
   });
 
   t.test('the workload: what it may list, what it gets, and why not', async (t) => {
