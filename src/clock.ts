@@ -12,3 +12,6 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   monotonic: () => performance.now(),
 };
+
+/** @param ms since the epoch @returns ISO 8601, in UTC, with milliseconds */
+export const iso = (ms: number): string => new Date(ms).toISOString();

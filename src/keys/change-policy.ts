@@ -1,4 +1,5 @@
 // A change of the key policy: one more version, whole, where its arithmetic holds, in place of the one that was looked at.
+import { iso } from '../clock.ts';
 import type { Act, Actor, Done } from '../audit/act.ts';
 import type { Db } from '../db/connect.ts';
 import { hasTable } from '../db/has-table.ts';
@@ -29,8 +30,6 @@ export interface PolicyChanged {
   versions: PolicyVersion[];
   now: number;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 function refuseUnsound(versions: readonly PolicyVersion[], next: PolicyVersion): void {
   const { lines, from } = unsoundChange(versions, next);

@@ -1,4 +1,5 @@
 // What must hold before a ring's standby signs: in the facts, under the ring's lock; and outside them, looked at before it.
+import { iso } from '../clock.ts';
 import { Problem } from '../errors.ts';
 import type { Ring, RingKey } from './facts.ts';
 import { type KeyPolicy, MAX_KEYS } from './policy.ts';
@@ -16,8 +17,6 @@ export interface Locked {
  * accept it. @returns what is missing, with `retryAfter` where time may mend it; undefined where it may sign.
  */
 export type Check = (ring: Ring, standby: RingKey) => Promise<Problem | undefined>;
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** Its connection was disconnected: there is nothing left to rotate or to hold. */
 export function ringRetired(): Problem {

@@ -1,4 +1,5 @@
 // A hold: rotations of a ring stop until a time, by the latest word on it. A resume is a hold that ends now.
+import { iso } from '../clock.ts';
 import type { Actor, Done } from '../audit/act.ts';
 import type { Transaction } from '../db/connect.ts';
 import { hasTable } from '../db/has-table.ts';
@@ -27,7 +28,6 @@ export interface Resumed {
   next_rotation_at?: string | undefined;
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
 const nothing = <T>(result: T): Done<T> => ({ result, records: [], affectsDecisions: false });
 
 /**

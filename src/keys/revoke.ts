@@ -1,4 +1,5 @@
 // Revocation: a key leaves the JWKS in the transaction that lets its successor sign.
+import { iso } from '../clock.ts';
 import type { Actor, Done } from '../audit/act.ts';
 import type { Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
@@ -9,8 +10,6 @@ import { seasoning } from './policy.ts';
 import { activateStandby, getRing, lock, type RotateDeps, show } from './rotate.ts';
 import * as store from './store.ts';
 import { activeKey, publishedKeys, seasonedAt, seasonedIfPlaced, standbyKey } from './timeline.ts';
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 export interface RevokedKey {
   kid: string;

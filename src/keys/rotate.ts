@@ -1,4 +1,5 @@
 // Rotation and revocation: one operation, an insert whose conditions hold, under the ring's row lock.
+import { iso } from '../clock.ts';
 import type { Act, Actor, Done } from '../audit/act.ts';
 import type { Db, Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
@@ -37,8 +38,6 @@ export interface RotateDeps {
 export async function show({ changed }: RotateDeps): Promise<void> {
   await changed().catch(() => {});
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** @throws Problem `not_found` */
 export async function getRing(db: Db, id: string): Promise<facts.Ring> {

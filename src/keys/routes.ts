@@ -1,4 +1,5 @@
 // The keys API: rings with their timelines, rotation, revocation, the policy.
+import { iso } from '../clock.ts';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { Problem } from '../errors.ts';
@@ -22,7 +23,6 @@ export interface KeyRoutesDeps extends RotateDeps {
   issuerUrlOf(issuer: string): string;
 }
 
-const iso = (ms: number): string => new Date(ms).toISOString();
 const optional = (name: string, ms: number | undefined): object => (ms === undefined ? {} : { [name]: iso(ms) });
 const tags = ['keys'];
 

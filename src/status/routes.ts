@@ -1,4 +1,5 @@
 // GET /v1/service: what this process knows of the service as a whole.
+import { iso } from '../clock.ts';
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import { requireScopes } from '../http/caller.ts';
@@ -15,8 +16,6 @@ export interface StatusRoutesDeps {
   /** From the database, as it stands now. */
   readSeal(): Promise<Seal | undefined>;
 }
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 function showLook({ at, findings, tookMs, certificateEnds }: Look): Static<typeof DocumentsStatus> {
   return {

@@ -1,4 +1,5 @@
 // What was signed and handed out, from the audit log: read once, newest first, in bounded memory however many rows there are.
+import { iso } from '../../clock.ts';
 import type { Api } from '../api.ts';
 import type { Page } from '../pages.ts';
 
@@ -78,8 +79,6 @@ const NAMED_IN_ALL = 200_000;
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 const later = (a: string | undefined, b: string): string => (a === undefined || b > a ? b : a);
-const iso = (ms: number): string => new Date(ms).toISOString();
-
 function addOnce(list: string[], value: string | undefined): void {
   if (value !== undefined && list.length < NAMED && !list.includes(value)) list.push(value);
 }

@@ -1,4 +1,5 @@
 // The step that takes keys of one ring out of use, and what is known of it beforehand.
+import { iso } from '../../clock.ts';
 import type { Api } from '../api.ts';
 import { segment } from '../api.ts';
 import { usage } from '../failure.ts';
@@ -23,7 +24,6 @@ export const readRings = async (api: Api, issuer: string): Promise<Ring[]> =>
 
 export const readPolicy = async (api: Api): Promise<Policy> => (await api.get('/v1/key-policy')) as Policy;
 
-const iso = (ms: number): string => new Date(ms).toISOString();
 const later = (a: string | undefined, b: string | undefined): string | undefined =>
   a === undefined || (b !== undefined && b > a) ? b : a;
 const isPublished = ({ state }: Key): boolean => ['standby', 'active', 'verify_only'].includes(state);

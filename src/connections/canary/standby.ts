@@ -1,4 +1,5 @@
 // Proof at the verifier before use: a standby's canary is shown to STS, the active key's before and after it.
+import { iso } from '../../clock.ts';
 import { type Act, type Done, SYSTEM } from '../../audit/act.ts';
 import type { Db } from '../../db/connect.ts';
 import { Problem } from '../../errors.ts';
@@ -29,8 +30,6 @@ export interface StandbyDeps {
 
 /** A ring whose standby STS refuses is held for so long, and then asked about again. */
 export const HELD_FOR = 24 * 3_600_000;
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** What one look found: of the standby itself, or of something else that kept it from saying. */
 interface Look {

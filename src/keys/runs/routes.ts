@@ -1,4 +1,5 @@
 // /v1/rotations: many rings at once, each as soon as its conditions hold; how far that is; and an end to it.
+import { iso } from '../../clock.ts';
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import type { Done } from '../../audit/act.ts';
@@ -16,8 +17,6 @@ const REASON = 'Many rings are rotated, and a rotation is cancelled, with a reas
 const RATE = 600;
 const SHOWN_FAILURES = 100;
 const tags = ['keys'];
-const iso = (ms: number): string => new Date(ms).toISOString();
-
 /** @throws Problem `invalid_request` where it means nothing, or everything and something */
 function readSelection({ all, ...named }: Static<typeof schema.RunBody>['selection']): RunSelection {
   const some = named.issuers !== undefined || named.tenant !== undefined || named.label !== undefined;
