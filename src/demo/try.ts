@@ -12,7 +12,7 @@ export interface Suggestion {
 /** The AWS CLI of version 1 knows the second alone. */
 const SET_REGION = `AWS_REGION=${REGION} AWS_DEFAULT_REGION=${REGION}`;
 
-const COUNTERSIGN = 'npm run -s countersign --';
+const COUNTERSIGN = 'npm -s run countersign --';
 
 /** For a POSIX shell. */
 const quote = (text: string): string => (/^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

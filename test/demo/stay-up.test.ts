@@ -17,7 +17,7 @@ function commands(said: string, title: string): string[] {
 
 async function sh(lines: string[]): Promise<string> {
   // npm's own script would look for what to install; the command is the same.
-  const script = lines.join('\n').replaceAll('npm run -s countersign --', `'${process.execPath}' src/cli/main.ts`);
+  const script = lines.join('\n').replaceAll('npm -s run countersign --', `'${process.execPath}' src/cli/main.ts`);
   const { stdout } = await promisify(execFile)('sh', ['-euc', script], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '' },

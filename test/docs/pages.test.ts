@@ -75,7 +75,7 @@ t.test('every countersign command and option that is named exists', async (t) =>
       // Elsewhere the same word is a namespace, a container, a unit.
       const named = /^(kubectl|docker|systemctl) /.test(text)
         ? 'node src/cli/main\\.ts'
-        : 'countersign|npm run -s countersign --|node src/cli/main\\.ts';
+        : 'countersign|npm -s run countersign --|node src/cli/main\\.ts';
       for (const [, line = ''] of text.matchAll(
         new RegExp(`(?:^|[ (])(?:${named}) ((?=[a-z<])(?:[^")|]|"[^"]*")+)`, 'g'),
       )) {
