@@ -74,8 +74,8 @@ t.test('every countersign command and option that is named exists', async (t) =>
     for (const text of listCommands(readPage(page))) {
       // Elsewhere the same word is a namespace, a container, a unit.
       const named = /^(kubectl|docker|systemctl) /.test(text)
-        ? 'node src/cli/main\\.ts'
-        : 'countersign|npm -s run countersign --|node src/cli/main\\.ts';
+        ? 'node dist/cli/main\\.js'
+        : 'countersign|npm -s run countersign --|node dist/cli/main\\.js';
       for (const [, line = ''] of text.matchAll(
         new RegExp(`(?:^|[ (])(?:${named}) ((?=[a-z<])(?:[^")|]|"[^"]*")+)`, 'g'),
       )) {

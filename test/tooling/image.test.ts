@@ -3,12 +3,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { walkModules } from '../../scripts/modules.ts';
-import { createContextFilter, listFiles, parseDockerfile, replayDockerfile } from './dockerfile.ts';
+import { createContextFilter, findFreePort, listFiles, parseDockerfile, replayDockerfile } from './dockerfile.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const instructions = parseDockerfile(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'));
@@ -21,7 +20,8 @@ t.test('runs as a numeric user that is not root, stops on SIGTERM, keeps its fil
   t.match(last('USER')?.text, /^[1-9]\d*:[1-9]\d*$/);
   t.equal(last('STOPSIGNAL')?.text, 'SIGTERM');
   t.same(last('VOLUME')?.words, ['/data']);
-  t.same(last('CMD')?.words, ['node', 'src/main.ts'], 'node itself gets the signal, no shell between');
+  t.same(last('ENTRYPOINT')?.words, ['node', 'dist/cli/main.js'], 'node itself gets the signal, no shell between');
+  t.same(last('CMD')?.words, ['serve']);
   t.ok(existsSync(join(root, 'data')), 'the volume is there, to belong to the user');
   const env = Object.fromEntries((last('ENV')?.words ?? []).map((word) => word.split('=')));
   t.match(env, { NODE_ENV: 'production', HOST: '0.0.0.0', DATA_DIR: '/data', SOCKET_PATH: /^\/data\// });
@@ -32,13 +32,13 @@ t.test('carries the service and its dependencies, and nothing else', async (t) =
   const files = listFiles(app);
   const own = files.filter((file) => !file.startsWith('node_modules/'));
   t.same(
-    own.filter((file) => !/^(src|migrations)\/|^(package|package-lock)\.json$|^\.npmrc$/.test(file)),
+    own.filter((file) => !/^(dist|migrations)\/|^(package|package-lock)\.json$|^\.npmrc$/.test(file)),
     [],
   );
   t.same(
-    own.filter((file) => /^src\/(sandbox|demo)\//.test(file)),
+    own.filter((file) => /^dist\/(sandbox|demo)\//.test(file) || file.endsWith('.ts')),
     [],
-    'no sandbox, no demo',
+    'no sandbox, no demo, nothing to strip',
   );
   t.ok(own.includes('migrations/0001_base.sql'));
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
@@ -55,15 +55,12 @@ t.test('carries the service and its dependencies, and nothing else', async (t) =
   );
 });
 
-// While the house is being built its front door may be missing.
-const skip = existsSync(join(ROOT, 'src/main.ts')) ? false : 'src/main.ts is not there yet';
-
-t.test('every import of the service and of its command resolves inside the image', { skip }, async (t) => {
-  const entries = ['src/main.ts', 'src/cli/main.ts'].map((file) => join(app, file));
+t.test('every import of the service and of its command resolves inside the image', async (t) => {
+  const entries = ['dist/main.js', 'dist/cli/main.js'].map((file) => join(app, file));
   const { files, packages, missing } = walkModules(entries);
   t.same(missing, []);
   t.ok(files.size > 20, `${files.size} modules`);
-  const { resolve } = createRequire(join(app, 'src/main.ts'));
+  const { resolve } = createRequire(join(app, 'dist/main.js'));
   for (const name of packages) {
     if (name.startsWith('node:')) continue;
     t.ok(existsSync(join(app, 'node_modules', name)) || resolve(name).startsWith(app), name);
@@ -74,15 +71,6 @@ t.test('the context filter obeys the last pattern that matches', async (t) => {
   const includes = createContextFilter('# comment\n*\n!src\nsrc/demo\n');
   t.same(['src/main.ts', 'src/demo/main.ts', 'README.md', 'src'].map(includes), [true, false, false, true]);
 });
-
-async function findFreePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return String(typeof address === 'object' && address ? address.port : 0);
-}
 
 /** Until the image's own health check passes, or the process is gone. */
 async function waitUntilHealthy(service: ChildProcess, env: NodeJS.ProcessEnv): Promise<boolean> {
@@ -96,11 +84,12 @@ async function waitUntilHealthy(service: ChildProcess, env: NodeJS.ProcessEnv): 
   return false;
 }
 
-t.test('starts, answers its health check, and ends on SIGTERM', { skip }, async (t) => {
+t.test('starts, answers its health check, and ends on SIGTERM', async (t) => {
   const PORT = await findFreePort();
   const DATA_DIR = t.testdir();
   const env = { PATH: process.env.PATH, PORT, DATA_DIR, KEYS_DIR: DATA_DIR, ISSUER_URL: `http://127.0.0.1:${PORT}` };
-  const service = spawn(process.execPath, ['src/main.ts'], { cwd: app, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [, script = '', ...words] = [...(last('ENTRYPOINT')?.words ?? []), ...(last('CMD')?.words ?? [])];
+  const service = spawn(process.execPath, [script, ...words], { cwd: app, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const pipe of [service.stdout, service.stderr]) pipe.setEncoding('utf8').on('data', (text) => (output += text));
   t.teardown(() => service.kill('SIGKILL'));
