@@ -128,6 +128,24 @@ export const keys: Defence[] = [
       replace: 'false',
     },
   ]),
+  ...provenBy(VIEW, 'a database that lacks what this process read is an older one, and everything is read anew', [
+    {
+      name: 'keys.view-older-database',
+      promise: 'nobody serves keys of a future that the restored database does not know',
+      file: view,
+      find: '!changes.knows || ',
+      replace: '',
+    },
+  ]),
+  ...provenBy(VIEW, 'a database whose transactions count lower is another one, and everything is read anew', [
+    {
+      name: 'keys.view-lower-database',
+      promise: 'nor misses what a database that counts anew changes',
+      file: view,
+      find: ' || BigInt(changes.horizon) < BigInt(horizon)',
+      replace: '',
+    },
+  ]),
   ...provenBy(VIEW, 'nobody signs while clocks disagree', [
     {
       name: 'keys.clock-database',

@@ -86,6 +86,8 @@ export interface RingChanges {
   horizon: string;
   /** The database's clock when it answered. */
   now: number;
+  /** Whether the key that was asked about is there; true where none was. */
+  knows: boolean;
 }
 
 const RING = `r.id, r.issuer, r.algorithm, r.purpose, r.next_rotation_at = 'infinity' as retired`;
@@ -118,11 +120,12 @@ const PAGE = 250;
 
 /**
  * What changed since a horizon ('0' for everything), in one snapshot, page by page: nobody holds a million rows at once,
- * and no statement lasts as long as all of them.
+ * and no statement lasts as long as all of them. `newest` is the kid of a key that was read before: keys are never
+ * deleted, so a database without it is an older one.
  */
 export async function readChangedRings(
   db: Db,
-  horizon: string,
+  { horizon, newest }: { horizon: string; newest: string | undefined },
   clock: ReadClock,
   take: (ring: Ring) => void,
 ): Promise<RingChanges> {
@@ -131,9 +134,11 @@ export async function readChangedRings(
     .setIsolationLevel('repeatable read')
     .execute(async (trx) => {
       const now = await clock(trx);
-      const snapshot = await sql<{
-        horizon: string;
-      }>`select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(trx);
+      const snapshot = await sql<{ horizon: string; knows: boolean }>`
+        select pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+               ${newest ?? null}::text is null or exists (select from signing_keys where kid = ${newest ?? null}) as knows`.execute(
+        trx,
+      );
       await sql`declare changed no scroll cursor for
         select ${sql.raw(RING)} from rings r where r.changed_xid >= ${sql.lit(horizon)}::xid8`.execute(trx);
       for (;;) {
@@ -141,7 +146,7 @@ export async function readChangedRings(
         for (const ring of await addPublishableKeys(trx, page.rows, now)) take(ring);
         if (page.rows.length < PAGE) break;
       }
-      return { horizon: (snapshot.rows[0] as { horizon: string }).horizon, now };
+      return { ...(snapshot.rows[0] as { horizon: string; knows: boolean }), now };
     });
 }
 

@@ -68,6 +68,8 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
   let rings = createRingMemory();
   let versions: PolicyVersion[] = [];
   let horizon = '0';
+  /** The key published last of those that were read: what says that the database is the one that they were read from. */
+  let newest: { kid: string; publishedAt: number } | undefined;
   let anchor: Anchor | undefined;
   let restored: { takenAt: number; wall: number; monotonic: number } | undefined;
   let changed = 0;
@@ -81,14 +83,19 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     const policies = await listPolicyVersions(db);
     // Everything anew goes into a memory of its own: until it is whole, what was known is served.
     const target = horizon === '0' ? createRingMemory() : rings;
-    const changes = await readChangedRings(db, horizon, readClock, (ring) => {
+    let latest = newest;
+    const changes = await readChangedRings(db, { horizon, newest: newest?.kid }, readClock, (ring) => {
       if (target.put(ring)) changed += 1;
+      for (const key of ring.keys) if (!latest || key.publishedAt > latest.publishedAt) latest = key;
     });
-    // A database restored from a backup counts transactions anew: what we know may be from its future.
-    if (BigInt(changes.horizon) < BigInt(horizon)) {
+    // A database restored from a backup lacks our newest key, or counts transactions anew: what we know may be from its
+    // future, and what it changes would not be found from our horizon on.
+    if (!changes.knows || BigInt(changes.horizon) < BigInt(horizon)) {
       horizon = '0';
+      newest = undefined;
       return refresh();
     }
+    newest = latest && { kid: latest.kid, publishedAt: latest.publishedAt };
     rings = target;
     horizon = changes.horizon;
     versions = policies;

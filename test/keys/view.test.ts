@@ -1,4 +1,5 @@
 // The view of all rings: what it knows, how old it may be, and when nobody signs by it.
+import { sql } from 'kysely';
 import t from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
 import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
@@ -143,4 +144,53 @@ t.test('a burst of unknown issuers is put off, not answered as if nobody had loo
   t.match(refused[0]?.reason, { code: 'unavailable' });
   clock.step(1000);
   t.equal(await view.load('is_1'), undefined);
+});
+
+t.test('a database that lacks what this process read is an older one, and everything is read anew', async (t) => {
+  const { database, view: createView, clock, deps, ringId } = await createKeysFixture(t);
+  const { db } = database;
+  const view = createView();
+  await view.refresh();
+  const kids = () => view.find('platform')?.[0]?.keys.map(({ kid }) => kid);
+  const before = kids();
+  clock.step(1000);
+  await rotateNow(deps, ringId, SYSTEM);
+  await view.refresh();
+  t.equal(kids()?.length, 3);
+  // A backup of before the rotation, restored where transactions count higher: nothing says that the ring changed.
+  await db.deleteFrom('activations').where('seq', '=', 1).execute();
+  await db
+    .deleteFrom('private_keys')
+    .where('kid', 'not in', before ?? [])
+    .execute();
+  await db
+    .deleteFrom('signing_keys')
+    .where('kid', 'not in', before ?? [])
+    .execute();
+  await view.refresh();
+  t.same(kids(), before);
+});
+
+t.test('a database whose transactions count lower is another one, and everything is read anew', async (t) => {
+  const { database, clock, deps, ringId } = await createKeysFixture(t);
+  const { db } = database;
+  let lower = false;
+  const counted = db.withPlugin({
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => ({
+      ...result,
+      rows: result.rows.map((row) => (lower && 'horizon' in row ? { ...row, horizon: '5' } : row)),
+    }),
+  });
+  const view = createRingView({ db: counted, clock, readClock: deps.readClock });
+  await view.refresh();
+  const { kid } = await rotateNow(deps, ringId, SYSTEM);
+  // As if its transaction had counted from the new beginning, far below the view's horizon.
+  await sql`update rings set changed_xid = '7'`.execute(db);
+  await view.refresh();
+  const active = () => view.find('platform')?.[0]?.keys.find((key) => key.seq === 1)?.kid;
+  t.equal(active(), undefined, 'not found from the old horizon on');
+  lower = true;
+  await view.refresh();
+  t.equal(active(), kid);
 });

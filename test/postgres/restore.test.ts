@@ -152,7 +152,6 @@ t.test('a database that went back in time', async (t) => {
   const later = await kids();
   const lost = later.filter((kid) => !published.includes(kid));
   t.equal(lost.length, 1, 'a standby that the backup does not know');
-  await query(before, 'do $$ begin for i in 1..300 loop perform pg_current_xact_id(); commit; end loop; end $$');
 
   const after = await startPostgres();
   t.teardown(() => after.remove());
@@ -169,6 +168,8 @@ t.test('a database that went back in time', async (t) => {
     .slice(1)
     .map((word) => (word === 'countersign.dump' ? kept : word));
   run(after, 'pg_restore', ...argv);
+  // It counts beyond the one that was lost, as a cluster that is used may: the counter does not tell that it is older.
+  await query(after, 'do $$ begin for i in 1..500 loop perform pg_current_xact_id(); commit; end loop; end $$');
   const [chainQuery = ''] = listCodeBlocks(readPage('docs/security-team.md'), 'sql');
   const broken = () => query<{ kind: string }>(after, chainQuery.replace(/;\s*$/, ''));
 

@@ -11,6 +11,7 @@ export interface CachedJwks {
   keys: readonly Jwk[];
   /** What discovery lists; a token signed otherwise is refused. */
   algorithms: readonly string[];
+  /** When it was asked for: the copy may be as old as that. */
   fetchedAt: number;
   /** The issuer said no-cache, no-store or max-age=0: AWS was seen to look again within two seconds. */
   uncacheable: boolean;
@@ -39,10 +40,11 @@ function readKeys(value: unknown): Jwk[] {
 
 async function fetchJwks(world: World, issuer: string): Promise<CachedJwks> {
   const signal = AbortSignal.timeout(DEADLINE_MS);
+  const fetchedAt = world.now();
   const { jwksUri, algorithms } = await fetchDiscovery(issuer, signal);
   const { value, cacheControl } = await fetchDocument(jwksUri, signal);
   const uncacheable = /\b(no-cache|no-store|max-age=0)\b/.test(cacheControl);
-  return { keys: readKeys(value), algorithms, fetchedAt: world.now(), uncacheable };
+  return { keys: readKeys(value), algorithms, fetchedAt, uncacheable };
 }
 
 async function cachedJwks(world: World, issuer: string): Promise<CachedJwks> {
@@ -52,7 +54,9 @@ async function cachedJwks(world: World, issuer: string): Promise<CachedJwks> {
   if (known && age < (known.uncacheable ? Math.min(limit, UNCACHEABLE_MS) : limit)) return known;
   try {
     const fresh = await fetchJwks(world, issuer);
-    world.jwks.set(issuer, fresh);
+    // Two at once: an answer that took longer is not put over one that was asked for later.
+    const other = world.jwks.get(issuer);
+    if (!other || other.fetchedAt <= fresh.fetchedAt) world.jwks.set(issuer, fresh);
     return fresh;
   } catch (cause) {
     world.log({ event: 'issuer unusable', issuer, reason: (cause as Error).message });
