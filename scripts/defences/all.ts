@@ -26,6 +26,7 @@ import { running } from './running.ts';
 import { seal } from './seal.ts';
 import { seeing } from './seeing.ts';
 import { sessions } from './sessions.ts';
+import { signin } from './signin.ts';
 import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
@@ -51,6 +52,7 @@ export const DEFENCES: readonly Defence[] = [
     ...running,
     ...seal,
     ...seeing,
+    ...signin,
     ...failures,
     ...fuzz,
     ...wire,

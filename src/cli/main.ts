@@ -19,6 +19,7 @@ import { addPublishCommands } from './publish/commands.ts';
 import { addSandboxCommand } from './sandbox.ts';
 import { addSealCommands } from './seal.ts';
 import { addServiceCommands } from './service.ts';
+import { addSigninCommand } from './signin.ts';
 import { clean, json, paintFor } from './text.ts';
 import { addTokenCommand } from './token.ts';
 import { addWhoamiCommand } from './whoami.ts';
@@ -62,6 +63,7 @@ export function createProgram(outside: Outside): Command {
   addWorkloadCommands(program, outside);
   addGrantCommands(program, outside);
   addCredentialsCommand(program, outside);
+  addSigninCommand(program, outside);
 
   program.commandsGroup('Watching over it:');
   addAdministratorCommands(program, outside);

@@ -37,9 +37,9 @@ function guide(url: string, owners: readonly Owner[]): string {
       `# owner of ${accountId}\nexport AWS_ENDPOINT_URL=${url} AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\nexport AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey}\nunset AWS_SESSION_TOKEN\n`,
   );
   return `${[
-    `The sandbox AWS (STS, IAM, CloudFormation) listens on ${url}. All is in memory; Ctrl-C ends it.\n`,
+    `The sandbox AWS (STS, IAM, CloudFormation, sign-in) listens on ${url}. All is in memory; Ctrl-C ends it.\n`,
     ...accounts,
-    `# the service goes to it with\nexport STS_ENDPOINT_URL=${url}\n`,
+    `# the service goes to it with\nexport STS_ENDPOINT_URL=${url}\n# and \`countersign signin\` with\nexport SIGNIN_ENDPOINT_URL=${url}\n`,
     `# another account's owner
 curl -s ${url}/_sandbox/accounts -H 'content-type: application/json' -d '{"account_id":"210987654321"}'\n`,
     `# faults, until cleared or so many times: latency, throttle, error, reset, half, oversize

@@ -7,6 +7,8 @@ export type Partition = (typeof PARTITIONS)[number];
 interface PartitionFacts {
   dnsSuffix: string;
   consoleHost: string;
+  /** Where a browser is signed in to the console. */
+  signinHost: string;
   /** The first is the one taken unless a region is named. */
   regions: readonly [string, ...string[]];
 }
@@ -15,6 +17,7 @@ const FACTS: Record<Partition, PartitionFacts> = {
   aws: {
     dnsSuffix: 'amazonaws.com',
     consoleHost: 'console.aws.amazon.com',
+    signinHost: 'signin.aws.amazon.com',
     regions: [
       'us-east-1',
       'us-east-2',
@@ -55,16 +58,19 @@ const FACTS: Record<Partition, PartitionFacts> = {
   'aws-cn': {
     dnsSuffix: 'amazonaws.com.cn',
     consoleHost: 'console.amazonaws.cn',
+    signinHost: 'signin.amazonaws.cn',
     regions: ['cn-north-1', 'cn-northwest-1'],
   },
   'aws-us-gov': {
     dnsSuffix: 'amazonaws.com',
     consoleHost: 'console.amazonaws-us-gov.com',
+    signinHost: 'signin.amazonaws-us-gov.com',
     regions: ['us-gov-west-1', 'us-gov-east-1'],
   },
   'aws-eusc': {
     dnsSuffix: 'amazonaws.eu',
     consoleHost: 'console.amazonaws-eusc.eu',
+    signinHost: 'eusc-de-east-1.signin.amazonaws-eusc.eu',
     regions: ['eusc-de-east-1'],
   },
 };
@@ -94,6 +100,11 @@ export function stsEndpoint(region: string): string {
 /** The console's host in a region, e.g. `eu-west-1.console.aws.amazon.com`. */
 export function consoleHost(partition: Partition, region: string): string {
   return `${region}.${FACTS[partition].consoleHost}`;
+}
+
+/** Where a partition signs browsers in, and the host under which all of its console is. */
+export function signinFacts(partition: Partition): { signinHost: string; consoleHost: string } {
+  return FACTS[partition];
 }
 
 const KMS_KEY = /^arn:(aws[a-z-]*):kms:([a-z0-9-]+):\d{12}:key\/[A-Za-z0-9-]{1,64}$/;

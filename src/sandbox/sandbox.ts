@@ -7,6 +7,7 @@ import type { RecordedCall } from './dispatch.ts';
 import { dispatch } from './dispatch.ts';
 import type { Fault, Faults } from './faults.ts';
 import { createFaults } from './faults.ts';
+import { createFederation, type Federation } from './federation.ts';
 import { AwsError } from './wire/error.ts';
 import type { WireRequest } from './wire/request.ts';
 import { headerOf, readRequest } from './wire/request.ts';
@@ -47,7 +48,7 @@ export interface Sandbox {
 
 const ABOUT = {
   name: 'Countersign sandbox',
-  what: 'A local stand-in for AWS: STS, IAM and CloudFormation on one endpoint, in memory, for development and tests.',
+  what: 'A local stand-in for AWS: STS, IAM, CloudFormation and console sign-in on one endpoint, in memory, for development and tests.',
   use: 'aws --endpoint-url <this URL> sts get-caller-identity, with the credentials that POST /_sandbox/accounts answers',
   control: [
     'POST /_sandbox/accounts',
@@ -70,6 +71,7 @@ function isAbout(request: WireRequest): boolean {
 async function answer(
   world: World,
   faults: Faults,
+  federation: Federation,
   calls: RecordedCall[],
   message: IncomingMessage,
   response: ServerResponse,
@@ -80,6 +82,7 @@ async function answer(
     const { status, body } = control(world, faults, calls, request);
     return sendJson(response, status, body);
   }
+  if (request.path === '/federation') return await federation.answer(faults, calls, request, response);
   await dispatch(world, faults, calls, request, response);
 }
 
@@ -95,9 +98,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const live = { jwksCacheSeconds, consistencyDelayMs };
   const world = createWorld(live, options.clock ?? Date.now, options.log ?? (() => {}), options.witness);
   const faults = createFaults();
+  const federation = createFederation(world);
   const calls: RecordedCall[] = [];
   const server = createServer((message, response) => {
-    answer(world, faults, calls, message, response).catch((cause: unknown) => {
+    answer(world, faults, federation, calls, message, response).catch((cause: unknown) => {
       if (response.headersSent) return response.destroy();
       const error = cause instanceof AwsError ? cause : new AwsError('InternalFailure', 'The sandbox failed.', 500);
       response.writeHead(error.status, { 'content-type': 'text/xml', connection: 'close' });

@@ -41,6 +41,13 @@ t.test('from nothing to session credentials', async (t) => {
   };
   t.match(await cli(['credentials', 'acme'], billing), { code: 4, stdout: '' }, 'not granted answers as not there');
   await done(host, 'grant', 'create', '--workload', 'billing', '--connection', 'acme');
+  const signin = { ...billing, SIGNIN_ENDPOINT_URL: sandbox.url };
+  const link = (await done(signin, 'signin', 'acme', '--destination', '/s3/buckets')).trim();
+  t.match(
+    (await fetch(link, { redirect: 'manual' })).headers.get('location'),
+    'https://console.aws.amazon.com/s3/buckets',
+  );
+  t.equal((await fetch(link, { redirect: 'manual' })).status, 400, 'a link signs one browser in');
   const handed = JSON.parse(await done(billing, 'credentials', 'acme', '--format', 'credential-process')) as Record<
     string,
     string

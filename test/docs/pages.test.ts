@@ -49,7 +49,7 @@ t.test('npm scripts that are named exist, and files given to npm test', async (t
   for (const page of PAGES) {
     for (const command of listCommands(readPage(page))) {
       const [, script, rest = ''] = /\bnpm (?:run (?:-s )?)?(start|test|[a-z]+(?::[a-z]+)?)\b(.*)/.exec(command) ?? [];
-      if (script === undefined || /npm (ci|install|sbom)/.test(command)) continue;
+      if (script === undefined || /npm (ci|install|pack|sbom)/.test(command)) continue;
       found += 1;
       t.ok(script in scripts, `${page}: ${command}`);
       const [, path] = /^\s+(test\/\S+)/.exec(script === 'test' ? rest : '') ?? [];
