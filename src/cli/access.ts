@@ -4,6 +4,7 @@ import { EXIT, Failure, usage } from './failure.ts';
 import { readAnswer } from './answer.ts';
 import { baseUrl, sendToSocket } from './http.ts';
 import type { Outside } from './outside.ts';
+import { patiently } from './patience.ts';
 import { type Client, discover, requestToken, readToken, type TokenAnswer } from './remote.ts';
 
 export interface Identity {
@@ -68,6 +69,10 @@ export function sourceOf(env: Outside['env'], identity: Identity): Source {
 
 /** A token for what is wanted. @throws Failure: `usage`, `unreachable`, or what the token endpoint says. */
 export async function obtainAccess(outside: Outside, identity: Identity, wanted: Wanted): Promise<Access> {
+  return await patiently(() => askForAccess(outside, identity, wanted), outside.sleep);
+}
+
+async function askForAccess(outside: Outside, identity: Identity, wanted: Wanted): Promise<Access> {
   const source = sourceOf(outside.env, identity);
   if (source.kind === 'token')
     return { token: { access_token: source.token, token_type: 'Bearer', expires_in: 0 }, apiUrl: source.url };

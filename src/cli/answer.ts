@@ -36,6 +36,7 @@ export function assertOk(answer: Answer): void {
       hint: text(refusal.hint) ?? OAUTH_HINTS[code],
       status: answer.status,
       requestId,
+      retryAfter: answer.retryAfter,
     },
   );
 }

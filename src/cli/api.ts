@@ -4,6 +4,7 @@ import type { Access } from './access.ts';
 import { assertOk, readAnswer } from './answer.ts';
 import { usage } from './failure.ts';
 import { type Answer, isLost, type Request, send } from './http.ts';
+import { patiently } from './patience.ts';
 
 export type Query = Record<string, string | number | boolean | undefined>;
 
@@ -20,6 +21,8 @@ export interface ApiOptions {
   reason?: string | undefined;
   /** Told of each request and its answer; never of headers or bodies. */
   trace?: (line: string) => void;
+  /** Milliseconds. Given, a service that will be there in a moment is waited for, where that is safe. */
+  sleep?: (ms: number) => Promise<void>;
 }
 
 /** One segment of a path: whatever a person typed stays within it. @throws Failure (usage) for what cannot be one. */
@@ -29,7 +32,8 @@ export function segment(text: string): string {
   return encodeURIComponent(text);
 }
 
-export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptions): Api {
+export function createApi({ token, apiUrl }: Access, { reason, trace, sleep }: ApiOptions): Api {
+  const safely = <T>(work: () => Promise<T>): Promise<T> => (sleep ? patiently(work, sleep) : work());
   const call = async (request: Request, again: boolean): Promise<Answer> => {
     const headers = {
       authorization: `Bearer ${token.access_token}`,
@@ -73,14 +77,15 @@ export function createApi({ token, apiUrl }: Access, { reason, trace }: ApiOptio
       true,
     );
   return {
-    get: async (path, query = {}, deadline) => readAnswer(await read(path, query, deadline)),
-    getText: async (path, query = {}) => {
-      const answer = await read(path, query);
-      assertOk(answer);
-      return answer.text;
-    },
-    create: async (path, body, key = randomUUID()) =>
-      readAnswer(await change('POST', path, body, { 'idempotency-key': key }, true)),
+    get: (path, query = {}, deadline) => safely(async () => readAnswer(await read(path, query, deadline))),
+    getText: (path, query = {}) =>
+      safely(async () => {
+        const answer = await read(path, query);
+        assertOk(answer);
+        return answer.text;
+      }),
+    create: (path, body, key = randomUUID()) =>
+      safely(async () => readAnswer(await change('POST', path, body, { 'idempotency-key': key }, true))),
     send: async (method, path, body) => readAnswer(await change(method, path, body, {}, false)),
   };
 }

@@ -29,7 +29,7 @@ export function createCall<O>(args: string[], given: O & CommonOptions, outside:
   const options = { ...given, reason: readReason(given.reason) };
   const write = (line: string): unknown => outside.stderr.write(`${line}\n`);
   const apiWith = (access: Access): Api =>
-    createApi(access, { reason: options.reason, ...(options.verbose ? { trace: write } : {}) });
+    createApi(access, { reason: options.reason, sleep: outside.sleep, ...(options.verbose ? { trace: write } : {}) });
   return {
     args,
     options,

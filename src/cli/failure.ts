@@ -13,6 +13,8 @@ interface FailureOptions {
   /** HTTP status, where the service answered. */
   status?: number;
   requestId?: string | undefined;
+  /** Seconds after which the service wants to be asked again. */
+  retryAfter?: number | undefined;
   /** What else is wrong, a line each. */
   problems?: readonly string[];
   cause?: unknown;
@@ -24,6 +26,7 @@ export class Failure extends Error {
   readonly hint: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
+  readonly retryAfter: number | undefined;
   readonly problems: readonly string[] | undefined;
 
   constructor(code: string, detail: string, options: FailureOptions = {}) {
@@ -34,6 +37,7 @@ export class Failure extends Error {
     this.hint = options.hint;
     this.status = options.status;
     this.requestId = options.requestId;
+    this.retryAfter = options.retryAfter;
     this.problems = options.problems;
   }
 }

@@ -17,6 +17,8 @@ export interface Answer {
   requestId: string | undefined;
   /** The Date header. */
   date: string | undefined;
+  /** The Retry-After header, where it has seconds. */
+  retryAfter: number | undefined;
   text: string;
 }
 
@@ -39,6 +41,9 @@ export function baseUrl(text: string, name: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
+const readSeconds = (text: string | null | undefined): number | undefined =>
+  /^\d{1,9}$/.test(text ?? '') ? Number(text) : undefined;
+
 export async function send({ method, url, headers = {}, body, deadline = DEADLINE }: Request): Promise<Answer> {
   try {
     // A redirect is never followed: it would carry the token elsewhere.
@@ -54,6 +59,7 @@ export async function send({ method, url, headers = {}, body, deadline = DEADLIN
       contentType: response.headers.get('content-type') ?? '',
       requestId: response.headers.get('x-request-id') ?? undefined,
       date: response.headers.get('date') ?? undefined,
+      retryAfter: readSeconds(response.headers.get('retry-after')),
       text: await response.text(),
     };
   } catch (error) {
@@ -90,6 +96,7 @@ export function sendToSocket(
           contentType: header('content-type') ?? '',
           requestId: header('x-request-id'),
           date: header('date'),
+          retryAfter: readSeconds(header('retry-after')),
           text,
         });
       });

@@ -17,7 +17,7 @@ export async function renewedApi({ options, outside }: Call<unknown>, reason: st
   const trace = options.verbose ? { trace: (line: string): unknown => outside.stderr.write(`${line}\n`) } : {};
   const obtain = async (): Promise<{ api: Api; at: number }> => {
     const access = await obtainAccess(outside, { ...options, reason }, { for: 'api', scopes: [] });
-    return { api: createApi(access, { reason, ...trace }), at: outside.now() };
+    return { api: createApi(access, { reason, sleep: outside.sleep, ...trace }), at: outside.now() };
   };
   let current = await obtain();
 

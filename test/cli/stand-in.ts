@@ -47,8 +47,8 @@ export interface StandIn {
 
 export interface StandInOptions {
   clientId?: string;
-  /** Instead of a token: an OAuth error. */
-  refuseToken?: Reply;
+  /** Instead of a token: an OAuth error; or decided for each good assertion, the first being number 1. */
+  refuseToken?: Reply | ((nth: number) => Reply | undefined);
   /** Members that discovery answers otherwise. */
   discovery?: object;
 }
@@ -121,8 +121,11 @@ export async function startStandIn(t: Test, routes: Routes = {}, options: StandI
     if (name === 'GET /.well-known/openid-configuration')
       return { body: { issuer: ISSUER, token_endpoint: `${standIn.url}/oauth2/token`, ...options.discovery } };
     if (name === 'POST /oauth2/token') {
-      if (options.refuseToken) return options.refuseToken;
+      const { refuseToken } = options;
+      if (typeof refuseToken === 'object') return refuseToken;
       standIn.tokens.push(await acceptAssertion(received.text, publicKey, clientId));
+      const refused = refuseToken?.(standIn.tokens.length);
+      if (refused) return refused;
       return { body: { access_token: 'issued-token', token_type: 'Bearer', expires_in: 900 } };
     }
     standIn.calls.push(received);
