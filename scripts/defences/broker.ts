@@ -10,6 +10,7 @@ const RECORD = 'test/oauth/record.test.ts';
 const path = 'src/credentials/broker.ts';
 const authorize = 'src/credentials/authorize.ts';
 const exchange = 'src/credentials/exchange.ts';
+const recordFile = 'src/credentials/record.ts';
 const routes = 'src/credentials/routes.ts';
 const stream = 'src/audit/stream.ts';
 const store = 'src/audit/store.ts';
@@ -92,15 +93,15 @@ export const broker: Defence[] = [
       name: 'broker.outcome',
       promise: 'the outcome is durable before the answer',
       file: exchange,
-      find: 'return await record(obtained, epoch);',
-      replace: 'return void [obtained, epoch];',
+      find: 'recordDecided(stream, outcome(obtained),',
+      replace: 'recordDecided({ append: async () => {} }, outcome(obtained),',
     },
     {
       name: 'broker.handout',
       promise: 'each hand-out is durable before its answer, of a session that is kept too',
       file: path,
-      find: "return await stream.append({ entry: { kind: 'credentials.handed_out', ...named, details }, epoch });",
-      replace: 'return void [details, named, epoch];',
+      find: "recordDecided(stream, { kind: 'credentials.handed_out',",
+      replace: "recordDecided({ append: async () => {} }, { kind: 'credentials.handed_out',",
     },
   ]),
   ...provenBy(BROKER, 'what was suspended between the decision and its record gets nothing, and STS is not asked', [
@@ -117,22 +118,38 @@ export const broker: Defence[] = [
       name: 'broker.outcome-epoch',
       promise: 'no session is kept that was decided otherwise while STS was asked',
       file: exchange,
-      find: 'return await record(obtained, epoch);',
-      replace: 'return await record(obtained, undefined as never);',
+      find: 'recordDecided(stream, outcome(obtained),',
+      replace: 'recordDecided({ append: ({ entry }) => stream.append({ entry }) }, outcome(obtained),',
     },
     {
       name: 'broker.outcome-stands',
       promise: 'what was decided otherwise meanwhile is dropped',
-      file: exchange,
-      find: 'if (!stands) throw',
-      replace: 'if (false) throw',
+      file: recordFile,
+      find: 'again.key !== first.key',
+      replace: 'false',
+    },
+  ]),
+  ...provenBy(BROKER, 'a hand-out shares the commit of the outcome, and is not given before it', [
+    {
+      name: 'broker.handout-waits',
+      promise: 'nothing is handed out whose outcome is not durable, its own row or not',
+      file: path,
+      find: '});\n    await given.recorded;',
+      replace: '});',
+    },
+    {
+      name: 'broker.one-commit',
+      promise: 'an outcome and its hand-outs are one commit',
+      file: stream,
+      find: 'await turnOfLoop();',
+      replace: 'void turnOfLoop;',
     },
   ]),
   ...provenBy(BROKER, 'an epoch that never stands is given up after three decisions', [
     {
       name: 'broker.decisions',
       promise: 'three decisions, then 503',
-      file: exchange,
+      file: recordFile,
       find: 'const DECISIONS = 3;',
       replace: 'const DECISIONS = 4;',
     },

@@ -20,16 +20,25 @@ export async function ensurePartitions(db: Db, at: Date): Promise<void> {
 const KEY_ORDER = sql`order by keys.issuer, keys.jti`;
 const ROW_COLUMNS = sql`month, stream, seq, at, kind, actor, workload, connection, exchange, row, hash`;
 
-/** Rows as a table to select from: ROW_COLUMNS, in that order. */
+/**
+ * Rows of one batch, which follow one another, as a table to select from: ROW_COLUMNS, in that order. A column is an array,
+ * because that is what the database reads at the least cost: JSON took as long as the insertion.
+ */
 function rowsTable(rows: readonly ChainedRow[]) {
-  const records = rows.map(({ month, stream, seq, at, entry, row, hash }) => ({
-    ...{ month, stream, seq, at, row, hash: hash.toString('hex'), kind: entry.kind },
-    ...{ actor: entry.actor, workload: entry.workload, connection: entry.connection, exchange: entry.exchange },
-  }));
+  const { month, stream, seq, at } = rows[0] ?? { month: null, stream: null, seq: null, at: null };
+  const column = (read: (row: ChainedRow) => string | undefined) =>
+    sql`${rows.map((row) => read(row) ?? null)}::text[]`;
+  const texts = [
+    ...(['kind', 'actor', 'workload', 'connection', 'exchange'] as const).map((name) =>
+      column(({ entry }) => entry[name]),
+    ),
+    ...[column(({ row }) => row), column(({ hash }) => hash.toString('hex'))],
+  ];
   return sql`(
-    select r.month, r.stream, r.seq, r.at, r.kind, r.actor, r.workload, r.connection, r.exchange, r.row, decode(r.hash, 'hex')
-    from json_to_recordset(${JSON.stringify(records)}::json) as r (month date, stream text, seq bigint, at timestamptz,
-      kind text, actor text, workload text, connection text, exchange text, row text, hash text)) as rows`;
+    select ${month}::date, ${stream}::text, ${seq}::bigint + r.after - 1, ${at}::timestamptz,
+      r.kind, r.actor, r.workload, r.connection, r.exchange, r.row, decode(r.hash, 'hex')
+    from unnest(${sql.join(texts)}) with ordinality
+      as r (kind, actor, workload, connection, exchange, row, hash, after)) as rows`;
 }
 
 export async function insertRows(trx: Transaction, rows: readonly ChainedRow[]): Promise<void> {

@@ -1,4 +1,5 @@
 // The per-process writer: appends are grouped into one transaction a batch, each row chained to the one before it.
+import { setImmediate as turnOfLoop } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Database, Transaction } from '../db/connect.ts';
 import { Problem, unavailable } from '../errors.ts';
@@ -234,6 +235,8 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   async function flush(): Promise<void> {
     flushing = true;
     while (queue.length > 0) {
+      // What arrives in one turn of the loop shares a batch: an outcome and its hand-outs, answers that came together.
+      await turnOfLoop();
       await turns.take(() => {
         const batch = queue.slice(0, maxBatch);
         queue = queue.slice(maxBatch);
@@ -261,9 +264,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
           reject(error);
         },
       });
-      // A microtask later, so that what arrives in one turn of the loop shares a batch.
-      if (!flushing) void Promise.resolve().then(flush);
-      flushing = true;
+      if (!flushing) void flush();
     });
   }
 

@@ -2,11 +2,12 @@
 import { EpochChanged } from '../audit/stream.ts';
 import type { AssumedSession } from '../clouds/aws.ts';
 import { StsError } from '../clouds/aws-errors.ts';
-import { Problem, unavailable } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import type { VerifiedToken } from '../tokens/verify.ts';
 import { type Ask, type Authorized, authorize } from './authorize.ts';
-import { changedTooOften, createExchange, DECISIONS, type ExchangeDeps } from './exchange.ts';
+import { createExchange, type ExchangeDeps } from './exchange.ts';
 import { stsProblem } from './problems.ts';
+import { changedTooOften, DECISIONS, recordDecided } from './record.ts';
 import type { Obtained, Sessions } from './sessions.ts';
 
 export interface BrokerDeps extends ExchangeDeps {
@@ -57,7 +58,10 @@ export function createBroker(deps: BrokerDeps): ObtainCredentials {
     throw changedTooOften();
   }
 
-  /** Durable when it resolves, and under a decision that stood then: a hand-out of its own, whoever fetched the session. */
+  /**
+   * Durable when it resolves, and under a decision that stood then: a hand-out of its own, whoever fetched the session.
+   * In one commit with the exchange's outcome, where that is on its way; and never given before that.
+   */
   async function recordHandout(token: VerifiedToken, ask: Ask, first: Authorized, given: Obtained): Promise<void> {
     const { connection, grant, workload } = first.decision;
     const details = {
@@ -69,26 +73,18 @@ export function createBroker(deps: BrokerDeps): ObtainCredentials {
       ...{ actor: token.subject, workload: workload.id, connection: connection.id },
       exchange: given.exchange,
     };
-    let { epoch } = first.decision;
-    for (let decided = 1; ; decided += 1) {
-      try {
-        return await stream.append({ entry: { kind: 'credentials.handed_out', ...named, details }, epoch });
-      } catch (error) {
-        if (!(error instanceof EpochChanged)) {
-          count.handout('unrecorded');
-          throw error;
-        }
-      }
-      try {
-        if (decided === DECISIONS) throw changedTooOften();
-        const again = await decideNow(token, ask);
-        if (again.key !== first.key) throw unavailable('The grant or the connection changed while AWS was asked.');
-        epoch = again.decision.epoch;
-      } catch (refused) {
-        count.handout('dropped');
-        throw refused;
-      }
-    }
+    await recordDecided(stream, { kind: 'credentials.handed_out', ...named, details }, first, {
+      decideAgain: async () => {
+        await given.recorded;
+        return await decideNow(token, ask);
+      },
+      lost: async (why) => {
+        // What became of the exchange's outcome is counted there.
+        await given.recorded;
+        count.handout(why);
+      },
+    });
+    await given.recorded;
   }
 
   return async (token, ask) => {

@@ -1,16 +1,18 @@
 // One exchange, from what is authorised to a session: mint, record, ask STS, look at the answer, record.
-import { type AuditStream, EpochChanged } from '../audit/stream.ts';
+import type { AuditEntry } from '../audit/chain.ts';
+import type { AuditStream } from '../audit/stream.ts';
 import type { Clock } from '../clock.ts';
 import type { AssumedSession, AwsSts } from '../clouds/aws.ts';
 import { StsError } from '../clouds/aws-errors.ts';
-import { Problem, unavailable } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { Count } from '../metrics/count.ts';
 import type { MintWebIdentityToken } from '../tokens/mint.ts';
 import type { VerifiedToken } from '../tokens/verify.ts';
 import { type AnswerFault, findAnswerFault } from './answer.ts';
-import type { Ask, Authorized, Decide } from './authorize.ts';
+import { type Ask, type Authorized, authorize, type Decide } from './authorize.ts';
 import { answerProblem } from './problems.ts';
+import { recordDecided } from './record.ts';
 import type { Obtained } from './sessions.ts';
 
 /** What STS answered was another role's, or not what it promises. */
@@ -35,23 +37,17 @@ export interface ExchangeDeps {
   clock: Clock;
 }
 
-/** A decision made under an epoch that is over is made again, this often. */
-export const DECISIONS = 3;
-
 /** Made by the server alone, and stable: nothing that a caller sends reaches it. */
 export function roleSessionName(workload: { id: string; slug: string }): string {
   return `${workload.slug}-${workload.id.slice(3, 11)}`;
 }
 
-export function changedTooOften(): Problem {
-  return unavailable('What this decision rests on keeps changing.');
-}
-
 export type Exchange = (token: VerifiedToken, ask: Ask, authorized: Authorized) => Promise<Obtained>;
 
 /**
- * @throws EpochChanged where the decision is out of date, and STS was not asked; StsError; Problem `sts_answer_refused`,
- * what a decision made meanwhile says, or `unavailable`.
+ * Resolves with what STS answered, its outcome on the way to the log: see `recorded`.
+ * @throws EpochChanged where the decision is out of date, and STS was not asked; StsError; Problem `sts_answer_refused`
+ * or `unavailable`.
  */
 export function createExchange(deps: ExchangeDeps): Exchange {
   const { stream, sts, decide, mintWebIdentityToken, suspect, count, clock } = deps;
@@ -78,20 +74,8 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     }
   }
 
-  /** Whether what was decided still stands, and under which epoch. */
-  async function decideAgain({ decision }: Authorized): Promise<number> {
-    const { workload, connection, aws, grant } = decision;
-    const again = await decide({ workload: workload.id, connection: connection.id, purpose: grant.purpose });
-    const stands =
-      again.grant.id === grant.id &&
-      again.grant.version === grant.version &&
-      again.connection.generation === connection.generation &&
-      again.aws.role_id === aws.role_id;
-    if (!stands) throw unavailable('The grant or the connection changed while AWS was asked.');
-    return again.epoch;
-  }
-
-  return async (token, { requestId }, authorized) => {
+  return async (token, asked, authorized) => {
+    const { requestId } = asked;
     const { decision, durationSeconds, policies } = authorized;
     const { connection, aws, grant, workload } = decision;
     const exchange = createId('ex');
@@ -111,11 +95,10 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     };
     await stream.append({ entry: { kind: 'exchange.intent', ...named, details }, epoch: decision.epoch });
 
-    const record = (outcome: Details, epoch?: number): Promise<void> =>
-      stream.append({
-        entry: { kind: 'exchange.outcome', ...named, details: { ...outcome, request_id: requestId } },
-        ...{ epoch },
-      });
+    const outcome = (more: Details): AuditEntry => ({
+      ...{ kind: 'exchange.outcome', ...named, details: { ...more, request_id: requestId } },
+    });
+    const record = (more: Details): Promise<void> => stream.append({ entry: outcome(more) });
     const session = await ask(authorized, minted.token, record);
     const obtained = {
       ...{ outcome: 'obtained', access_key_id: session.accessKeyId, sts_request_id: session.requestId },
@@ -139,39 +122,19 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       await suspect({ connection: id, generation, exchange, reason: fault, roleId });
       throw answerProblem(fault, decision, session.requestId);
     }
-    await recordObtained(authorized, obtained, record, dropped);
+    // On its way when this returns, so that the hand-outs that wait for it share its commit.
+    const recorded = recordDecided(stream, outcome(obtained), authorized, {
+      decideAgain: () => authorize(decide, token, asked),
+      lost: async (why, error) => {
+        if (why === 'dropped') await dropped(error instanceof Problem ? error.code : 'unavailable');
+        else count.handout(why);
+      },
+    });
     return {
       ...{ exchange, session, seconds: durationSeconds },
-      ...{ expiresAt: session.expiration.getTime(), askedAt },
+      ...{ expiresAt: session.expiration.getTime(), askedAt, recorded },
     };
   };
-
-  /** Nothing is kept of what was decided otherwise meanwhile, and the outcome says so. */
-  async function recordObtained(
-    authorized: Authorized,
-    obtained: Details,
-    record: (details: Details, epoch: number) => Promise<void>,
-    dropped: (code: string) => Promise<void>,
-  ): Promise<void> {
-    let { epoch } = authorized.decision;
-    for (let decided = 1; ; decided += 1) {
-      try {
-        return await record(obtained, epoch);
-      } catch (error) {
-        if (!(error instanceof EpochChanged)) {
-          count.handout('unrecorded');
-          throw error;
-        }
-        try {
-          if (decided === DECISIONS) throw changedTooOften();
-          epoch = await decideAgain(authorized);
-        } catch (refused) {
-          await dropped(refused instanceof Problem ? refused.code : 'unavailable');
-          throw refused;
-        }
-      }
-    }
-  }
 }
 
 type Details = { [member: string]: string | number | undefined };

@@ -105,10 +105,12 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
       tags: ['credentials'],
     };
     const response = { 200: Credentials };
+    // Reads, rows, keys, turns and STS: each that is awaited ends by itself.
+    const config = { awsErrors: true, ownDeadlines: true };
 
     scope.get(
       '/v1/connections/:connection/credentials',
-      { config: { awsErrors: true }, schema: { ...common, params: Params, querystring: Query, response } },
+      { config, schema: { ...common, params: Params, querystring: Query, response } },
       async (request) =>
         toAnswer(await obtainCredentials(request.token as VerifiedToken, toAsk(request, request.query as Asked))),
     );
@@ -116,7 +118,7 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
     scope.post(
       '/v1/connections/:connection/credentials',
       {
-        config: { awsErrors: true },
+        config,
         // Every member is optional, and so is the body: Fastify would ask for an object where nothing was sent.
         preValidation: async (request) => {
           if (request.body === undefined) request.body = {};

@@ -16,6 +16,8 @@ export interface Obtained extends Life {
   /** `ex_…` */
   exchange: string;
   session: AssumedSession;
+  /** When its outcome is durable, under a decision that stands: nothing is given before. Rejects where it never is. */
+  recorded: Promise<void>;
 }
 
 export interface Sessions {
@@ -56,6 +58,12 @@ interface Kept extends Obtained {
   pausedUntil: number;
 }
 
+interface Flight {
+  obtained: Promise<Obtained>;
+  /** When what came of it is on record, and kept or forgotten; never rejects. */
+  over: Promise<unknown>;
+}
+
 /** It passes by itself: a session that still lives may stand in. */
 function isPassing(error: unknown): boolean {
   if (error instanceof StsError) return error.side === 'transient' || error.side === 'throttled';
@@ -86,18 +94,19 @@ export function createSessions({
     maxSize: MAX_CHARACTERS,
     sizeCalculation: ({ session }, key) => session.sessionToken.length + key.length + 1000,
   });
-  const flights = new Map<string, Promise<Obtained>>();
+  const flights = new Map<string, Flight>();
   const refusals = new LRUCache<string, { error: unknown; until: number }>({ max: 10_000 });
   const rate = createRate(perConnection, clock);
   const lanes = createLanes({ ...lanesOptions, clock });
 
-  function keep({ key, decision }: Authorized, obtained: Obtained): Obtained {
+  function keep({ key, decision }: Authorized, obtained: Obtained): void {
+    flights.delete(key);
     refusals.delete(key);
     kept.set(key, { ...obtained, epoch: decision.epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 });
-    return obtained;
   }
 
   function fail({ key, decision }: Authorized, error: unknown): never {
+    flights.delete(key);
     const until = clock.monotonic() + PAUSE_MS;
     if (isFromOwner(error)) kept.delete(key);
     if (isLasting(error, decision)) refusals.set(key, { error, until });
@@ -106,25 +115,23 @@ export function createSessions({
     throw error;
   }
 
-  /** One for all who ask for this key at the same time; nobody's hanging up ends it. */
+  /** One for all who ask for this key until its outcome is on record; nobody's hanging up ends it. */
   async function fly(authorized: Authorized, fetch: () => Promise<Obtained>): Promise<Obtained> {
     const { key } = authorized;
     const { id } = authorized.decision.connection;
     const underWay = flights.get(key);
-    if (underWay) return underWay;
+    if (underWay) return underWay.obtained;
     const refused = refusals.get(key);
     if (refused && clock.monotonic() < refused.until) throw refused.error;
     const seconds = rate.take(id);
     if (seconds !== undefined) throw tooMany(perConnection, seconds);
-    const flight = lanes
-      .run(id, fetch)
-      .then(
-        (obtained) => keep(authorized, obtained),
-        (error: unknown) => fail(authorized, error),
-      )
-      .finally(() => flights.delete(key));
-    flights.set(key, flight);
-    return flight;
+    const failed = (error: unknown): never => fail(authorized, error);
+    const obtained = lanes.run(id, fetch).catch(failed);
+    const over = obtained
+      .then((fetched) => fetched.recorded.then(() => keep(authorized, fetched), failed))
+      .catch(() => {});
+    flights.set(key, { obtained, over });
+    return obtained;
   }
 
   /** Its successor, where that comes soon; itself, where it does not come. */
@@ -169,7 +176,7 @@ export function createSessions({
       }
     },
     clear: () => kept.clear(),
-    settled: () => Promise.allSettled(flights.values()),
+    settled: () => Promise.all([...flights.values()].map(({ over }) => over)),
     get size() {
       return kept.size;
     },

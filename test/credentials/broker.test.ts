@@ -2,13 +2,13 @@
 import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import { ensurePartitions } from '../../src/audit/store.ts';
-import { createAuditStream } from '../../src/audit/stream.ts';
+import { type Append, createAuditStream } from '../../src/audit/stream.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { AssumeRoleInput } from '../../src/clouds/aws.ts';
 import { createBroker } from '../../src/credentials/broker.ts';
 import { roleSessionName } from '../../src/credentials/exchange.ts';
 import { createSessions } from '../../src/credentials/sessions.ts';
-import { Problem } from '../../src/errors.ts';
+import { Problem, unavailable } from '../../src/errors.ts';
 import type { Decision } from '../../src/grants/decide.ts';
 import type { WebIdentity } from '../../src/tokens/mint.ts';
 import type { VerifiedToken } from '../../src/tokens/verify.ts';
@@ -75,10 +75,13 @@ async function openBench(
   t: Test,
   decide: (nth: number, epoch: number) => Promise<Decision> | Decision,
   duringSts: (bench: Bench) => Promise<void> = async () => {},
+  refuse: (append: Append) => Error | undefined = () => undefined,
 ) {
   const database = await openTestDatabase(t);
   await ensurePartitions(database.db, new Date());
-  const stream = createAuditStream({ database, clock: systemClock });
+  const batches: number[] = [];
+  const count = { batch: (rows: number) => void batches.push(rows) };
+  const stream = createAuditStream({ database, clock: systemClock, count });
   t.teardown(() => stream.close());
   const readEpoch = async (): Promise<number> =>
     (await database.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
@@ -105,7 +108,15 @@ async function openBench(
   let decisions = 0;
   const counted: string[] = [];
   const obtain = createBroker({
-    ...{ issuerUrl: 'https://id.example.com', stream, clock: systemClock },
+    ...{ issuerUrl: 'https://id.example.com', clock: systemClock },
+    stream: {
+      ...stream,
+      append: async (append) => {
+        const error = refuse(append);
+        if (error) throw error;
+        await stream.append(append);
+      },
+    },
     sessions: createSessions({ clock: systemClock }),
     suspect: async () => {},
     count: { exchange: (outcome) => void counted.push(outcome), handout: (outcome) => void counted.push(outcome) },
@@ -133,7 +144,7 @@ async function openBench(
       },
     },
   });
-  return { ...bench, obtain, counted, decisions: () => decisions };
+  return { ...bench, obtain, counted, batches, decisions: () => decisions };
 }
 
 const HANDED_OUT = [
@@ -156,6 +167,23 @@ t.test('one hand-out: an intent, STS, an outcome, and the hand-out itself', asyn
   ]);
   t.match(bench.minted, [{ subject: id('cn'), issuer: id('is'), tags: { team: 'x' }, sourceIdentity: /^ex_/ }]);
   t.equal(roleSessionName({ id: id('wl'), slug: 'billing' }), 'billing-aaaaaaaa', 'by the workload alone, and stable');
+});
+
+t.test('a hand-out shares the commit of the outcome, and is not given before it', async (t) => {
+  const bench = await openBench(t, (_nth, epoch) => decision(epoch));
+  await bench.obtain(token, ask);
+  t.same(bench.batches, [1, 2], 'the intent; the outcome and the hand-out');
+  const isOutcome = ({ entry }: Append) => entry?.kind === 'exchange.outcome';
+  const without = await openBench(
+    t,
+    (_nth, epoch) => decision(epoch),
+    async () => {},
+    (append) => (isOutcome(append) ? unavailable('The audit record could not be written.') : undefined),
+  );
+  await t.rejects(without.obtain(token, ask), { code: 'unavailable' });
+  t.same(without.counted, ['ok', 'unrecorded']);
+  await t.rejects(without.obtain(token, ask), { code: 'unavailable' });
+  t.equal(without.asked.length, 2, 'nor is it kept');
 });
 
 t.test('an intent decided under another epoch is decided again before STS is asked', async (t) => {

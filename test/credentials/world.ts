@@ -63,5 +63,8 @@ export function obtainedOf(exchange: string, seconds: number, clock: Clock): Obt
     ...{ accessKeyId: exchange, secretAccessKey: 's', sessionToken: 't', requestId: 'r', expiration },
     ...{ assumedRoleArn: 'a', assumedRoleId: 'b' },
   };
-  return { exchange, session, seconds, expiresAt: expiration.getTime(), askedAt: clock.monotonic() };
+  return {
+    ...{ exchange, session, seconds, expiresAt: expiration.getTime(), askedAt: clock.monotonic() },
+    recorded: Promise.resolve(),
+  };
 }
