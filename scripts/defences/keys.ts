@@ -240,13 +240,13 @@ export const keys: Defence[] = [
   ),
   ...provenBy(
     'test/keys/generator.test.ts',
-    'RSA keys are made one after the other on a thread of low priority, the others beside it',
+    'RSA keys are made one after the other on a thread of the lowest priority, the others beside it',
     [
       {
         name: 'keys.generated-aside',
         promise: 'an RSA key is made where it holds up no request',
         file: 'src/keys/generator-thread.ts',
-        find: 'setPriority(constants.priority.PRIORITY_BELOW_NORMAL);',
+        find: 'setPriority(constants.priority.PRIORITY_LOW);',
         replace: 'void [setPriority, constants];',
       },
     ],

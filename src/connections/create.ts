@@ -76,6 +76,7 @@ export async function createConnection(
   return {
     result: inserted,
     records: [{ kind: 'connection.created', connection: id, details }],
-    affectsDecisions: true,
+    // Nothing that was allowed before rests on it, and a no is never remembered: whoever asks next reads it.
+    affectsDecisions: false,
   };
 }

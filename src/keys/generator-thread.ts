@@ -1,10 +1,10 @@
-// The thread that makes RSA keys, one for each message, at a low priority.
+// The thread that makes RSA keys, one for each message, at the lowest priority.
 import { generateKeyPairSync } from 'node:crypto';
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 
 // On Linux a thread has a priority of its own; elsewhere this would be that of the whole process.
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_LOW);
 
 parentPort?.on('message', () => {
   // Nobody else waits in this thread.
