@@ -55,6 +55,7 @@ function notOurs(answer: Answer): Failure {
     hint: 'Is COUNTERSIGN_URL the internal URL of the service, and nothing else in front of it?',
     status: answer.status,
     requestId: answer.requestId,
+    retryAfter: answer.retryAfter,
   });
 }
 

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAdministratorCommands } from './administrator.ts';
+import { addAgentCommand } from './agent.ts';
 import { addAuditCommand } from './audit.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addConfigCommands } from './config.ts';
@@ -64,6 +65,7 @@ export function createProgram(outside: Outside): Command {
   addGrantCommands(program, outside);
   addCredentialsCommand(program, outside);
   addSigninCommand(program, outside);
+  addAgentCommand(program, outside);
 
   program.commandsGroup('Watching over it:');
   addAdministratorCommands(program, outside);

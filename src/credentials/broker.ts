@@ -20,6 +20,8 @@ export interface Handout {
   session: AssumedSession;
   accountId: string;
   roleArn: string;
+  /** Whose STS was asked: what a client calls by default. */
+  region: string;
 }
 
 export type ObtainCredentials = (token: VerifiedToken, ask: Ask) => Promise<Handout>;
@@ -91,7 +93,7 @@ export function createBroker(deps: BrokerDeps): ObtainCredentials {
     const { authorized, obtained } = await obtain(token, ask);
     await recordHandout(token, ask, authorized, obtained);
     count.handout('given');
-    const { account_id: accountId, role_arn: roleArn } = authorized.decision.aws;
-    return { exchange: obtained.exchange, session: obtained.session, accountId, roleArn };
+    const { account_id: accountId, role_arn: roleArn, region } = authorized.decision.aws;
+    return { exchange: obtained.exchange, session: obtained.session, accountId, roleArn, region };
   };
 }

@@ -35,7 +35,7 @@ function zulu(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
 
-function toAnswer({ session, accountId, roleArn }: Handout): Static<typeof Credentials> {
+function toAnswer({ session, accountId, roleArn, region }: Handout): Static<typeof Credentials> {
   return {
     AccessKeyId: session.accessKeyId,
     SecretAccessKey: session.secretAccessKey,
@@ -43,6 +43,7 @@ function toAnswer({ session, accountId, roleArn }: Handout): Static<typeof Crede
     Expiration: zulu(session.expiration),
     AccountId: accountId,
     RoleArn: roleArn,
+    Region: region,
   };
 }
 

@@ -44,4 +44,5 @@ export const Credentials = Type.Object({
   Expiration: Type.String({ description: 'YYYY-MM-DDTHH:MM:SSZ' }),
   AccountId: Type.String(),
   RoleArn: Type.String(),
+  Region: Type.String({ description: 'of the connection' }),
 });

@@ -30,12 +30,16 @@ export function refuseDuplicateHeaders(request: FastifyRequest): void {
 }
 
 /** Health and metrics answer any Host: probes go by address. */
-export function refuseForeignHosts(request: FastifyRequest, hosts: ReadonlySet<string>): void {
+export function refuseForeignHosts(
+  request: FastifyRequest,
+  hosts: ReadonlySet<string>,
+  hint = 'Use the host of ISSUER_URL or INTERNAL_URL, or add yours to ALLOWED_HOSTS.',
+): void {
   if (request.routeOptions.config.anyHost) return;
   const host = request.headers.host?.toLowerCase() ?? '';
   if (hosts.has(host)) return;
   throw new Problem('misdirected_request', 'This host name is not served here.', {
-    hint: 'Use the host of ISSUER_URL or INTERNAL_URL, or add yours to ALLOWED_HOSTS.',
+    hint,
   });
 }
 

@@ -21,6 +21,8 @@ import { refuseBytes, refusePath } from './unreadable.ts';
 export interface ServerOptions extends NodeServerOptions {
   /** Host header values served here, lower case, with the port where it is not the scheme's own. */
   hosts: ReadonlySet<string>;
+  /** What to do about another Host; of the service's own listeners unless given. */
+  hostHint?: string | undefined;
   logger: FastifyBaseLogger;
   /** Addresses or ranges of proxies whose X-Forwarded-* are believed; none unless given. */
   trustProxy?: string[] | undefined;
@@ -90,7 +92,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     refuseDuplicateHeaders(request);
-    refuseForeignHosts(request, options.hosts);
+    refuseForeignHosts(request, options.hosts, options.hostHint);
     const closed = options.closedBecause?.();
     if (closed !== undefined && !request.routeOptions.config?.answersAlone)
       return done(unavailable(`This process serves documents alone: ${closed}.`));

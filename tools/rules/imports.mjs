@@ -42,14 +42,21 @@ export const LEAVES = [
   'tracing/settings.ts',
   'keys/policy.ts',
   'keys/sources.ts',
+  'credentials/freshness.ts',
+  'credentials/schema.ts',
 ];
 
 /** Beside the service: nothing in it imports them. `now` by a plain import, `late` by `import(...)` alone. */
 export const OUTSIDE = {
   cli: {
-    now: [],
+    now: ['agent'],
     late: ['main.ts', 'db', 'sandbox'],
     why: 'the command talks to the API; what runs in its process it imports late',
+  },
+  agent: {
+    now: ['http'],
+    late: [],
+    why: 'the agent stands beside its callers and asks the service over HTTP; how it proves who it is, the command passes in',
   },
   sandbox: {
     now: [],

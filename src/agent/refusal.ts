@@ -1,0 +1,52 @@
+// Why the agent got no session: what the service, its token endpoint or the way there said, and whether it lasts.
+import { STATUS_CODES } from 'node:http';
+
+export interface RefusalOptions {
+  hint?: string | undefined;
+  /** HTTP status; undefined where nobody answered, or nothing could be asked. */
+  status?: number | undefined;
+  /** Of the service, where it answered. */
+  requestId?: string | undefined;
+  /** Seconds. */
+  retryAfter?: number | undefined;
+  cause?: unknown;
+}
+
+export class Refusal extends Error {
+  readonly code: string;
+  readonly options: RefusalOptions;
+
+  constructor(code: string, detail: string, options: RefusalOptions = {}) {
+    super(detail, { cause: options.cause });
+    this.name = 'Refusal';
+    this.code = code;
+    this.options = options;
+  }
+
+  /** What callers of the agent are answered with: 503 where nobody answered. */
+  get status(): number {
+    return this.options.status ?? 503;
+  }
+}
+
+/** Codes beyond 4xx that are decisions: the service is sealed, or what AWS answered is not this role's. */
+const DECISIONS = new Set(['sealed', 'sts_answer_refused']);
+const BUSY = new Set([408, 425, 429]);
+
+/** Whether it was decided that there is no session: what was kept is not given on. Else it passes by itself. */
+export function isLasting({ code, options: { status } }: Refusal): boolean {
+  if (DECISIONS.has(code)) return true;
+  return status !== undefined && status >= 400 && status < 500 && !BUSY.has(status);
+}
+
+/** The body that SDKs are answered with; the service's own members, `Code` and `Message` as they show them. */
+export function refusalDocument(refusal: Refusal, ownRequestId: string): object {
+  const { code, message: detail, status, options } = refusal;
+  const { hint, requestId = ownRequestId } = options;
+  return {
+    ...{ type: `urn:countersign:problem:${code}`, title: STATUS_CODES[status] ?? 'Error', status, code, detail },
+    ...(hint === undefined ? {} : { hint }),
+    ...{ request_id: requestId, Code: code },
+    Message: [detail, hint, `(request ${requestId})`].filter(Boolean).join(' '),
+  };
+}

@@ -1,0 +1,84 @@
+// The container credentials endpoint on this machine: a known Host and the bearer, then a session of the connection in the path.
+import type { AddressInfo } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import type { Static } from 'typebox';
+import { Params, Query } from '../credentials/schema.ts';
+import { Problem } from '../errors.ts';
+import { sendProblem } from '../http/problems.ts';
+import { createServer } from '../http/server.ts';
+import { createIsBearer } from './bearer.ts';
+import { Refusal, refusalDocument } from './refusal.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface AgentServerOptions {
+  host: string;
+  /** 0 for a free one. */
+  port: number;
+  bearer: string;
+  sessions: Pick<Sessions, 'obtain'>;
+  log: FastifyBaseLogger;
+}
+
+export interface AgentServer {
+  /** Without a trailing slash. */
+  url: string;
+  /** Finishes what is under way. */
+  close(): Promise<void>;
+}
+
+const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
+
+/** An address as it stands in a URL. */
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** @throws the system's error where it cannot listen */
+export async function listenAsAgent({ host, port, bearer, sessions, log }: AgentServerOptions): Promise<AgentServer> {
+  const hosts = new Set<string>();
+  const isBearer = createIsBearer(bearer);
+  const server = createServer({
+    hosts,
+    hostHint: 'Ask by the address that the agent said when it started.',
+    logger: log,
+  });
+
+  server.get('/livez', { config: { anyHost: true }, logLevel: 'silent' }, async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+    return { status: 'live' };
+  });
+
+  void server.register(async (scope) => {
+    scope.addHook('onRequest', async (request, reply) => {
+      reply.header('cache-control', 'no-store');
+      if (!isBearer(request.headers.authorization))
+        throw new Problem('unauthenticated', "The request does not show this agent's bearer.", {
+          hint: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE must name the file that the agent wrote when it started; the bearer is a new one at each start.',
+        });
+    });
+    scope.setErrorHandler((error, request, reply) => {
+      if (!(error instanceof Refusal)) return sendProblem(error, request, reply);
+      const { retryAfter } = error.options;
+      if (retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(retryAfter)));
+      return reply
+        .code(error.status)
+        .type('application/problem+json')
+        .serializer((body: unknown) => JSON.stringify(body))
+        .send(refusalDocument(error, request.id));
+    });
+    scope.get(
+      '/v1/connections/:connection/credentials',
+      { config: { awsErrors: true, ownDeadlines: true }, schema: { params: Params, querystring: Query } },
+      async (request, reply) => {
+        const { connection } = request.params as Static<typeof Params>;
+        const { purpose, duration_seconds: durationSeconds } = request.query as Static<typeof Query>;
+        const left = new AbortController();
+        reply.raw.once('close', () => left.abort());
+        return await sessions.obtain({ connection, purpose, durationSeconds }, left.signal);
+      },
+    );
+  });
+
+  await server.listen({ host, port, listenTextResolver: (address) => `agent listening at ${address}` });
+  const bound = (server.server.address() as AddressInfo).port;
+  for (const name of [...LOOPBACK_NAMES, inUrl(host)]) hosts.add(`${name}:${bound}`.toLowerCase());
+  return { url: `http://${inUrl(host)}:${bound}`, close: async () => await server.close() };
+}

@@ -1,0 +1,241 @@
+// Sessions that the agent keeps: got once for all who ask, refreshed at half life while in use, given while they live, forgotten where the service says no.
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../clock.ts';
+import { floorMs, isPastHalf, LAST_MS, type Life, remainingMs } from '../credentials/freshness.ts';
+import { pauseMs } from './again.ts';
+import { isLasting, Refusal } from './refusal.ts';
+
+/** What a caller asks for, and all that a session hangs on. */
+export interface Wanted {
+  /** Id or reference. */
+  connection: string;
+  purpose?: string | undefined;
+  durationSeconds?: number | undefined;
+}
+
+/** As the service answers: the container credentials shape. */
+export interface Credentials {
+  AccessKeyId: string;
+  SecretAccessKey: string;
+  Token: string;
+  /** `YYYY-MM-DDTHH:MM:SSZ` */
+  Expiration: string;
+  AccountId?: string;
+  RoleArn?: string;
+  /** Of the connection. */
+  Region?: string;
+}
+
+/** One request to the service, as whoever the agent is. @throws Refusal */
+export type AskService = (wanted: Wanted) => Promise<Credentials>;
+
+export interface Log {
+  info(members: object, text: string): void;
+  warn(members: object, text: string): void;
+}
+
+export interface SessionsDeps {
+  ask: AskService;
+  clock: Clock;
+  /** From 0 to 1. */
+  random(): number;
+  /** Milliseconds; ends early, without an error, when `ended` is aborted. */
+  sleep(ms: number, ended: AbortSignal): Promise<void>;
+  log: Log;
+  /** How long a caller without a session is held while the service is away, milliseconds. */
+  holdMs: number;
+}
+
+export interface Sessions {
+  /**
+   * A session that lives long enough; where the service is away, one that lives.
+   * @param left aborted when the caller hangs up
+   * @throws Refusal, at once where it lasts, after `holdMs` where it passes
+   */
+  obtain(wanted: Wanted, left?: AbortSignal): Promise<Credentials>;
+  /** Begins the refreshes that are due, and forgets what ended; to be called every second. */
+  look(): void;
+  /** Ends what is under way. */
+  close(): void;
+  readonly size: number;
+}
+
+const MAX_KEPT = 10_000;
+/** The service is asked for so many at once; a look leaves the rest for the next. */
+const MAX_FLIGHTS = 256;
+/** Who holds a session that lives waits so long for its successor; so does who hung up before. */
+const SOON_MS = 1000;
+/** It is tried for so long after somebody last asked, or for as long as a session lives. */
+const TRIED_FOR_MS = 300_000;
+
+interface Kept extends Life {
+  credentials: Credentials;
+  /** By lot, before half: those that were got together are not refreshed together. Milliseconds. */
+  spreadMs: number;
+}
+
+interface Entry {
+  wanted: Wanted;
+  kept: Kept | undefined;
+  /** Monotonic. */
+  askedAt: number;
+  flight: Promise<Kept> | undefined;
+  /** Why it did not come yet. */
+  failure: Refusal | undefined;
+  /** A caller hung up while it was held: its kind hears the reason while it listens. */
+  hungUp: boolean;
+}
+
+const keyOf = ({ connection, purpose, durationSeconds }: Wanted): string =>
+  JSON.stringify([connection, purpose, durationSeconds]);
+
+const toRefusal = (error: unknown): Refusal =>
+  error instanceof Refusal
+    ? error
+    : new Refusal('failed', error instanceof Error ? error.message : 'Something went wrong.', { cause: error });
+
+export function createSessions({ ask, clock, random, sleep, log, holdMs }: SessionsDeps): Sessions {
+  const entries = new LRUCache<string, Entry>({ max: MAX_KEPT });
+  const ended = new AbortController();
+  let flights = 0;
+
+  const named = ({ wanted }: Entry): object => ({ connection: wanted.connection, purpose: wanted.purpose });
+  const remainingOf = ({ kept }: Entry): number => (kept ? remainingMs(kept, clock) : 0);
+
+  function isInUse({ kept, askedAt }: Entry): boolean {
+    return clock.monotonic() - askedAt < Math.max(TRIED_FOR_MS, (kept?.seconds ?? 0) * 1000);
+  }
+
+  /** Its length is what it has left when it comes: the service hands out sessions that others got, too. */
+  function keep(entry: Entry, credentials: Credentials, askedAt: number): Kept {
+    const expiresAt = Date.parse(credentials.Expiration);
+    const seconds = Math.max(0, (expiresAt - clock.wall()) / 1000);
+    const kept = { credentials, seconds, expiresAt, askedAt, spreadMs: random() * seconds * 50 };
+    Object.assign(entry, { kept, failure: undefined, hungUp: false });
+    log.info({ ...named(entry), expires: credentials.Expiration }, 'session obtained');
+    return kept;
+  }
+
+  async function tryFor(entry: Entry): Promise<Kept> {
+    for (let failures = 1; ; failures++) {
+      const askedAt = clock.monotonic();
+      try {
+        return keep(entry, await ask(entry.wanted), askedAt);
+      } catch (error) {
+        const refusal = toRefusal(error);
+        const { code, message: reason, options } = refusal;
+        const said = { ...named(entry), code, reason, request: options.requestId };
+        if (isLasting(refusal)) {
+          entry.kept = undefined;
+          entries.delete(keyOf(entry.wanted));
+          log.warn(said, 'refused: nothing is kept of it');
+          throw refusal;
+        }
+        entry.failure = refusal;
+        const ms = pauseMs(failures, options.retryAfter, random());
+        log.warn({ ...said, again_in_ms: Math.round(ms) }, 'no session yet');
+        await sleep(ms, ended.signal);
+        if (ended.signal.aborted || !isInUse(entry)) throw refusal;
+      }
+    }
+  }
+
+  /** One for all who ask for the same; nobody's hanging up ends it. */
+  function fly(entry: Entry): Promise<Kept> {
+    if (entry.flight) return entry.flight;
+    if (flights >= MAX_FLIGHTS)
+      return Promise.reject(
+        new Refusal('unavailable', `The agent asks for ${MAX_FLIGHTS} sessions already.`, {
+          ...{ retryAfter: 1, hint: 'Ask again in a moment.' },
+        }),
+      );
+    flights++;
+    const flight = tryFor(entry).finally(() => {
+      flights--;
+      entry.flight = undefined;
+    });
+    flight.catch(() => {});
+    entry.flight = flight;
+    return flight;
+  }
+
+  /** The flight's outcome, or what `late` says after so long. */
+  async function within<T>(ms: number, flight: Promise<Kept>, late: () => T): Promise<Kept | T> {
+    const timer = new AbortController();
+    try {
+      return await Promise.race([flight, sleep(ms, timer.signal).then(late)]);
+    } finally {
+      timer.abort();
+    }
+  }
+
+  function stillTrying({ failure }: Entry): never {
+    const { code = 'unavailable', message = 'The service has not answered yet.', options = {} } = failure ?? {};
+    throw new Refusal(code, `${message} The agent goes on trying.`, {
+      ...options,
+      retryAfter: options.retryAfter ?? 1,
+    });
+  }
+
+  async function heldFor(entry: Entry, left: AbortSignal | undefined): Promise<Kept> {
+    const hangUp = (): void => void (entry.hungUp = true);
+    left?.addEventListener('abort', hangUp);
+    try {
+      return await within(entry.hungUp ? SOON_MS : holdMs, fly(entry), () => stillTrying(entry));
+    } finally {
+      left?.removeEventListener('abort', hangUp);
+    }
+  }
+
+  async function orStillGood(entry: Entry, old: Kept): Promise<Kept> {
+    try {
+      return await within(SOON_MS, fly(entry), () => old);
+    } catch (error) {
+      if (isLasting(toRefusal(error))) throw error;
+      return old;
+    }
+  }
+
+  async function obtainKept(entry: Entry, left: AbortSignal | undefined): Promise<Kept> {
+    const { kept } = entry;
+    const remaining = remainingOf(entry);
+    if (!kept || remaining < LAST_MS) return await heldFor(entry, left);
+    if (remaining < floorMs(kept.seconds)) return await orStillGood(entry, kept);
+    if (isPastHalf(kept, remaining)) fly(entry).catch(() => {});
+    return kept;
+  }
+
+  return {
+    obtain: async (wanted, left) => {
+      const key = keyOf(wanted);
+      const found = entries.get(key);
+      const entry = found ?? {
+        wanted,
+        kept: undefined,
+        askedAt: 0,
+        flight: undefined,
+        failure: undefined,
+        hungUp: false,
+      };
+      if (!found) entries.set(key, entry);
+      entry.askedAt = clock.monotonic();
+      return (await obtainKept(entry, left)).credentials;
+    },
+    look: () => {
+      for (const [key, entry] of entries.entries()) {
+        const remaining = remainingOf(entry);
+        const lives = entry.kept !== undefined && remaining >= LAST_MS;
+        if (!lives && !entry.flight) entries.delete(key);
+        else if (lives && isInUse(entry) && isPastHalf(entry.kept as Kept, remaining - (entry.kept as Kept).spreadMs))
+          fly(entry).catch(() => {});
+      }
+    },
+    close: () => {
+      ended.abort();
+      entries.clear();
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}

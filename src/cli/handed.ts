@@ -1,0 +1,53 @@
+// Session credentials asked of the service, as whoever this command is: with a token of its own for each request.
+import { type AskService, type Credentials, type Wanted } from '../agent/sessions.ts';
+import { Refusal } from '../agent/refusal.ts';
+import { obtainAccess, sourceOf } from './access.ts';
+import { segment } from './api.ts';
+import type { Call } from './call.ts';
+import { Failure, toFailure, usage } from './failure.ts';
+import { given } from './options.ts';
+
+/** A caller's own Deny statements go with it where one process asks for itself. */
+export interface Asked extends Wanted {
+  sessionPolicy?: unknown;
+}
+
+/** @throws Failure (usage) where whoever this is gets no credentials; nothing is asked. */
+export function assertWorkload({ outside, options }: Call<unknown>): void {
+  if (sourceOf(outside.env, options).kind === 'socket')
+    throw usage(
+      'The host gets tokens for the API alone: credentials are for workloads that have a grant.',
+      'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE to be a workload.',
+    );
+}
+
+/** @throws Failure */
+export async function askForCredentials(call: Call<unknown>, asked: Asked): Promise<Credentials> {
+  const { connection, purpose, durationSeconds, sessionPolicy } = asked;
+  const access = await obtainAccess(call.outside, call.options, { for: 'credentials', connection });
+  const body = given({ purpose, duration_seconds: durationSeconds, session_policy: sessionPolicy });
+  const path = `/v1/connections/${segment(connection)}/credentials`;
+  return (await call.apiWith(access).send('POST', path, body)) as Credentials;
+}
+
+export function toRefusal(error: unknown): Refusal {
+  const { code, message, hint, status, requestId, retryAfter } = toFailure(error);
+  return new Refusal(code, message, { hint, status, requestId, retryAfter, cause: error });
+}
+
+export function toFailureAgain(refusal: Refusal): Failure {
+  return refusal.cause instanceof Failure
+    ? refusal.cause
+    : new Failure(refusal.code, refusal.message, { hint: refusal.options.hint, requestId: refusal.options.requestId });
+}
+
+/** How an agent asks: whatever identity the command finds, it is found anew at each request. */
+export function createAskService(call: Call<unknown>): AskService {
+  return async (wanted) => {
+    try {
+      return await askForCredentials(call, wanted);
+    } catch (error) {
+      throw toRefusal(error);
+    }
+  };
+}

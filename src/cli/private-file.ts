@@ -1,0 +1,94 @@
+// Files that hold secrets: ours alone, whole or not there, in a folder that is ours alone.
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { usage } from './failure.ts';
+import type { Outside } from './outside.ts';
+
+/** Made 0700 where it is not there: of XDG_RUNTIME_DIR for what a process says of itself, of XDG_CACHE_HOME for what is kept. */
+export function privateFolder(env: Outside['env'], kind: 'runtime' | 'cache'): string {
+  // A path that is not absolute is to be passed over (XDG base directory specification).
+  const absolute = (path: string | undefined): string | undefined => (path && isAbsolute(path) ? path : undefined);
+  const runtime = kind === 'runtime' ? absolute(env.XDG_RUNTIME_DIR) : undefined;
+  const cache = absolute(env.XDG_CACHE_HOME) ?? (absolute(env.HOME) && join(env.HOME as string, '.cache'));
+  const base = runtime ?? cache;
+  if (base === undefined)
+    throw usage('There is no folder for files of this user: HOME and XDG_CACHE_HOME are not set.', 'Set one of them.');
+  return join(base, 'countersign');
+}
+
+/** What is wrong with what the system says of a file or folder that must be ours alone; undefined where nothing is. */
+function findFault(path: string, stats: Stats): string | undefined {
+  const uid = process.getuid?.();
+  if (uid !== undefined && stats.uid !== uid) return `${path} belongs to another user`;
+  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
+    return `${path} is open to others (mode ${(stats.mode & 0o777).toString(8)})`;
+  return undefined;
+}
+
+/** Makes the folder where it is missing. @returns what is wrong with it; undefined where nothing is */
+export function findFolderFault(folder: string): string | undefined {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const stats = lstatSync(folder);
+    return stats.isDirectory() ? findFault(folder, stats) : `${folder} is no folder`;
+  } catch (error) {
+    return `${folder} cannot be used (${(error as NodeJS.ErrnoException).code ?? 'unknown fault'})`;
+  }
+}
+
+/** What the file holds, undefined where there is none; or what is wrong with it. Links are not followed. */
+export function readPrivate(file: string): { text?: string; fault?: string } {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code = 'unknown fault' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return {};
+    return { fault: code === 'ELOOP' ? `${file} is a link` : `${file} cannot be read (${code})` };
+  }
+  try {
+    const stats = fstatSync(descriptor);
+    const fault = stats.isFile() ? findFault(file, stats) : `${file} is no file`;
+    return fault === undefined ? { text: readFileSync(descriptor, 'utf8') } : { fault };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Written beside it and renamed into place: whoever reads it finds all of it, the old or the new. */
+export function writePrivate(file: string, text: string, mode = 0o600): void {
+  const beside = `${file}.${randomBytes(6).toString('hex')}`;
+  try {
+    const descriptor = openSync(beside, 'wx', 0o600);
+    try {
+      writeFileSync(descriptor, text);
+      // Not by open: the umask has no say.
+      fchmodSync(descriptor, mode);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(beside, file);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
+}
+
+/** The folder that a file stands in, made where it is missing. */
+export function makeFolderOf(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+}
