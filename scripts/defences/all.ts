@@ -1,4 +1,5 @@
 // Every defence, subject by subject.
+import { agent } from './agent.ts';
 import { broker } from './broker.ts';
 import { callers } from './callers.ts';
 import { canaries } from './canaries.ts';
@@ -11,6 +12,7 @@ import { documents } from './documents.ts';
 import { failures } from './failures.ts';
 import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
+import { heldSessions } from './held-sessions.ts';
 import { http } from './http.ts';
 import { incident } from './incident.ts';
 import { keys } from './keys.ts';
@@ -31,7 +33,7 @@ import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
 export const DEFENCES: readonly Defence[] = [
-  ...[...tokens, ...oauth, ...callers, ...grants, ...broker, ...sessions],
+  ...[...tokens, ...oauth, ...callers, ...grants, ...broker, ...sessions, ...agent, ...heldSessions],
   ...[
     ...http,
     ...listeners,

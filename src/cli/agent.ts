@@ -43,7 +43,7 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
 /** An agent of this command's identity. @throws Failure where it cannot listen */
 export async function startAgentFor(
   call: Call<unknown>,
-  { host, port, holdSeconds }: Listen & { holdSeconds: number },
+  { host, port, holdSeconds, quiet = false }: Listen & { holdSeconds: number; quiet?: boolean },
 ): Promise<Agent> {
   // Late: other commands do without a server.
   const [{ startAgent }, { systemClock }, { pino }] = await Promise.all([
@@ -51,7 +51,7 @@ export async function startAgentFor(
     import('../clock.ts'),
     import('pino'),
   ]);
-  const level = call.options.verbose ? 'debug' : 'info';
+  const level = call.options.verbose ? 'debug' : quiet ? 'warn' : 'info';
   const log = pino({ level, base: null }, { write: (line) => void call.outside.stderr.write(line) });
   try {
     return await startAgent({
@@ -76,6 +76,13 @@ function removeTokenFile(file: string, line: string): void {
   }
 }
 
+function defaultTokenFile({ env }: Outside, port: string): string {
+  const folder = privateFolder(env, 'runtime');
+  if (folder === undefined)
+    throw usage('There is no folder of this user for the bearer.', 'Give --token-file, or set HOME.');
+  return join(folder, `agent-${port}.token`);
+}
+
 async function serve(call: Call<AgentOptions>): Promise<void> {
   const { args, options, outside, show } = call;
   const { listen, holdSeconds, tokenFileMode } = options;
@@ -88,9 +95,9 @@ async function serve(call: Call<AgentOptions>): Promise<void> {
   const stopped = outside.stopped();
   const agent = await startAgentFor(call, { ...listen, holdSeconds });
   const line = bearerLine(agent.bearer);
-  const { port } = new URL(agent.url);
-  const file = options.tokenFile ?? join(privateFolder(outside.env, 'runtime'), `agent-${port}.token`);
+  let file = options.tokenFile;
   try {
+    file ??= defaultTokenFile(outside, new URL(agent.url).port);
     makeFolderOf(file);
     writePrivate(file, line, Number.parseInt(tokenFileMode, 8));
     const environment = {
@@ -104,7 +111,7 @@ async function serve(call: Call<AgentOptions>): Promise<void> {
     );
     await stopped;
   } finally {
-    removeTokenFile(file, line);
+    if (file !== undefined) removeTokenFile(file, line);
     await agent.close();
   }
 }

@@ -1,24 +1,19 @@
 // `countersign credentials`: session credentials of a connection, in the shapes that people and SDKs take.
 import { Option, type Command } from 'commander';
-import { obtainAccess } from './access.ts';
-import { segment } from './api.ts';
+import type { Credentials } from '../agent/sessions.ts';
 import { addVerb } from './command.ts';
-import { given, integer, readJson } from './options.ts';
+import { obtainCached } from './credentials-cache.ts';
+import { askForCredentials } from './handed.ts';
+import { integer, readJson } from './options.ts';
 import type { Outside } from './outside.ts';
 import { json } from './text.ts';
-
-interface Credentials {
-  AccessKeyId: string;
-  SecretAccessKey: string;
-  Token: string;
-  Expiration: string;
-}
 
 interface CredentialsOptions {
   format: 'json' | 'env' | 'credential-process';
   purpose?: string;
   durationSeconds?: number;
   sessionPolicy?: string;
+  cache: boolean;
 }
 
 /** For a POSIX shell's `eval`: nothing in a value ends the quotes. */
@@ -42,7 +37,8 @@ export function addCredentialsCommand(program: Command, outside: Outside): void 
   addVerb<CredentialsOptions>(program, outside, {
     usage: 'credentials <connection>',
     summary: 'Get session credentials for a connection, as a workload.',
-    about: 'By id or reference. Every call is an exchange at STS, and on record.',
+    about:
+      'By id or reference. As credential_process, which SDKs start anew each time, it keeps sessions between processes: in\n$XDG_CACHE_HOME/countersign or ~/.cache/countersign, for this user alone.',
     examples: [
       'countersign credentials cn_… --purpose report',
       'eval "$(countersign credentials prod-eu --format env)" && aws sts get-caller-identity',
@@ -58,20 +54,16 @@ export function addCredentialsCommand(program: Command, outside: Outside): void 
         .option('--purpose <purpose>', 'chooses the grant')
         .option('--duration-seconds <n>', 'length of the session, 900 to 43200', integer(900, 43_200))
         .option('--session-policy <file>', 'JSON policy of Deny statements, for this session')
+        .option('--no-cache', 'as credential-process: keep nothing on disk, and take nothing from it')
         .option('--reason <text>', 'why, for the audit log'),
-    run: async ({ apiWith, args, options }) => {
-      const connection = args[0] as string;
-      const body = given({
-        purpose: options.purpose,
-        duration_seconds: options.durationSeconds,
-        session_policy: options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy),
-      });
-      const api = apiWith(await obtainAccess(outside, options, { for: 'credentials', connection }));
-      const credentials = (await api.send(
-        'POST',
-        `/v1/connections/${segment(connection)}/credentials`,
-        body,
-      )) as Credentials;
+    run: async (call) => {
+      const { args, options } = call;
+      const { purpose, durationSeconds } = options;
+      const sessionPolicy = options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy);
+      const asked = { connection: args[0] as string, purpose, durationSeconds, sessionPolicy };
+      const fetch = (): Promise<Credentials> => askForCredentials(call, asked);
+      const cached = options.format === 'credential-process' && options.cache;
+      const credentials = cached ? await obtainCached(call, asked, fetch) : await fetch();
       outside.stdout.write(FORMATS[options.format](credentials));
     },
   });

@@ -8,7 +8,7 @@ export const EXIT_CODES =
   'Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 cannot reach the service, 4 not found, 5 warnings alone (doctor).';
 
 interface FailureOptions {
-  exit?: ExitCode;
+  exit?: ExitCode | 126 | 127;
   hint?: string | undefined;
   /** HTTP status, where the service answered. */
   status?: number;
@@ -22,7 +22,7 @@ interface FailureOptions {
 
 export class Failure extends Error {
   readonly code: string;
-  readonly exit: ExitCode;
+  readonly exit: NonNullable<FailureOptions['exit']>;
   readonly hint: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
@@ -39,6 +39,17 @@ export class Failure extends Error {
     this.requestId = options.requestId;
     this.retryAfter = options.retryAfter;
     this.problems = options.problems;
+  }
+}
+
+/** A command that was run for somebody ended so: it has said itself what there is to say. */
+export class Ended extends Error {
+  readonly exit: number;
+
+  constructor(exit: number) {
+    super(`The command ended with ${exit}.`);
+    this.name = 'Ended';
+    this.exit = exit;
   }
 }
 

@@ -1,5 +1,5 @@
 // Session credentials asked of the service, as whoever this command is: with a token of its own for each request.
-import { type AskService, type Credentials, type Wanted } from '../agent/sessions.ts';
+import type { AskService, Credentials, Wanted } from '../agent/sessions.ts';
 import { Refusal } from '../agent/refusal.ts';
 import { obtainAccess, sourceOf } from './access.ts';
 import { segment } from './api.ts';

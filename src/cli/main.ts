@@ -9,8 +9,9 @@ import { addCompletionCommand } from './completion.ts';
 import { addConfigCommands } from './config.ts';
 import { addConnectionCommands } from './connection.ts';
 import { addCredentialsCommand } from './credentials.ts';
-import { EXIT, EXIT_CODES, type ExitCode, type Failure, toFailure } from './failure.ts';
+import { Ended, EXIT, EXIT_CODES, type Failure, toFailure } from './failure.ts';
 import { addDoctorCommand } from './doctor/command.ts';
+import { addExecCommand } from './exec.ts';
 import { addGrantCommands } from './grant.ts';
 import { addIncidentCommands } from './incident/command.ts';
 import { addKekCommands } from './kek.ts';
@@ -66,6 +67,7 @@ export function createProgram(outside: Outside): Command {
   addCredentialsCommand(program, outside);
   addSigninCommand(program, outside);
   addAgentCommand(program, outside);
+  addExecCommand(program, outside);
 
   program.commandsGroup('Watching over it:');
   addAdministratorCommands(program, outside);
@@ -83,12 +85,13 @@ export function createProgram(outside: Outside): Command {
 }
 
 /** Runs one command. @param argv without the interpreter and the script. @returns its exit code. */
-export async function run(argv: readonly string[], outside: Outside): Promise<ExitCode> {
+export async function run(argv: readonly string[], outside: Outside): Promise<number> {
   try {
     await createProgram(outside).parseAsync(argv, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof Ended) return error.exit;
     const failure = toFailure(error);
     outside.stderr.write(argv.includes('--json') ? `${json(errorDocument(failure))}\n` : errorText(failure, outside));
     if (argv.includes('--verbose')) outside.stderr.write(`${stackOf(failure)}\n`);

@@ -15,19 +15,19 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { usage } from './failure.ts';
 import type { Outside } from './outside.ts';
 
-/** Made 0700 where it is not there: of XDG_RUNTIME_DIR for what a process says of itself, of XDG_CACHE_HOME for what is kept. */
-export function privateFolder(env: Outside['env'], kind: 'runtime' | 'cache'): string {
+/**
+ * Of XDG_RUNTIME_DIR for what a process says of itself, of XDG_CACHE_HOME or ~/.cache for what is kept.
+ * @returns undefined where the environment names no home
+ */
+export function privateFolder(env: Outside['env'], kind: 'runtime' | 'cache'): string | undefined {
   // A path that is not absolute is to be passed over (XDG base directory specification).
   const absolute = (path: string | undefined): string | undefined => (path && isAbsolute(path) ? path : undefined);
   const runtime = kind === 'runtime' ? absolute(env.XDG_RUNTIME_DIR) : undefined;
   const cache = absolute(env.XDG_CACHE_HOME) ?? (absolute(env.HOME) && join(env.HOME as string, '.cache'));
   const base = runtime ?? cache;
-  if (base === undefined)
-    throw usage('There is no folder for files of this user: HOME and XDG_CACHE_HOME are not set.', 'Set one of them.');
-  return join(base, 'countersign');
+  return base === undefined ? undefined : join(base, 'countersign');
 }
 
 /** What is wrong with what the system says of a file or folder that must be ours alone; undefined where nothing is. */
@@ -35,7 +35,7 @@ function findFault(path: string, stats: Stats): string | undefined {
   const uid = process.getuid?.();
   if (uid !== undefined && stats.uid !== uid) return `${path} belongs to another user`;
   if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
-    return `${path} is open to others (mode ${(stats.mode & 0o777).toString(8)})`;
+    return `${path} is open to others (mode ${(stats.mode & 0o777).toString(8)}; chmod go= makes it yours alone)`;
   return undefined;
 }
 

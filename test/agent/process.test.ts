@@ -1,8 +1,10 @@
 // `countersign agent` as a process: what it prints and writes, outages, kill -9, refusals, and how it ends.
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startAgentProcess, startCommand, startGranted } from '../support/agent.ts';
+import { startAgentProcess, startGranted } from '../support/agent.ts';
+import { startCommand } from '../support/command.ts';
 import { freePort, tempDir } from '../support/service.ts';
 
 async function get(url: string, authorization: string): Promise<{ status: number; body: Record<string, string> }> {
@@ -86,7 +88,9 @@ t.test('refused before anything listens', async (t) => {
   const env = { COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_TOKEN: 'none', HOME: tempDir(t) };
   const ended = async (...argv: string[]) => {
     const running = startCommand(t, ['agent', ...argv], env);
-    return { ...(await running.ended), stderr: running.stderr() };
+    // One that serves instead says what to set.
+    const serves = once(running.child.stdout as NodeJS.EventEmitter, 'data').then(() => ({ code: 'it serves' }));
+    return { ...(await Promise.race([running.ended, serves])), stderr: running.stderr() };
   };
   t.match(await ended('--listen', '0.0.0.0:0'), { code: 2, stderr: /not this machine alone[^]*--allow-non-loopback/ });
   t.match(await ended('--listen', 'example.com:80'), { code: 2, stderr: /address:port/ });

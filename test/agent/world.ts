@@ -36,7 +36,11 @@ export function createTime(): Time {
     clock: { wall: () => now, monotonic: () => now - 1_799_999_000_000 },
     sleep: (ms, ended) =>
       new Promise((resolve) => {
-        const sleeper: Sleeper = { until: now + ms, wake: () => void (sleepers.delete(sleeper), resolve()) };
+        const wake = (): void => {
+          sleepers.delete(sleeper);
+          resolve();
+        };
+        const sleeper: Sleeper = { until: now + ms, wake };
         sleepers.add(sleeper);
         ended.addEventListener('abort', sleeper.wake);
       }),

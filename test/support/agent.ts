@@ -1,10 +1,10 @@
 // A connected account, a workload that may use it, and `countersign agent` as a process of its own: what tests of clients stand on.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { type Running, startCommand } from './command.ts';
 import { connectAccount, startTestSandbox, type TestConnection } from './connect-account.ts';
 import { keepShown } from './known-secrets.ts';
 import {
@@ -17,7 +17,6 @@ import {
 } from './service.ts';
 
 export const ACCOUNT = '111122223333';
-const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
 export interface Granted {
   sandbox: Sandbox;
@@ -51,30 +50,6 @@ export async function startGranted(t: Test, options: TestServiceOptions = {}): P
     COUNTERSIGN_PRIVATE_KEY_FILE: keyFile,
   };
   return { sandbox, service, connection, workload, grant: grant.body.id as string, env };
-}
-
-export interface Running {
-  child: ChildProcess;
-  stdout(): string;
-  stderr(): string;
-  ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-}
-
-/** The command as a process, killed at the end of the test. */
-export function startCommand(t: Test, argv: string[], env: Record<string, string | undefined>): Running {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal }));
-  t.teardown(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  return { child, stdout: () => stdout, stderr: () => stderr, ended };
 }
 
 export interface RunningAgent extends Running {

@@ -1,0 +1,143 @@
+// The agent: who is answered on this machine, and what it keeps.
+import { type Defence, provenBy } from './defence.ts';
+
+const SESSIONS = 'test/agent/sessions.test.ts';
+const SERVER = 'test/agent/server.test.ts';
+const PROCESS = 'test/agent/process.test.ts';
+const sessionsFile = 'src/agent/sessions.ts';
+const serverFile = 'src/agent/server.ts';
+
+export const agent: Defence[] = [
+  ...provenBy(SERVER, 'a bearer is required, with or without its scheme; nothing is asked without it', [
+    {
+      name: 'agent.bearer',
+      promise: 'whoever on this machine does not show the bearer gets no session',
+      file: serverFile,
+      find: 'if (!isBearer(request.headers.authorization))',
+      replace: 'if (!isBearer && request)',
+    },
+  ]),
+  ...provenBy(SERVER, 'another Host is refused, the bearer notwithstanding', [
+    {
+      name: 'agent.host',
+      promise: 'a browser that was led to loopback by a foreign name is refused',
+      file: serverFile,
+      find: 'createServer({ hosts,',
+      replace: 'createServer({ hosts: { has: () => true } as unknown as ReadonlySet<string>,',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'workload_suspended: passed on at once, and what was kept is forgotten', [
+    {
+      name: 'agent.forgets',
+      promise: 'a session is not given on after the service refused for good',
+      file: sessionsFile,
+      find: 'entry.kept = undefined;\n          entries.delete(keyOf(entry.wanted));',
+      replace: '',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'sealed: passed on at once, and what was kept is forgotten', [
+    {
+      name: 'agent.sealed',
+      promise: 'a sealed service empties the agents that ask it',
+      file: 'src/agent/refusal.ts',
+      find: "new Set(['sealed', 'sts_answer_refused'])",
+      replace: "new Set(['sts_answer_refused'])",
+    },
+  ]),
+  ...provenBy(SESSIONS, 'the service away: a session that lives is given to its last minute, and then the reason', [
+    {
+      name: 'agent.still-good',
+      promise: 'a session that lives is given while the service is away',
+      file: sessionsFile,
+      find: 'if (isLasting(toRefusal(error))) throw error;\n      return old;',
+      replace: 'void old;\n      throw error;',
+      also: [{ file: sessionsFile, find: 'within(SOON_MS, fly(entry), () => old)', replace: 'fly(entry)' }],
+    },
+    {
+      name: 'agent.last-minute',
+      promise: 'a session that is about to end is not given',
+      file: sessionsFile,
+      find: 'if (!kept || remaining < LAST_MS)',
+      replace: 'if (!kept)',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'the service away for three minutes: who has no session is held, and gets one', [
+    {
+      name: 'agent.tries-on',
+      promise: 'the service is asked again for minutes',
+      file: sessionsFile,
+      find: 'if (ended.signal.aborted || !isInUse(entry)) throw refusal;',
+      replace: 'if (ended.signal.aborted || failures > 3) throw refusal;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a session in use is refreshed at half of its life, without being asked for again', [
+    {
+      name: 'agent.refresh',
+      promise: 'what is in use is refreshed at half of its life',
+      file: sessionsFile,
+      find: 'else if (lives && isInUse(entry)',
+      replace: 'else if (!lives && isInUse(entry)',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'what nobody asked for during its life is refreshed no more, and forgotten', [
+    {
+      name: 'agent.unused',
+      promise: 'what nobody uses is refreshed no more',
+      file: sessionsFile,
+      find: 'else if (lives && isInUse(entry)',
+      replace: 'else if (lives',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'many who ask at once are one request, and each key is its own', [
+    {
+      name: 'agent.single-flight',
+      promise: 'one request for all who ask the agent for the same',
+      file: sessionsFile,
+      find: 'if (entry.flight) return entry.flight;',
+      replace: '',
+    },
+    {
+      name: 'agent.key',
+      promise: 'another purpose or duration is another session',
+      file: sessionsFile,
+      find: 'JSON.stringify([connection, purpose, durationSeconds])',
+      replace: 'JSON.stringify([connection, purpose && durationSeconds])',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'Retry-After is kept to', [
+    {
+      name: 'agent.retry-after',
+      promise: 'the agent does not ask before the service said',
+      file: 'src/agent/again.ts',
+      find: 'return asked > own ? asked + own : own;',
+      replace: 'return own;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'bounded: 256 requests at once, and 10 000 kept', [
+    {
+      name: 'agent.bounded',
+      promise: 'an agent asks for a bounded number of sessions at once',
+      file: sessionsFile,
+      find: 'if (flights >= MAX_FLIGHTS)',
+      replace: 'if (flights < 0)',
+    },
+  ]),
+  ...provenBy(PROCESS, 'refused before anything listens', [
+    {
+      name: 'agent.loopback',
+      promise: 'an agent listens on loopback alone unless it is told otherwise',
+      file: 'src/cli/agent.ts',
+      find: 'if (!isLoopback(listen.host) && !options.allowNonLoopback)',
+      replace: 'if (!isLoopback(listen.host) && !listen)',
+    },
+  ]),
+  ...provenBy(PROCESS, 'serves a granted connection, through outages and restarts, until it is refused', [
+    {
+      name: 'agent.token-file',
+      promise: "the file with the agent's bearer is its owner's alone",
+      file: 'src/cli/private-file.ts',
+      find: 'fchmodSync(descriptor, mode);',
+      replace: 'fchmodSync(descriptor, mode | 0o044);',
+    },
+  ]),
+];

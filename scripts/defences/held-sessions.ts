@@ -1,0 +1,100 @@
+// Sessions that the command keeps on disk, and those that it gives to another command.
+import { type Defence, provenBy } from './defence.ts';
+
+const CACHE = 'test/cli/credentials-cache.test.ts';
+const EXEC = 'test/cli/exec.test.ts';
+const cacheFile = 'src/cli/credentials-cache.ts';
+const privateFile = 'src/cli/private-file.ts';
+const environment = 'src/cli/child-environment.ts';
+
+export const heldSessions: Defence[] = [
+  ...provenBy(CACHE, 'a file that is open to others, a link, or no session is not believed, and said', [
+    {
+      name: 'held.modes',
+      promise: 'a session file that others may read or write is not believed',
+      file: privateFile,
+      find: '(stats.mode & 0o077) !== 0',
+      replace: '(stats.mode & 0) !== 0',
+    },
+    {
+      name: 'held.links',
+      promise: 'a link in the place of a session file is not followed',
+      file: privateFile,
+      find: 'constants.O_RDONLY | constants.O_NOFOLLOW',
+      replace: 'constants.O_RDONLY',
+    },
+  ]),
+  ...provenBy(CACHE, 'a folder that is open to others keeps nothing', [
+    {
+      name: 'held.folder',
+      promise: 'no session is written where others may read',
+      file: privateFile,
+      find: 'return stats.isDirectory() ? findFault(folder, stats) :',
+      replace: 'return stats.isDirectory() ? undefined :',
+    },
+  ]),
+  ...provenBy(CACHE, 'each identity, service, connection, purpose, duration and policy is its own', [
+    {
+      name: 'held.whose',
+      promise: 'a session on disk is given to no other identity',
+      file: cacheFile,
+      find: 'JSON.stringify([sourceOf(outside.env, options), connection,',
+      replace: 'JSON.stringify([sourceOf(outside.env, options) && 0, connection,',
+    },
+    {
+      name: 'held.policy',
+      promise: 'nor for another session policy',
+      file: cacheFile,
+      find: 'durationSeconds, sessionPolicy]);',
+      replace: 'durationSeconds, sessionPolicy && 0]);',
+    },
+  ]),
+  ...provenBy(CACHE, 'given while enough of it remains, as the broker gives it; then fetched anew', [
+    {
+      name: 'held.floor',
+      promise: 'a session from disk lives long enough for the SDKs',
+      file: cacheFile,
+      find: 'if (kept && remaining >= floor)',
+      replace: 'if (kept && remaining >= 0)',
+    },
+    {
+      name: 'held.clock',
+      promise: 'a clock that was set back makes no session on disk live longer',
+      file: cacheFile,
+      find: 'at > now ? 0 : remainingMs',
+      replace: 'at > now ? remainingMs({ seconds, expiresAt, askedAt: at }, clock) : remainingMs',
+    },
+  ]),
+  ...provenBy(CACHE, 'the service away: what lives is given, with a warning; refused for good, it is removed', [
+    {
+      name: 'held.forgets',
+      promise: 'a session on disk is removed when the service refuses for good',
+      file: cacheFile,
+      find: 'rmSync(file, { force: true });',
+      replace: 'void rmSync;',
+    },
+  ]),
+  ...provenBy(EXEC, 'the session comes from an agent of its own, and nothing stands before it', [
+    {
+      name: 'held.own-secrets',
+      promise: "a command does not get this command's own identity",
+      file: environment,
+      find: "'AWS_BEARER_TOKEN_', 'COUNTERSIGN_']",
+      replace: "'AWS_BEARER_TOKEN_']",
+    },
+    {
+      name: 'held.profiles',
+      promise: 'no profile, key or role of the environment wins over the session',
+      file: environment,
+      find: "...['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],",
+      replace: '',
+    },
+    {
+      name: 'held.shared-files',
+      promise: 'nor does one of the shared files',
+      file: environment,
+      find: 'AWS_SHARED_CREDENTIALS_FILE: devNull,',
+      replace: '',
+    },
+  ]),
+];

@@ -1,0 +1,46 @@
+// A command run as a child of this one: its streams are ours, signals reach it, and its end is ours.
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { Failure } from './failure.ts';
+
+/** A terminal gives these to its whole foreground group, so to the child as well. */
+const OF_TERMINALS = ['SIGINT', 'SIGQUIT'] as const;
+const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+
+/**
+ * @returns its exit code; 128 and the signal's number where a signal ended it, as shells say it
+ * @throws Failure with exit code 127 where there is no such command, 126 where it cannot be run
+ */
+export async function runChild(command: readonly string[], env: Record<string, string>): Promise<number> {
+  const [name = '', ...args] = command;
+  const child = spawn(name, args, { env, stdio: 'inherit' });
+  const atTerminal = process.stdin.isTTY === true;
+  const listeners = [...OF_TERMINALS, ...PASSED_ON].map((signal) => {
+    const given = atTerminal && (OF_TERMINALS as readonly string[]).includes(signal);
+    const listener = (): void => {
+      if (!given) child.kill(signal);
+    };
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  });
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once('error', (error: NodeJS.ErrnoException) => reject(notStarted(name, error)));
+      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    });
+  } finally {
+    for (const remove of listeners) remove();
+  }
+}
+
+function notStarted(name: string, error: NodeJS.ErrnoException): Failure {
+  const missing = error.code === 'ENOENT';
+  return new Failure(
+    missing ? 'command_not_found' : 'command_not_run',
+    missing ? `There is no command ${name}.` : `${name} cannot be run (${error.code ?? 'unknown fault'}).`,
+    {
+      exit: missing ? 127 : 126,
+      hint: 'Give it after --, as a shell would find it: countersign exec acme -- aws s3 ls',
+    },
+  );
+}

@@ -1,0 +1,133 @@
+// `exec`: the child's environment, its session from an agent or as keys, its streams, signals and end.
+import { once } from 'node:events';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startCommand } from '../support/command.ts';
+import { problem, startStandIn } from './stand-in.ts';
+
+const hour = (): string => `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
+
+async function start(t: Test) {
+  const standIn = await startStandIn(t, {
+    'POST /v1/connections/acme/credentials': () => ({
+      body: { AccessKeyId: 'ASIAX', SecretAccessKey: 'sekret', Token: 'tok', Expiration: hour(), Region: 'eu-north-1' },
+    }),
+    'POST /v1/connections/closed/credentials': () => problem(403, 'sts_refused', 'AWS says no.', 'Mend the trust.'),
+  });
+  const run = (argv: string[], env: Record<string, string> = {}) =>
+    startCommand(t, ['exec', ...argv], { ...standIn.env, ...env });
+  const node = (script: string): string[] => ['--', process.execPath, '-e', script];
+  return { ...standIn, run, node };
+}
+
+// Whatever would win over the session, or lead elsewhere.
+const MISLEADING = {
+  ...{
+    AWS_ACCESS_KEY_ID: 'AKIAOTHER',
+    AWS_SECRET_ACCESS_KEY: 'other',
+    AWS_SESSION_TOKEN: 'other',
+    AWS_SECURITY_TOKEN: 'o',
+  },
+  ...{
+    AWS_PROFILE: 'prod',
+    AWS_DEFAULT_PROFILE: 'prod',
+    AWS_ROLE_ARN: 'arn:aws:iam::1:role/x',
+    AWS_ROLE_SESSION_NAME: 'x',
+  },
+  ...{ AWS_WEB_IDENTITY_TOKEN_FILE: '/var/run/x', AWS_SHARED_CREDENTIALS_FILE: '/home/x/credentials' },
+  ...{ AWS_CONFIG_FILE: '/home/x/config', AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/x', AWS_BEARER_TOKEN_BEDROCK: 'x' },
+  ...{ AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: '/x', AWS_REGION: 'us-west-2', AWS_DEFAULT_REGION: 'us-west-1' },
+};
+const KEPT = { AWS_ENDPOINT_URL: 'http://127.0.0.1:1', AWS_CA_BUNDLE: 'ca.pem', LANG: 'C' };
+const PRINT = 'console.log(JSON.stringify(process.env))';
+
+t.test('the session comes from an agent of its own, and nothing stands before it', async (t) => {
+  const { run, node } = await start(t);
+  const fetching = `const e = process.env;
+    const get = (authorization) => fetch(e.AWS_CONTAINER_CREDENTIALS_FULL_URI, { headers: { authorization } }).then((a) => a.json());
+    Promise.all([get(e.AWS_CONTAINER_AUTHORIZATION_TOKEN), get('Bearer x')]).then((answers) => console.log(JSON.stringify([e, ...answers])))`;
+  const running = run(['acme', '--purpose', 'report', ...node(fetching)], { ...MISLEADING, ...KEPT });
+  t.same(await running.ended, { code: 0, signal: null });
+  const [env, given, refused] = JSON.parse(running.stdout());
+  t.match(given, { AccessKeyId: 'ASIAX', Token: 'tok' });
+  t.match(refused, { Code: 'unauthenticated' });
+  t.match(env, { ...KEPT, AWS_REGION: 'eu-north-1', AWS_DEFAULT_REGION: 'eu-north-1' });
+  t.match(
+    env.AWS_CONTAINER_CREDENTIALS_FULL_URI,
+    /^http:\/\/127\.0\.0\.1:\d+\/v1\/connections\/acme\/credentials\?purpose=report$/,
+  );
+  t.same(
+    Object.keys(env)
+      .filter((name) => /^(AWS|COUNTERSIGN)_/.test(name))
+      .sort(),
+    [
+      ...[
+        'AWS_CA_BUNDLE',
+        'AWS_CONFIG_FILE',
+        'AWS_CONTAINER_AUTHORIZATION_TOKEN',
+        'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+      ],
+      ...['AWS_DEFAULT_REGION', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_SHARED_CREDENTIALS_FILE'],
+    ],
+  );
+  t.same([env.AWS_CONFIG_FILE, env.AWS_SHARED_CREDENTIALS_FILE], ['/dev/null', '/dev/null']);
+  t.equal(running.stderr(), '', 'nothing of ours among the words of the command');
+  const url = new URL(env.AWS_CONTAINER_CREDENTIALS_FULL_URI);
+  await t.rejects(fetch(url), 'its agent ended with it');
+});
+
+t.test('--static gives keys, and --region a region', async (t) => {
+  const { run, node, calls } = await start(t);
+  const running = run(
+    ['acme', '--static', '--region', 'sa-east-1', '--duration-seconds', '900', ...node(PRINT)],
+    MISLEADING,
+  );
+  await running.ended;
+  const env = JSON.parse(running.stdout());
+  t.same(
+    Object.fromEntries(Object.entries(env).filter(([name]) => /^(AWS|COUNTERSIGN)_/.test(name))),
+    {
+      ...{ AWS_ACCESS_KEY_ID: 'ASIAX', AWS_SECRET_ACCESS_KEY: 'sekret', AWS_SESSION_TOKEN: 'tok' },
+      ...{
+        AWS_CREDENTIAL_EXPIRATION: env.AWS_CREDENTIAL_EXPIRATION,
+        AWS_REGION: 'sa-east-1',
+        AWS_DEFAULT_REGION: 'sa-east-1',
+      },
+      ...{ AWS_SHARED_CREDENTIALS_FILE: '/home/x/credentials', AWS_CONFIG_FILE: '/home/x/config' },
+    },
+    'keys win over the shared files, which may say other things',
+  );
+  t.same(calls[0]?.body, { duration_seconds: 900 });
+});
+
+t.test('its exit code is ours, and so is a signal', async (t) => {
+  const { run, node } = await start(t);
+  t.equal((await run(['acme', ...node('process.exit(7)')]).ended).code, 7);
+  t.equal((await run(['acme', ...node("process.kill(process.pid, 'SIGKILL')")]).ended).code, 137);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    const script = `process.on('${signal}', () => process.exit(42)); console.log('ready'); setInterval(() => {}, 1000)`;
+    const running = run(['acme', ...node(script)]);
+    while (!running.stdout().includes('ready')) await once(running.child.stdout as NodeJS.EventEmitter, 'data');
+    running.child.kill(signal);
+    t.equal((await running.ended).code, 42, `${signal} reached it`);
+  }
+});
+
+t.test('what is refused is said before anything runs', async (t) => {
+  const { run, node, folder } = await start(t);
+  for (const how of [[], ['--static']]) {
+    const refused = run(['closed', ...how, ...node(PRINT)]);
+    t.equal((await refused.ended).code, 1);
+    t.equal(refused.stdout(), '');
+    t.match(refused.stderr(), /AWS says no\. \[sts_refused\]\nhint: Mend the trust\.\nrequest: rq_problem/);
+  }
+  const missing = run(['acme', '--', 'there-is-no-such-command']);
+  t.equal((await missing.ended).code, 127);
+  t.match(missing.stderr(), /There is no command/);
+  const file = join(folder, 'plain');
+  writeFileSync(file, 'x');
+  chmodSync(file, 0o600);
+  t.equal((await run(['acme', '--', file]).ended).code, 126);
+  t.equal((await run(['acme']).ended).code, 2);
+});
