@@ -49,9 +49,9 @@ async function until(done: () => boolean, ms = 10_000): Promise<boolean> {
   return done();
 }
 
-/** Once within ten seconds: a machine that is busy signs nothing with an old view, and that is another promise. */
+/** Once within a minute: a machine that is busy signs nothing with an old view, and that is another promise. */
 async function soon(ask: () => Promise<boolean>): Promise<boolean> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; ) {
     if (await ask()) return true;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

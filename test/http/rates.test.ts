@@ -64,7 +64,7 @@ const inTurn = async <T>(count: number, ask: () => Promise<T>): Promise<T[]> => 
 };
 
 async function eventually(ask: () => Promise<Answer>): Promise<Answer> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const answer = await ask();
     if (answer.status !== 429 || Date.now() > deadline) return answer;

@@ -281,7 +281,7 @@ t.test(
     t.equal((await fetch(`${url}/v1/whoami`)).status, 404, 'the public listener does not carry it');
     const two = issue('two', { notBefore: Date.now() - DAY, notAfter: Date.now() + 90 * DAY });
     writeSecret(dir, two, '..two');
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     while ((await shown(port)) !== 'two' && Date.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 200));
     t.equal(await shown(port), 'two');

@@ -122,7 +122,7 @@ async function tryFault(t: Parameters<typeof startHouse>[0], house: House, fault
   await fault.begin(house);
   // In its first moments, when everything open to the database still waits for it.
   t.ok(slowestOf(await burst(house)) < REFUSED_WITHIN_MS * BUSY, 'nobody who asks for a token waits for it');
-  const { looked } = await until(house, fault.expected, 20_000);
+  const { looked } = await until(house, fault.expected, 60_000);
   t.same(cellsOf(looked), fault.expected, JSON.stringify(looked, undefined, 1));
   if (fault.expected.tokens === '503') {
     const answers = await burst(house);

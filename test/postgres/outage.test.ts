@@ -6,7 +6,7 @@ import { startPostgres } from '../support/postgres.ts';
 import { startProcess, startProxy, writeKek } from '../support/process.ts';
 import { call, tempDir } from '../support/service.ts';
 
-const until = async (condition: () => boolean | Promise<boolean>, ms = 20_000): Promise<boolean> => {
+const until = async (condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<boolean> => {
   for (const end = Date.now() + ms; Date.now() < end; ) {
     if (await condition()) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -22,7 +22,7 @@ async function startHouse(t: Test, env: Record<string, string>) {
   const { id } = created.body;
   await createStack(sandbox, ACCOUNT, 'countersign', (await callAt(b, 'GET', `/v1/connections/${id}/template`)).body);
   await callAt(a, 'POST', `/v1/connections/${id}/verify`, {});
-  const active = await callAt(c, 'GET', `/v1/connections/${id}?wait=active&timeout_seconds=20`);
+  const active = await callAt(c, 'GET', `/v1/connections/${id}?wait=active&timeout_seconds=30`);
   if (active.body.state !== 'active')
     throw new Error(`verified by one, not seen by another: ${JSON.stringify(active)}`);
   return { ...house, a, b, c, id, path: `/v1/connections/${id}/credentials` };
@@ -174,7 +174,7 @@ export function replicaCases(t: Test, prepare: (t: Test) => Promise<Record<strin
       }
     });
     const enough = async (kind: 'before' | 'after') => {
-      for (const end = Date.now() + 20_000; seen[kind] < 30 && Date.now() < end; )
+      for (const end = Date.now() + 60_000; seen[kind] < 30 && Date.now() < end; )
         await new Promise((resolve) => setTimeout(resolve, 20));
     };
     await enough('before');

@@ -176,7 +176,7 @@ t.test('a database that went back in time', async (t) => {
   await t.test('a replica that runs on sees it, and forgets what the backup does not know', async (t) => {
     await before.remove();
     way.turnTo(after);
-    for (const end = Date.now() + 30_000; Date.now() < end && (await kids()).some((kid) => lost.includes(kid)); )
+    for (const end = Date.now() + 60_000; Date.now() < end && (await kids()).some((kid) => lost.includes(kid)); )
       await new Promise((resolve) => setTimeout(resolve, 100));
     t.same(await kids(), published, 'the keys of the backup, and no other');
     host = await service.hostToken();

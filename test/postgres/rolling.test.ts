@@ -26,7 +26,7 @@ t.test('no request is dropped or fails, and no record is missing', async (t) => 
   const template = await callAt(first, 'GET', `/v1/connections/${connection.id}/template`);
   await createStack(sandbox, ACCOUNT, 'countersign', template.body);
   await callAt(first, 'POST', `/v1/connections/${connection.id}/verify`, {});
-  const active = await callAt(second, 'GET', `/v1/connections/${connection.id}?wait=active&timeout_seconds=20`);
+  const active = await callAt(second, 'GET', `/v1/connections/${connection.id}?wait=active&timeout_seconds=30`);
   t.equal(active.body.state, 'active');
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const keys = [publicKey.export({ format: 'jwk' })];
@@ -69,13 +69,13 @@ t.test('no request is dropped or fails, and no record is missing', async (t) => 
 
   const enough = async (tokens: number): Promise<void> => {
     const aim = ledger.tokens.length + tokens;
-    for (const end = Date.now() + 20_000; ledger.tokens.length < aim && Date.now() < end; )
+    for (const end = Date.now() + 60_000; ledger.tokens.length < aim && Date.now() < end; )
       await new Promise((resolve) => setTimeout(resolve, 20));
   };
   await enough(20);
   for (const old of [first, second]) {
     const red = (async () => {
-      for (const end = Date.now() + 10_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
+      for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) {
         const answer = await call(old.url, 'GET', '/readyz').catch(() => undefined);
         if (answer?.status !== 200) return answer;
       }

@@ -57,10 +57,10 @@ t.test('documents are served until D, everything else waits, and a start by an o
     await Promise.all(paths.map(async (path) => (await call(service.url, 'GET', path)).body));
   const documents = await documentsOf(first);
   const hasIssuer = () => readSnapshot(env.DATA_DIR).rings.includes(connection.issuer.id);
-  t.ok(await until(hasIssuer, 15_000), 'the new issuer is on the disk');
+  t.ok(await until(hasIssuer, 60_000), 'the new issuer is on the disk');
   const renewed = async (): Promise<void> => {
     const { takenAt } = readSnapshot(env.DATA_DIR);
-    t.ok(await until(() => readSnapshot(env.DATA_DIR).takenAt > takenAt, 15_000), 'a younger one is on the disk');
+    t.ok(await until(() => readSnapshot(env.DATA_DIR).takenAt > takenAt, 60_000), 'a younger one is on the disk');
   };
   await first.stop('SIGKILL');
   await cluster.kill();
@@ -96,7 +96,7 @@ t.test('documents are served until D, everything else waits, and a start by an o
 
   const late = await startProcess(t, env, 'the database does not answer yet; trying again');
   await cluster.start();
-  t.ok(await until(() => late.output().includes('"msg":"ready"'), 20_000));
+  t.ok(await until(() => late.output().includes('"msg":"ready"'), 60_000));
   t.match(late.output(), /the snapshot of public keys in DATA_DIR is not served/);
   t.match(late.output(), /it is \d+ s old, and D of the key policy is 20 s/);
   t.notMatch(late.output(), FROM_SNAPSHOT);
@@ -109,7 +109,7 @@ t.test('documents are served until D, everything else waits, and a start by an o
   const same = await documentsOf(back);
   t.notOk(await readyFor(back, 'tokens'));
   await cluster.start();
-  t.ok(await until(() => readyFor(back, 'tokens'), 10_000), 'whole by itself');
+  t.ok(await until(() => readyFor(back, 'tokens'), 60_000), 'whole by itself');
   t.ok(await until(() => back.output().includes('"msg":"ready"'), 5000));
   t.same(await documentsOf(back), same, 'the keys are the same');
   const authorization = `Bearer ${await back.hostToken()}`;
@@ -124,7 +124,7 @@ t.test('documents are served until D, everything else waits, and a start by an o
   const foreign = await startProcess(t, env, FROM_SNAPSHOT);
   t.equal((await call(foreign.url, 'GET', '/jwks')).status, 200);
   await cluster.start();
-  t.ok(await until(() => foreign.child.exitCode !== null, 20_000), 'what no waiting mends ends it');
+  t.ok(await until(() => foreign.child.exitCode !== null, 60_000), 'what no waiting mends ends it');
   t.equal(foreign.child.exitCode, 1);
   t.match(foreign.output(), /issuer_url_changed.*ISSUER_URL to https:\/\/id\.example\.com/s);
 });

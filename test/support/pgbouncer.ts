@@ -80,7 +80,7 @@ export async function startPgbouncer(url: string, settings: Record<string, strin
     await gone;
   };
   const through = Object.assign(new URL(url), { port: String(port) });
-  for (const end = Date.now() + 15_000; ; await delay(50)) {
+  for (const end = Date.now() + 60_000; ; await delay(50)) {
     if (await answers(through.href)) return { url: through.href, remove };
     if (Date.now() < end) continue;
     const log = readFileSync(join(dir, 'log'), 'utf8');

@@ -35,7 +35,7 @@ export async function enableTls(cluster: Cluster): Promise<string> {
   await client.query('select pg_reload_conf()');
   await client.end();
   // The postmaster reads its configuration when the signal has reached it.
-  for (const end = Date.now() + 10_000; !(await speaksTls(cluster)); )
+  for (const end = Date.now() + 60_000; !(await speaksTls(cluster)); )
     if (Date.now() > end) throw new Error('the server does not speak TLS');
   return write('roots.pem', authority.cert);
 }

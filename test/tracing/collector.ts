@@ -55,7 +55,7 @@ export async function startCollector(
   const collector: Collector = {
     ...{ url: '', spans: [], bodies: [], headers: [] },
     wait: async (wanted) => {
-      for (const end = Date.now() + 10_000; Date.now() < end; ) {
+      for (const end = Date.now() + 60_000; Date.now() < end; ) {
         const found = collector.spans.find(wanted);
         if (found) return found;
         await new Promise((resolve) => setTimeout(resolve, 50));
