@@ -8,6 +8,7 @@ import { custody } from './custody.ts';
 import { data } from './data.ts';
 import { database } from './database.ts';
 import type { Defence } from './defence.ts';
+import { doctor } from './doctor.ts';
 import { documents } from './documents.ts';
 import { failures } from './failures.ts';
 import { fuzz } from './fuzz.ts';
@@ -49,6 +50,7 @@ export const DEFENCES: readonly Defence[] = [
     ...custody,
     ...database,
     ...connections,
+    ...doctor,
     ...documents,
     ...replicas,
     ...running,

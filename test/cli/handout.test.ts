@@ -40,7 +40,9 @@ t.test('from nothing to session credentials', async (t) => {
     COUNTERSIGN_PRIVATE_KEY_FILE: keyFile,
   };
   t.match(await cli(['credentials', 'acme'], billing), { code: 4, stdout: '' }, 'not granted answers as not there');
+  t.match(await cli(['doctor', '--connection', 'acme'], billing), { code: 1, stdout: /\[connection_grant\] acme/ });
   await done(host, 'grant', 'create', '--workload', 'billing', '--connection', 'acme');
+  t.match(await done(billing, 'doctor', '--connection', 'acme'), /\[connection_credentials\] acme/);
   const signin = { ...billing, SIGNIN_ENDPOINT_URL: sandbox.url };
   const link = (await done(signin, 'signin', 'acme', '--destination', '/s3/buckets')).trim();
   t.match(

@@ -1,0 +1,58 @@
+// The files that AWS clients share, read as far as a choice of credentials goes: which profiles have which members.
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export type Environment = Record<string, string | undefined>;
+
+/** By name, without the word `profile` of the config file; of secrets only that they are there. */
+export type Profiles = Record<string, Record<string, string>>;
+
+export interface SharedFiles {
+  config: Profiles;
+  credentials: Profiles;
+  /** Paths, as the environment or the home folder has them. */
+  paths: { config: string; credentials: string };
+}
+
+const SECRET = /secret|session_token|security_token/;
+
+/** Sections and members; what is indented below a member is that member's own. The config file says `profile` before a name. */
+export function parseProfiles(text: string, kind: 'config' | 'credentials'): Profiles {
+  const profiles: Profiles = {};
+  let section: Record<string, string> | undefined;
+  for (const line of text.split(/\r?\n/)) {
+    const [, word, heading] = /^\[\s*(?:([\w-]+)\s+)?["']?([^\]"']+?)["']?\s*\]/.exec(line) ?? [];
+    if (heading !== undefined) {
+      // Sessions of SSO and services are sections too, and no profiles.
+      const ours = word === (kind === 'config' && heading !== 'default' ? 'profile' : undefined);
+      section = ours || (word === 'profile' && kind === 'config') ? (profiles[heading] ??= {}) : undefined;
+      continue;
+    }
+    const [, name = '', value = ''] = /^([^\s#;=][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (section && name !== '') section[name.toLowerCase()] = SECRET.test(name) ? '(set)' : value;
+  }
+  return profiles;
+}
+
+function readProfiles(path: string, kind: 'config' | 'credentials'): Profiles {
+  try {
+    return parseProfiles(readFileSync(path, 'utf8'), kind);
+  } catch {
+    // Not there, or not to be read by this user: the clients go on without it as well.
+    return {};
+  }
+}
+
+export function readSharedFiles(env: Environment): SharedFiles {
+  const folder = join(env['HOME'] || homedir(), '.aws');
+  const paths = {
+    config: env['AWS_CONFIG_FILE'] || join(folder, 'config'),
+    credentials: env['AWS_SHARED_CREDENTIALS_FILE'] || join(folder, 'credentials'),
+  };
+  return {
+    config: readProfiles(paths.config, 'config'),
+    credentials: readProfiles(paths.credentials, 'credentials'),
+    paths,
+  };
+}

@@ -1,0 +1,94 @@
+// One connection, as the workload that asks here: the token, the grant, the connection, the trust, AWS; the step that fails.
+import { obtainAccess } from '../access.ts';
+import { segment } from '../api.ts';
+import type { Call } from '../call.ts';
+import { EXIT, Failure } from '../failure.ts';
+import { type Check, type Finding, ok } from './findings.ts';
+
+export type Step = 'workload' | 'grant' | 'connection' | 'trust' | 'aws' | 'service';
+
+/** Whose fault a refusal is, by its code. What is not named here is the service's. */
+const STEPS: Record<string, Step> = {
+  ...{ invalid_client: 'workload', unauthenticated: 'workload', invalid_token: 'workload' },
+  ...{ workload_suspended: 'workload', insufficient_scope: 'workload', usage: 'workload', file_unreadable: 'workload' },
+  ...{ invalid_target: 'grant', not_found: 'grant', grant_ambiguous: 'grant' },
+  ...{ duration_exceeds_limit: 'grant', duration_out_of_range: 'grant', invalid_request: 'grant' },
+  ...{ session_policy_not_deny: 'grant', session_policy_too_large: 'grant' },
+  ...{ connection_not_active: 'connection', connection_disconnected: 'connection' },
+  ...{ sts_refused: 'trust' },
+  ...{ sts_unavailable: 'aws', sts_throttled: 'aws', sts_answer_refused: 'aws' },
+};
+
+const WORDS: Record<Step, { fault: string; hint: string }> = {
+  workload: {
+    fault: 'The workload is refused',
+    hint: 'Check the client and its key: `countersign whoami`, and `countersign workload show` as an administrator.',
+  },
+  grant: {
+    fault: 'No grant lets this workload use the connection so',
+    hint: '`countersign grant list --workload …` shows which there are, for which purpose and within which limits.',
+  },
+  connection: {
+    fault: 'The connection is not brokered',
+    hint: '`countersign connection show …` has its state and what to do about it.',
+  },
+  trust: {
+    fault: "The account's trust refuses",
+    hint: "The account's owner has to mend the role's trust: `countersign connection show …` has the line.",
+  },
+  aws: { fault: 'AWS does not answer as it should', hint: 'Wait, and look at the way from the service to STS.' },
+  service: {
+    fault: 'The service does not give it',
+    hint: 'Look at `countersign doctor` without a connection, and at its log.',
+  },
+};
+
+export function stepOf(code: string): Step {
+  return STEPS[code] ?? 'service';
+}
+
+interface Session {
+  Expiration: string;
+  RoleArn: string;
+}
+
+/** Asks once, for real: the hand-out is on record. */
+export function checkConnection(call: Call<{ purpose?: string }>, connection: string): Check {
+  const { outside, options, apiWith } = call;
+  const failed = (error: unknown): Finding => {
+    if (!(error instanceof Failure)) throw error;
+    const step = error.exit === EXIT.unreachable ? 'service' : stepOf(error.code);
+    const { fault, hint } = WORDS[step];
+    const request = error.requestId === undefined ? '' : `, request ${error.requestId}`;
+    return {
+      ...{ code: `connection_${step}`, severity: 'failure', subject: connection },
+      ...{ detail: `${fault}: ${error.message} (${error.code}${request})`, hint: error.hint ?? hint },
+    };
+  };
+  return {
+    code: 'connection_service',
+    look: async () => {
+      const findings: Finding[] = [];
+      try {
+        const access = await obtainAccess(outside, options, { for: 'credentials', connection });
+        findings.push(ok('connection_token', 'There is a token for its credentials.', connection));
+        const body = options.purpose === undefined ? {} : { purpose: options.purpose };
+        const session = (await apiWith(access).send(
+          'POST',
+          `/v1/connections/${segment(connection)}/credentials`,
+          body,
+        )) as Session;
+        findings.push(
+          ok(
+            'connection_credentials',
+            `Session credentials of ${session.RoleArn} until ${session.Expiration}: grant, trust and STS agree.`,
+            connection,
+          ),
+        );
+      } catch (error) {
+        findings.push(failed(error));
+      }
+      return findings;
+    },
+  };
+}
