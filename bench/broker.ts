@@ -20,11 +20,12 @@ export interface BrokerSide {
   service: Started;
   stub: Started;
   line: Line;
-  token: string;
+  /** A new workload token, which opens all connections. */
+  fetchToken(): Promise<string>;
   /** Of the connections that have keys. */
   ids: string[];
-  /** A request for a session of so many seconds, an hour unless given. */
-  requestFor(id: string, seconds?: number): Buffer;
+  /** A request for a session of so many seconds, an hour unless given, by a token that was fetched before. */
+  requestFor(id: string, seconds?: number, token?: string): Buffer;
   /** What STS was asked so far, and how long that took it. */
   spent(): Promise<{ calls: number; milliseconds: number }>;
   stop(): Promise<void>;
@@ -68,15 +69,16 @@ export async function startBroker(
     issuerUrl: service.url,
     resource: `${service.url}/v1/credentials`,
   };
-  const { access_token } = JSON.parse((await askFor(line, buildTokenRequest(client, endpoint))).body) as {
-    access_token: string;
+  const fetchToken = async (): Promise<string> => {
+    const { body } = await askFor(line, buildTokenRequest(client, endpoint));
+    return (JSON.parse(body) as { access_token: string }).access_token;
   };
-  const authorization = `Bearer ${access_token}`;
+  const first = await fetchToken();
   return {
-    ...{ service, stub, line, token: access_token, ids },
-    requestFor: (id, seconds = 3600) =>
+    ...{ service, stub, line, fetchToken, ids },
+    requestFor: (id, seconds = 3600, token = first) =>
       buildRequest(`${service.url}/v1/connections/${id}/credentials?duration_seconds=${seconds}`, 'GET', {
-        authorization,
+        authorization: `Bearer ${token}`,
       }),
     spent: async () => (await (await fetch(`${stub.url}/spent`)).json()) as { calls: number; milliseconds: number },
     stop: async () => {

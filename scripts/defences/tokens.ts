@@ -93,6 +93,19 @@ export const tokens: Defence[] = [
       replace: 'false',
     },
   ]),
+  ...provenBy(
+    VERIFY,
+    'a signature that was verified once is remembered for the very same token, and a wrong one is not',
+    [
+      {
+        name: 'tokens.remembered',
+        promise: 'a remembered signature is of the whole token',
+        file: verify,
+        find: "hash('sha256', token,",
+        replace: "hash('sha256', token.slice(0, token.lastIndexOf('.')),",
+      },
+    ],
+  ),
   ...provenBy(VERIFY, 'what we mint verifies, until it expires', [
     {
       name: 'tokens.expiry',

@@ -1,5 +1,5 @@
 // Verification: one function per kind of token, each with its own algorithm, typ, issuer, audience, claims and age.
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { Problem } from '../errors.ts';
@@ -32,6 +32,8 @@ export interface VerifyDeps {
 }
 
 const LONGEST_LIFE_SECONDS = 900;
+/** Tokens whose signature is remembered. */
+const REMEMBERED = 10_000;
 /** Between replicas' clocks: those that sign agree with the database's within e. */
 const TOLERANCE_SECONDS = 5;
 
@@ -79,6 +81,17 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     return opened;
   }
 
+  // That these bytes are signed by this key was found out once and stays so; all else about a token is looked at each time.
+  const signed = new LRUCache<string, KeyObject>({ max: REMEMBERED });
+
+  async function isSigned(token: string, key: KeyObject): Promise<boolean> {
+    const digest = hash('sha256', token, 'base64');
+    if (signed.get(digest) === key) return true;
+    if (!(await verifies(token, key, 'ES256'))) return false;
+    signed.set(digest, key);
+    return true;
+  }
+
   return async (token, accepts, resource) => {
     let compact: ReturnType<typeof parseCompact>;
     try {
@@ -100,7 +113,7 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
       });
     const key = findKey(kid);
     if (!key) throw refused('its key is not one of ours, or was removed or revoked');
-    if (!(await verifies(token, key, 'ES256'))) throw refused('its signature does not verify');
+    if (!(await isSigned(token, key))) throw refused('its signature does not verify');
     const { iss, sub, client_id, aud, iat, exp, jti, scope, as, reason } = payload;
     if (iss !== issuerUrl) throw refused('its issuer is another');
     if (typeof aud !== 'string') throw refused('its audience is not one string');

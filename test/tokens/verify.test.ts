@@ -119,6 +119,22 @@ t.test('another key, another algorithm, another kind', async (t) => {
   t.ok(await check(await forge({})));
 });
 
+t.test(
+  'a signature that was verified once is remembered for the very same token, and a wrong one is not',
+  async (t) => {
+    const { check, forge } = await setUp(t);
+    const [first, other] = [await forge({}), await forge({ jti: 'other' })];
+    const withSignatureOf = (token: string, signer: string): string =>
+      [...token.split('.').slice(0, 2), signer.split('.')[2]].join('.');
+    for (let time = 0; time < 2; time += 1) {
+      t.ok(await check(first));
+      t.ok(await check(other));
+      await t.rejects(check(withSignatureOf(first, other)), { message: /signature/ });
+      await t.rejects(check(withSignatureOf(other, first)), { message: /signature/ });
+    }
+  },
+);
+
 t.test('a key verifies until its removal, a revoked one not at all', async (t) => {
   const { check, mint, deps, ringId, clock, view, forge } = await setUp(t);
   const { token, kid } = await mint();
