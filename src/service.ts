@@ -1,7 +1,7 @@
 // One wiring place: from a configuration to a running service, everything given what it needs.
 import type { FastifyBaseLogger } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
-import { lockAdministrator } from './administrators/store.ts';
+import { findAdministrator, lockAdministrator } from './administrators/store.ts';
 import type { AppDeps } from './app.ts';
 import { createAct, SYSTEM } from './audit/act.ts';
 import { createRefusals } from './audit/refusals.ts';
@@ -49,6 +49,7 @@ import { createClients } from './oauth/clients.ts';
 import { countAnswers } from './oauth/counted.ts';
 import { createDecideToken } from './oauth/decide.ts';
 import { createProvider } from './oauth/provider.ts';
+import { createStillMay } from './oauth/still-may.ts';
 import { createRecord } from './oauth/record.ts';
 import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
@@ -62,7 +63,7 @@ import { countBearers } from './tokens/counted.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
 import { startTraces } from './tracing/start.ts';
 import { watched } from './watched.ts';
-import { lockWorkload } from './workloads/store.ts';
+import { findWorkload, lockWorkload } from './workloads/store.ts';
 
 export interface Service {
   /** Where the listeners are bound; the same twice where they are one. */
@@ -150,6 +151,10 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     // Where nobody would find the key, STS need not be asked.
     checks: [served, proofs.checkStandby],
     served,
+    mayStillRotate: createStillMay(
+      (at, id) => (id.startsWith('wl_') ? findWorkload(at, id) : findAdministrator(at, id)),
+      'keys:rotate',
+    ),
     changed: () => view.refresh(),
   };
 

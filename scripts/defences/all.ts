@@ -16,6 +16,7 @@ import { grants } from './grants.ts';
 import { heldSessions } from './held-sessions.ts';
 import { http } from './http.ts';
 import { incident } from './incident.ts';
+import { inTime } from './in-time.ts';
 import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
@@ -40,6 +41,7 @@ export const DEFENCES: readonly Defence[] = [
     ...listeners,
     ...keys,
     ...rotation,
+    ...inTime,
     ...canaries,
     ...proofs,
     ...model,

@@ -260,7 +260,7 @@ export const broker: Defence[] = [
       name: 'audit.act',
       promise: 'every administrative act is a row, in its own transaction',
       file: 'src/audit/act.ts',
-      find: 'return { result, entries };',
+      find: 'return { result, entries, inTime };',
       replace: 'return { result, entries: entries.slice(0, 0) };',
     },
   ]),

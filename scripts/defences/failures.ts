@@ -74,9 +74,9 @@ export const failures: Defence[] = [
       name: 'failures.clock',
       promise: 'nobody signs with a clock that is off or that jumped',
       file: 'src/keys/view.ts',
-      find: 'if (offset > clockError)',
+      find: 'if (offset > mostOff)',
       replace: 'if (false)',
-      also: [{ file: 'src/keys/view.ts', find: 'if (jump > clockError)', replace: 'if (false)' }],
+      also: [{ file: 'src/keys/view.ts', find: 'if (jump > mostOff)', replace: 'if (false)' }],
     },
     {
       name: 'failures.old-view',

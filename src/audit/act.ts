@@ -34,8 +34,11 @@ export interface Done<T> {
   }[];
   /** Whether decisions rest on what was changed: bumps the policy epoch. */
   affectsDecisions: boolean;
+  /** Asked last of all, right before the commit: where it says no, nothing is written. */
+  inTime?: ((trx: Transaction) => Promise<boolean>) | undefined;
 }
 
+/** @throws TooLate where `inTime` says no */
 export type Act = <T>(actor: Actor, work: (trx: Transaction) => Promise<Done<T>>) => Promise<T>;
 
 /** @param stream the process's stream for acts, apart from the one on the path of tokens. */
@@ -43,13 +46,13 @@ export function createAct(stream: AuditStream): Act {
   return (actor, work) =>
     stream.transact(async (trx) => {
       await actor.confirm(trx);
-      const { result, records, affectsDecisions } = await work(trx);
+      const { result, records, affectsDecisions, inTime } = await work(trx);
       const entries = records.map(({ kind, workload, connection, details }) => ({
         ...{ kind, actor: actor.id, workload, connection },
         details: { as: actor.as, reason: actor.reason, request_id: actor.requestId, jti: actor.jti, ...details },
       }));
       if (affectsDecisions && records.length > 0) await bumpEpoch(trx);
-      return { result, entries };
+      return { result, entries, inTime };
     });
 }
 

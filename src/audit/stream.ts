@@ -16,6 +16,7 @@ import {
   lockEpoch,
   type ReplayKey,
 } from './store.ts';
+import { type Ended, TooLate } from './ended.ts';
 import { createTurns } from './turns.ts';
 
 /** The decision behind this append was made under another policy epoch: decide again. */
@@ -42,8 +43,8 @@ export interface AuditStream {
    * @throws EpochChanged, Replayed, or Problem `unavailable` (the queue is full, or the deadline passed).
    */
   append(append: Append): Promise<void>;
-  /** A batch of its own: `work` and the rows it returns commit together or not at all. */
-  transact<T>(work: (trx: Transaction) => Promise<{ result: T; entries: AuditEntry[] }>): Promise<T>;
+  /** A batch of its own: `work` and the rows it returns commit together or not at all. @throws TooLate */
+  transact<T>(work: (trx: Transaction) => Promise<Ended<T>>): Promise<T>;
   /** Appends that are not durable yet, and how long the oldest has waited, in milliseconds. */
   waiting(): { appends: number; oldest: number };
   /** Whether the last rows could not be written. */
@@ -113,7 +114,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
     return rows;
   }
 
-  async function commit<T>(work: (trx: Transaction) => Promise<{ result: T; entries: AuditEntry[] }>): Promise<T> {
+  async function commit<T>(work: (trx: Transaction) => Promise<Ended<T>>): Promise<T> {
     if (!headKnown) {
       head = (month && (await findHead(database.db, month, stream))) || ORIGIN;
       headKnown = true;
@@ -126,6 +127,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
         await insertRows(trx, rows).catch((error: unknown) => {
           throw unavailable('The audit record could not be written.', error);
         });
+        if (done.inTime && !(await done.inTime(trx))) throw new TooLate();
         return done.result;
       });
       const last = rows.at(-1);
@@ -136,7 +138,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       // The commit may have arrived all the same: ask before chaining anything behind it.
       if (rows.length > 0) {
         headKnown = false;
-        failing = true;
+        failing ||= !(error instanceof TooLate);
       }
       throw error;
     }

@@ -100,7 +100,7 @@ export function addPolicyCommands(key: Command, outside: Outside): void {
         .option('--verifier-cache <duration>', 'A: how long a verifier uses its copy of a JWKS', duration)
         .option('--oldest-served <duration>', 'D: the oldest view that is served', duration)
         .option('--oldest-signed <duration>', 'R: the oldest view that anybody signs with', duration)
-        .option('--clock-error <duration>', 'e: what clocks may differ by', duration)
+        .option('--clock-error <duration>', 'e: what clocks may differ by, and commits take', duration)
         .option('--dry-run', 'show what would be, and change nothing'),
     run: async ({ api: access, options, show }) => {
       const wanted = given({

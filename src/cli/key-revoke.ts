@@ -6,7 +6,7 @@ import { usage } from './failure.ts';
 import { algorithmOption } from './key-hold.ts';
 import { given, when } from './options.ts';
 import type { Outside } from './outside.ts';
-import { fields } from './text.ts';
+import { clean, fields } from './text.ts';
 
 interface RevokeOptions {
   acceptOutage?: true;
@@ -44,7 +44,11 @@ export function addRevokeCommand(key: Command, outside: Outside): void {
         accept_outage: acceptOutage,
       });
       const revoked = await (await api()).send('POST', `/v1/keys/${segment(issuer)}/revoke`, body);
-      show(revoked, (paint) => fields(paint, Object.entries(revoked as object)));
+      const { warnings = [], ...rest } = revoked as { warnings?: string[] };
+      show(revoked, (paint) => {
+        const told = warnings.map((warning) => `${paint('yellow', 'warning:')} ${clean(warning)}\n`);
+        return fields(paint, Object.entries(rest)) + told.join('');
+      });
     },
   });
 }

@@ -1,9 +1,10 @@
 // A change of the key policy: one more version, whole, where its arithmetic holds, in place of the one that was looked at.
 import { iso } from '../clock.ts';
-import type { Act, Actor, Done } from '../audit/act.ts';
+import type { Act, Actor } from '../audit/act.ts';
 import type { Db } from '../db/connect.ts';
 import { hasTable } from '../db/has-table.ts';
 import { Problem } from '../errors.ts';
+import { actInTime, commitBy, type Dated } from './in-time.ts';
 import { insertPolicyVersion, listPolicyVersions, lockPolicy } from './policies.ts';
 import { type KeyPolicy, type PolicyVersion, unsoundChange } from './policy.ts';
 import type { ReadClock } from './store.ts';
@@ -43,10 +44,15 @@ function refuseUnsound(versions: readonly PolicyVersion[], next: PolicyVersion):
   });
 }
 
+const NOTHING = { records: [], affectsDecisions: false, commitBy: undefined };
+
+const lowers = (before: KeyPolicy, after: KeyPolicy): boolean =>
+  (['verifierCache', 'oldestServed', 'oldestSigned', 'clockError'] as const).some((name) => after[name] < before[name]);
+
 const same = (a: KeyPolicy, b: KeyPolicy): boolean =>
   (Object.keys(a) as (keyof KeyPolicy)[]).every((name) => a[name] === b[name]);
 
-/** @throws Problem `policy_unsound`, `conflict`, `migration_missing` */
+/** @throws Problem `policy_unsound`, `conflict`, `migration_missing`, `unavailable` */
 export async function changePolicy(
   deps: ChangePolicyDeps,
   { policy, replaces, dryRun }: PolicyChange,
@@ -56,7 +62,7 @@ export async function changePolicy(
     throw new Problem('migration_missing', 'The queue could not follow: the migration 0004_rotation has not run.', {
       hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
     });
-  const result = await deps.act(actor, async (trx): Promise<Done<PolicyChanged>> => {
+  const result = await actInTime(deps, actor, async (trx): Promise<Dated<PolicyChanged>> => {
     await lockPolicy(trx);
     const versions = await listPolicyVersions(trx);
     const now = await deps.readClock(trx);
@@ -66,15 +72,16 @@ export async function changePolicy(
         hint: 'Look at it again with GET /v1/key-policy, and send the version that it has.',
         extra: { version: current.version },
       });
-    if (same(current.policy, policy))
-      return { result: { changed: false, versions, now }, records: [], affectsDecisions: false };
+    if (same(current.policy, policy)) return { ...NOTHING, result: { changed: false, versions, now } };
     const next = { version: replaces + 1, since: now, policy };
     refuseUnsound(versions, next);
     const after = { changed: !dryRun, versions: [...versions, next], now };
-    if (dryRun) return { result: after, records: [], affectsDecisions: false };
+    if (dryRun) return { ...NOTHING, result: after };
     await insertPolicyVersion(trx, next, { reason: actor.reason ?? '', actor: actor.id });
     const details = { version: next.version, before: { ...current.policy }, after: { ...policy } };
-    return { result: after, records: [{ kind: 'key_policy.changed', details }], affectsDecisions: false };
+    // What is lowered counts from that time; what is raised, from the commit.
+    const by = lowers(current.policy, policy) ? commitBy({ now, policy: current.policy }) : undefined;
+    return { ...NOTHING, result: after, records: [{ kind: 'key_policy.changed', details }], commitBy: by };
   });
   // What was committed stands, whether or not this process could look at it.
   if (result.changed) await deps.changed().catch(() => {});

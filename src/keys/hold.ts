@@ -1,10 +1,11 @@
 // A hold: rotations of a ring stop until a time, by the latest word on it. A resume is a hold that ends now.
 import { iso } from '../clock.ts';
-import type { Actor, Done } from '../audit/act.ts';
+import { type Actor, type Done, SYSTEM } from '../audit/act.ts';
 import type { Transaction } from '../db/connect.ts';
 import { hasTable } from '../db/has-table.ts';
 import { Problem } from '../errors.ts';
 import { type Locked, ringRetired } from './conditions.ts';
+import { listRingKeys } from './facts.ts';
 import { lock, type RotateDeps } from './rotate.ts';
 import { wakeRing } from './runs/store.ts';
 import * as store from './store.ts';
@@ -73,6 +74,30 @@ export async function resumeRing(
     records: [{ kind: 'key.resumed', details: { ...result, changed: undefined, was_held_until: iso(ring.heldUntil) } }],
     affectsDecisions: false,
   };
+}
+
+/** The reason of a hold that the service sets itself. */
+export function heldBecauseRefused(kid: string): string {
+  return `AWS STS refuses the standby key ${kid}`;
+}
+
+/**
+ * Ends the hold that stands because STS refused one of these keys, which are no standbys any more: nothing is left that
+ * it waits for. A person's hold stays.
+ */
+export async function endHoldOf(
+  trx: Transaction,
+  locked: Locked,
+  kids: readonly string[],
+  actor: Actor,
+): Promise<Done<unknown>['records']> {
+  const { ring, now } = locked;
+  if (ring.retired || ring.heldUntil === undefined || ring.heldUntil <= now) return [];
+  const stands = await store.findHold(trx, ring.id);
+  if (stands?.actor !== SYSTEM.id || !kids.some((kid) => stands.reason === heldBecauseRefused(kid))) return [];
+  const after = { ...locked, ring: { ...ring, keys: await listRingKeys(trx, ring.id) } };
+  const reason = 'the standby key that AWS STS refused is replaced';
+  return (await resumeRing(trx, after, { ...actor, reason })).records;
 }
 
 /** @param end on the database's clock, or from now on; milliseconds. @throws Problem `hold_out_of_range`, `not_found` */

@@ -42,6 +42,14 @@ export const LOOPBACK_POLICY: KeyPolicy = {
   period: 180_000,
 };
 
+/**
+ * e is shared: clocks that sign may be off by half of it, and a commit may come as late after the time in its rows. Both at
+ * once is what the arithmetic has room for.
+ */
+export function halfOfError(policy: KeyPolicy): number {
+  return policy.clockError / 2;
+}
+
 /** From a key's publication to the time at which every verifier's JWKS has it: A + D + e. */
 export function seasoning(policy: KeyPolicy): number {
   return policy.verifierCache + policy.oldestServed + policy.clockError;

@@ -1,14 +1,17 @@
 // Revocation: a key leaves the JWKS in the transaction that lets its successor sign.
 import { iso } from '../clock.ts';
-import type { Actor, Done } from '../audit/act.ts';
+import type { Actor } from '../audit/act.ts';
 import type { Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { type Locked, outageAhead } from './conditions.ts';
 import type { RingKey } from './facts.ts';
+import { endHoldOf } from './hold.ts';
+import { actOrLate, commitBy, type Dated } from './in-time.ts';
 import { listTargetsWith } from './placements.ts';
 import { seasoning } from './policy.ts';
 import { activateStandby, getRing, lock, type RotateDeps, show } from './rotate.ts';
 import * as store from './store.ts';
+import { warnOfSuccessor } from './successor.ts';
 import { activeKey, publishedKeys, seasonedAt, seasonedIfPlaced, standbyKey } from './timeline.ts';
 
 export interface RevokedKey {
@@ -26,9 +29,15 @@ export interface Consequences {
   published_to?: string[] | undefined;
 }
 
-export interface Revoked extends RevokedKey, Consequences {
+export interface Revoked extends RevokedKey, Consequences, Told {
   /** Of an active key's successor: whether it was seen in the JWKS that strangers are given. */
   successor_served?: boolean | undefined;
+}
+
+/** What came of a revocation, before the world is looked at. */
+export interface Told {
+  /** What whoever revoked must know, and do. */
+  warnings?: string[] | undefined;
 }
 
 export const wasOf = (key: RingKey, keys: readonly RingKey[], now: number): RevokedKey['was'] => {
@@ -85,7 +94,7 @@ function findRevocable({ ring, now }: Locked, kid: string): RingKey {
 /**
  * Takes a key out of the JWKS; its live tokens die with it. An active key's revocation is one transaction with its
  * successor's activation, a standby's with its replacement; a ring whose connection was disconnected has neither.
- * @throws Problem `standby_unseasoned` unless the outage is accepted; `key_revoked`, `key_not_revocable`, `not_found`
+ * @throws Problem `standby_unseasoned`, `standby_refused_by_sts` unless the outage is accepted; `key_revoked`, `key_not_revocable`, `not_found`
  */
 export async function revoke(
   deps: RotateDeps,
@@ -94,7 +103,7 @@ export async function revoke(
 ): Promise<Revoked> {
   const found = await getRing(deps.db, input.ring);
   const next = await deps.rings.prepareKey(found);
-  const result = await deps.act(actor, async (trx): Promise<Done<Revoked>> => {
+  const result = await actOnRevoked(deps, input.ring, actor, async (trx): Promise<Dated<Revoked>> => {
     const locked = await lock(trx, input.ring, deps.readClock);
     const { ring, policy, now } = locked;
     const key = findRevocable(locked, input.kid);
@@ -105,20 +114,48 @@ export async function revoke(
       outage = seasonedIfPlaced(standby, policy, now);
       if (!input.acceptOutage) throw outageAhead('standby_unseasoned', 'The standby key is not seasoned', outage);
     }
+    const successor = was === 'active' && !ring.retired ? standby : undefined;
+    const warnings = successor ? await warnOfSuccessor(trx, locked, successor, input.acceptOutage) : [];
     if (!ring.retired) {
       if (was === 'active') await activateStandby(trx, deps.rings, locked, next, actor);
       if (was === 'standby') await deps.rings.insertKey(trx, ring, next, now, false);
     }
     await insertRevocation(trx, key.kid, locked, outage !== undefined, actor);
-    const revoked: Revoked = { kid: key.kid, was, ...(await consequences(trx, locked, [key.kid], outage)) };
+    const told = warnings.length === 0 ? {} : { warnings };
+    const revoked: Revoked = { kid: key.kid, was, ...(await consequences(trx, locked, [key.kid], outage)), ...told };
+    const gone = [key.kid, ...(successor ? [successor.kid] : [])];
     return {
       result: revoked,
-      records: [{ kind: 'key.revoked', details: { ring: ring.id, ...revoked } }],
+      records: [
+        { kind: 'key.revoked', details: { ring: ring.id, ...revoked } },
+        ...(await endHoldOf(trx, locked, gone, actor)),
+      ],
       affectsDecisions: true,
+      // What a verify-only key leaves behind begins nothing that others reckon from.
+      commitBy: was === 'verify_only' || ring.retired ? undefined : commitBy(locked),
     };
   });
   await show(deps);
   return result.was === 'active' ? { ...result, ...(await lookForSuccessor(deps, input.ring)) } : result;
+}
+
+/**
+ * Revoked late rather than never. The standby that is published with it is then seasoned as much too early: that is said,
+ * and on record.
+ */
+export async function actOnRevoked<T extends Told>(
+  deps: RotateDeps,
+  ring: string,
+  actor: Actor,
+  work: (trx: Transaction) => Promise<Dated<T>>,
+): Promise<T> {
+  const { result, late } = await actOrLate(deps, actor, work);
+  if (late === 0) return result;
+  const warning = `The database took ${late} ms longer for this than the key policy allows, and it was done all the same. Once it is faster, replace the standby of ${ring}, which counts from too early a time: countersign key revoke.`;
+  const record = { kind: 'key.revoked_late', details: { ring, late_ms: late } };
+  // What was committed is answered, whether or not this can be written down.
+  await deps.act(actor, async () => ({ result, records: [record], affectsDecisions: false })).catch(() => {});
+  return { ...result, warnings: [...(result.warnings ?? []), warning] };
 }
 
 /** After the commit, which did not wait for it: what strangers are given may come from a cache. */

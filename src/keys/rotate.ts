@@ -1,13 +1,17 @@
 // Rotation and revocation: one operation, an insert whose conditions hold, under the ring's row lock.
 import { iso } from '../clock.ts';
-import type { Act, Actor, Done } from '../audit/act.ts';
+import type { Act, Actor } from '../audit/act.ts';
 import type { Db, Transaction } from '../db/connect.ts';
+import { hasTable } from '../db/has-table.ts';
 import { Problem } from '../errors.ts';
-import { type Check, checkStandby, type Locked, obstacle, retryAt } from './conditions.ts';
+import { createId } from '../ids.ts';
+import { type Check, checkStandby, type Locked, obstacle, retryAt, ringRetired } from './conditions.ts';
+import { actInTime, commitBy, type Dated } from './in-time.ts';
 import { keepPolicy, readPolicy } from './policies.ts';
 import { destruction, retirement } from './policy.ts';
 import type { PreparedKey, Rings } from './rings.ts';
 import * as facts from './facts.ts';
+import { insertRun, RATE } from './runs/store.ts';
 import * as store from './store.ts';
 import { earliestSeasoning, nextRotationAt, standbyKey } from './timeline.ts';
 
@@ -30,6 +34,8 @@ export interface RotateDeps {
   checks: readonly Check[];
   /** One of them: whether a key is in the JWKS that strangers are given. After a revocation its answer is only told. */
   served?: Check | undefined;
+  /** Whether a client that asked for rotations some time ago still may: active, and with its scope. */
+  mayStillRotate(trx: Transaction, client: string): Promise<boolean>;
   /** Called after a commit, so that this process sees its own change at once. */
   changed: () => Promise<void>;
 }
@@ -84,8 +90,17 @@ export async function activateStandby(
   };
 }
 
-export function recorded(kind: string, rotated: Rotated): Done<Rotated> {
-  return { result: rotated, records: [{ kind, details: { ...rotated } }], affectsDecisions: false };
+/** A rotation as an act: on record, and committed in time or not at all. */
+export async function rotateLocked(
+  trx: Transaction,
+  rings: Rings,
+  locked: Locked,
+  next: PreparedKey,
+  actor: Actor,
+): Promise<Dated<Rotated>> {
+  const rotated = await activateStandby(trx, rings, locked, next, actor);
+  const records = [{ kind: 'key.rotated', details: { ...rotated } }];
+  return { result: rotated, records, affectsDecisions: false, commitBy: commitBy(locked) };
 }
 
 /** Looks at a ring before anything is locked: cheap refusals first, then the checks. */
@@ -110,36 +125,50 @@ export function refusal(locked: Locked, looked: string | undefined): Problem | u
 
 /**
  * Rotates in the call.
- * @throws Problem `standby_unseasoned`, `ring_held`, `ring_full`, `not_found`, and what the checks say
+ * @throws Problem `standby_unseasoned`, `ring_held`, `ring_full`, `not_found`, `unavailable`, and what the checks say
  */
 export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): Promise<Rotated> {
   const found = await getRing(deps.db, ring);
   const { standby, problem } = await look(deps, found);
   if (problem) throw problem;
   const next = await deps.rings.prepareKey(found);
-  const rotated = await deps.act(actor, async (trx) => {
+  const rotated = await actInTime(deps, actor, async (trx) => {
     const locked = await lock(trx, ring, deps.readClock);
     const refused = refusal(locked, standby);
     if (refused) throw refused;
-    return recorded('key.rotated', await activateStandby(trx, deps.rings, locked, next, actor));
+    return await rotateLocked(trx, deps.rings, locked, next, actor);
   });
   await show(deps);
   return rotated;
 }
 
-/** Queues a ring: the background rotates it as soon as its conditions hold. @returns when that can be. */
-export async function queueRotation(
-  deps: RotateDeps,
-  ring: string,
-  actor: Actor,
-): Promise<{ ring: string; not_before: string }> {
+export interface Queued {
+  ring: string;
+  /** When it can be at the earliest. */
+  not_before: string;
+  /** The run of this one ring: it waits, is shown and can be cancelled as any other. */
+  rotation?: string;
+}
+
+/**
+ * Queues a ring: the background rotates it as soon as its conditions hold, whatever is held, resumed or planned anew before.
+ * @throws Problem `ring_retired`, `not_found`
+ */
+export async function queueRotation(deps: RotateDeps, ring: string, actor: Actor): Promise<Queued> {
   return await deps.act(actor, async (trx) => {
     const { ring: locked, policy, now } = await lock(trx, ring, deps.readClock);
+    if (locked.retired) throw ringRetired();
     const standby = standbyKey(locked.keys, now);
     const at = Math.max(now, locked.heldUntil ?? 0, standby ? earliestSeasoning(standby, policy) : now);
-    await store.setNextRotation(trx, ring, at);
-    const result = { ring, not_before: iso(at) };
-    return { result, records: [{ kind: 'key.rotation_queued', details: result }], affectsDecisions: false };
+    const result: Queued = { ring, not_before: iso(at) };
+    if (await hasTable(trx, 'rotation_runs')) {
+      result.rotation = createId('ro');
+      await insertRun(trx, {
+        ...{ id: result.rotation, selection: { issuers: [locked.issuer], algorithm: locked.algorithm }, total: 1 },
+        ...{ ratePerMinute: RATE, createdAt: now, actor: actor.id, as: actor.as, reason: actor.reason ?? '' },
+      });
+    } else await store.setNextRotation(trx, ring, at);
+    return { result, records: [{ kind: 'key.rotation_queued', details: { ...result } }], affectsDecisions: false };
   });
 }
 
@@ -164,11 +193,11 @@ export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): P
   });
   // The system that holds this ring's keys is away: the others go on.
   if (next instanceof Problem) return await postpone(deps, ring, next);
-  const rotated = await deps.act<Rotated | undefined>(actor, async (trx) => {
+  const nothing = { result: undefined, records: [], affectsDecisions: false, commitBy: undefined };
+  const rotated = await actInTime<Rotated | undefined>(deps, actor, async (trx) => {
     const locked = await lock(trx, ring, deps.readClock);
     // Somebody rotated between our look and our lock, or held it: the next look finds out.
-    if (refusal(locked, standby)) return { result: undefined, records: [], affectsDecisions: false };
-    return recorded('key.rotated', await activateStandby(trx, deps.rings, locked, next, actor));
+    return refusal(locked, standby) ? nothing : await rotateLocked(trx, deps.rings, locked, next, actor);
   });
   if (rotated) await show(deps);
   return rotated;

@@ -117,7 +117,11 @@ export const Rotated = Type.Object({
   predecessor_removed_at: Time,
 });
 
-export const Queued = Type.Object({ ring: Type.String(), not_before: Time });
+export const Queued = Type.Object({
+  ring: Type.String(),
+  not_before: Time,
+  rotation: Type.Optional(Type.String({ description: 'how far it is, and its end: /v1/rotations/{rotation}' })),
+});
 
 const AcceptOutage = Type.Optional(
   Type.Boolean({
@@ -163,13 +167,16 @@ const Consequences = {
   ),
 };
 
-const RevokedOne = Type.Object({
-  ...RevokedKey,
-  ...Consequences,
+const Told = {
   successor_served: Type.Optional(
     Type.Boolean({ description: 'whether the key that signs now was seen in the JWKS that strangers are given' }),
   ),
-});
+  warnings: Type.Optional(
+    Type.Array(Type.String(), { description: 'what to know of it, and to do: it was done all the same' }),
+  ),
+};
+
+const RevokedOne = Type.Object({ ...RevokedKey, ...Consequences, ...Told });
 
 const RevokedAll = Type.Object({
   ring: Type.String(),
@@ -178,6 +185,7 @@ const RevokedAll = Type.Object({
   signs: Type.Optional(Type.String({ description: 'the key that signs from now on' })),
   standby: Type.Optional(Type.String({ description: 'the one after it' })),
   ...Type.Partial(Type.Object(Consequences)).properties,
+  ...Told,
 });
 
 /** One key, or all_burnt. */

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
-import { type KeyPolicy, obeyedPolicy, type PolicyVersion } from './policy.ts';
+import { halfOfError, type KeyPolicy, obeyedPolicy, type PolicyVersion } from './policy.ts';
 import { listPolicyVersions } from './policies.ts';
 import { listIssuerRings, readChangedRings, type Ring } from './facts.ts';
 import { createRingMemory, type RingMemory } from './memory.ts';
@@ -131,15 +131,15 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
 
   function reasonNotToSign(): string | undefined {
     if (!anchor || versions.length === 0) return 'the signing keys have not been read yet';
-    const { oldestSigned, clockError } = policy();
+    const { oldestSigned } = policy();
+    const mostOff = halfOfError(policy());
     if (clock.monotonic() - anchor.sent >= oldestSigned) return 'the view of the signing keys is too old';
     const offset = Math.abs(anchor.wall - anchor.databaseTime) - anchor.halfTrip;
-    if (offset > clockError) return `the clock of this machine is ${Math.round(offset)} ms away from the database's`;
+    if (offset > mostOff) return `the clock of this machine is ${Math.round(offset)} ms away from the database's`;
     const jump = Math.abs(clock.wall() - anchor.wall - (clock.monotonic() - anchor.monotonic));
-    if (jump > clockError) return `the wall clock of this machine jumped by ${Math.round(jump)} ms`;
+    if (jump > mostOff) return `the wall clock of this machine jumped by ${Math.round(jump)} ms`;
     const apart = Math.abs(clock.wall() - now()) - anchor.halfTrip;
-    if (apart > clockError)
-      return `the clock of this machine is by now ${Math.round(apart)} ms away from the database's`;
+    if (apart > mostOff) return `the clock of this machine is by now ${Math.round(apart)} ms away from the database's`;
     return undefined;
   }
 

@@ -1,6 +1,6 @@
 // Gauges of what holds now: read from memory at a scrape, and from the database at most every few seconds.
 import type { Clock } from '../clock.ts';
-import type { KeyPolicy } from '../keys/policy.ts';
+import { halfOfError, type KeyPolicy } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
 import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
 import { createListenerMetrics, type ListenerSources } from './listeners.ts';
@@ -133,7 +133,7 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
   const signs = gauge('ring_view_signs_until_seconds', 'Age from which on nothing is signed with the view (R).');
   const serves = gauge('ring_view_serves_until_seconds', 'Age from which on discovery and JWKS are not served (D).');
   const offset = gauge('clock_offset_seconds', 'By how much this machine’s clock is ahead of the database’s.');
-  const offsetLimit = gauge('clock_offset_limit_seconds', 'Offset from which on nothing is signed (e).');
+  const offsetLimit = gauge('clock_offset_limit_seconds', 'Offset from which on nothing is signed (e / 2).');
 
   const rings = gauge('rings', 'Rings in memory, those of removed connections left out.');
   const keyOldest = labelled('key_age_seconds_max', 'Age of the oldest key in this state.', 'state');
@@ -225,10 +225,10 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     viewAge(seconds(view.age()));
     offset(seconds(view.clockOffset()));
     if (view.age() !== undefined) {
-      const { oldestSigned, oldestServed, clockError } = view.policy();
+      const { oldestSigned, oldestServed } = view.policy();
       signs(oldestSigned / 1000);
       serves(oldestServed / 1000);
-      offsetLimit(clockError / 1000);
+      offsetLimit(halfOfError(view.policy()) / 1000);
     }
     const found = sources.selfCheck();
     checked(found && Number(found.ok));

@@ -105,7 +105,10 @@ t.test('a line of time: as wide as the terminal, painted on one alone', async (t
 t.test('rotate and revoke', async (t) => {
   const { env, calls } = await startStandIn(t, {
     'POST /v1/keys/platform/rotate': { body: { ring: 'r', kid: KID } },
-    'POST /v1/keys/is_x/rotate': { status: 202, body: { ring: 'r', not_before: '2026-11-21T09:00:00.000Z' } },
+    'POST /v1/keys/is_x/rotate': {
+      status: 202,
+      body: { ring: 'r', not_before: '2026-11-21T09:00:00.000Z', rotation: 'ro_x' },
+    },
     'POST /v1/keys/is_x/revoke': { body: { kid: KID, was: 'active' } },
   });
   t.match((await cli(['key', 'rotate', '--now', '--reason', 'drill'], env)).stdout, new RegExp(`kid +${KID}`));

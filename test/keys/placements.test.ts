@@ -1,11 +1,12 @@
 // Seasoning where documents are published as files: a copy is handed out until the moment a key is placed in it.
 import t, { type Test } from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
+import type { Db } from '../../src/db/connect.ts';
 import { addPlacements, listTargetsWith, publishedWithout } from '../../src/keys/placements.ts';
 import { DEFAULT_POLICY, LOOPBACK_POLICY } from '../../src/keys/policy.ts';
 import { revoke } from '../../src/keys/revoke.ts';
-import { queueRotation, rotateDue, rotateNow } from '../../src/keys/rotate.ts';
-import { listDueRings } from '../../src/keys/store.ts';
+import { createRunWorker } from '../../src/keys/runs/work.ts';
+import { queueRotation, rotateNow } from '../../src/keys/rotate.ts';
 import { earliestSeasoning, type KeyFacts, NEVER, seasonedAt, standbyKey } from '../../src/keys/timeline.ts';
 import { createKeysFixture, type KeysFixture } from '../support/keys.ts';
 
@@ -41,6 +42,10 @@ async function openFixture(t: Test): Promise<KeysFixture & { standby(): Promise<
 }
 
 const { verifierCache: A, oldestServed: D, clockError: E } = LOOPBACK_POLICY;
+
+async function findRunRing(db: Db) {
+  return await db.selectFrom('rotation_run_rings').select(['state', 'code']).executeTakeFirst();
+}
 
 t.test('seasoned A + e after it was placed, and never before A + D + e after its publication', async (t) => {
   const key: KeyFacts = { kid: 'k', publishedAt: 1_000_000, bornWithRing: false };
@@ -108,12 +113,13 @@ t.test('a queued rotation waits for the publisher, and the queue looks again', a
   const { not_before: notBefore } = await queueRotation(deps, ringId, SYSTEM);
   t.equal(Date.parse(notBefore), clock.database() + A + D + E, 'as if it were placed in time');
   clock.step(A + D + E);
-  t.same(await listDueRings(database.db, clock.database(), 10), [ringId]);
-  t.equal(await rotateDue(deps, ringId, SYSTEM), undefined);
+  const work = createRunWorker(deps);
+  await work();
+  t.match(await findRunRing(database.db), { state: 'waiting', code: 'standby_unseasoned' });
   await place(fixture, 'tg_1', (await fixture.standby()).kid);
   clock.step(A + E);
-  t.same(await listDueRings(database.db, clock.database(), 10), [ringId]);
-  t.ok(await rotateDue(deps, ringId, SYSTEM));
+  await work();
+  t.strictSame(await findRunRing(database.db), { state: 'done', code: null });
 });
 
 t.test('a revocation says which published copies still hold the key, until they are recorded without it', async (t) => {

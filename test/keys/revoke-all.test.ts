@@ -31,10 +31,12 @@ t.test(
     t.same(await ring(), before, 'a refused revocation changes nothing');
 
     clock.step(1000);
-    const done = await revokeAll(deps, { ring: ringId, ...ACCEPTED }, ACTOR);
+    const seen = { ...deps, served: async () => undefined };
+    const done = await revokeAll(seen, { ring: ringId, ...ACCEPTED }, ACTOR);
     const now = clock.database();
     t.match(done, {
       changed: true,
+      successor_served: true,
       revoked_at: new Date(now).toISOString(),
       forgeries_until: new Date(now + LOOPBACK_POLICY.verifierCache + LOOPBACK_POLICY.oldestServed).toISOString(),
       outage_until: new Date(now + SEASONING).toISOString(),

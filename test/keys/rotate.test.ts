@@ -5,7 +5,7 @@ import { Problem } from '../../src/errors.ts';
 import { destruction, LOOPBACK_POLICY, MAX_KEYS, retirement, seasoning } from '../../src/keys/policy.ts';
 import { revoke } from '../../src/keys/revoke.ts';
 import type { RingPlace } from '../../src/keys/rings.ts';
-import { queueRotation, rotateDue, rotateNow } from '../../src/keys/rotate.ts';
+import { rotateDue, rotateNow } from '../../src/keys/rotate.ts';
 import { deleteDuePrivateKeys, listDueRings } from '../../src/keys/store.ts';
 import { activeKey, keyState, publishedKeys, standbyKey } from '../../src/keys/timeline.ts';
 import { createKeysFixture } from '../support/keys.ts';
@@ -137,17 +137,6 @@ t.test('two replicas rotating at once are harmless', async (t) => {
   const results = await Promise.all(Array.from({ length: 3 }, () => rotateDue(deps, ringId, SYSTEM)));
   t.equal(results.filter(Boolean).length, 1, 'one rotated');
   t.equal((await ring()).keys.length, 3);
-});
-
-t.test('a queued rotation waits for its conditions', async (t) => {
-  const { deps, ringId, clock, database } = await createKeysFixture(t);
-  await rotateNow(deps, ringId, SYSTEM);
-  const { not_before } = await queueRotation(deps, ringId, SYSTEM);
-  t.equal(not_before, new Date(clock.database() + SEASONING).toISOString());
-  t.same(await listDueRings(database.db, clock.database(), 10), []);
-  clock.step(SEASONING);
-  t.same(await listDueRings(database.db, clock.database(), 10), [ringId]);
-  t.ok(await rotateDue(deps, ringId, SYSTEM));
 });
 
 t.test('a hold stops rotations, never a revocation', async (t) => {

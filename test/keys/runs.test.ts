@@ -1,5 +1,6 @@
 // Rotations of many rings: by whichever replica, each ring once, at one rate, and on after a crash.
 import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import t from 'tap';
 import { createAct, SYSTEM } from '../../src/audit/act.ts';
 import { createAuditStream } from '../../src/audit/stream.ts';
@@ -8,12 +9,18 @@ import { Problem } from '../../src/errors.ts';
 import { insertIssuer } from '../../src/issuers/store.ts';
 import { hold, resume } from '../../src/keys/hold.ts';
 import { LOOPBACK_POLICY, seasoning } from '../../src/keys/policy.ts';
-import { rotateNow } from '../../src/keys/rotate.ts';
+import { queueRotation, rotateNow } from '../../src/keys/rotate.ts';
+import { createPlanner } from '../../src/keys/plan.ts';
 import { cancelRun, countSelected, findRun, insertRun, tallyRun } from '../../src/keys/runs/store.ts';
 import { createRunWorker } from '../../src/keys/runs/work.ts';
 import { createKeysFixture, type KeysFixture } from '../support/keys.ts';
 
+const SEASONING = seasoning(LOOPBACK_POLICY);
 const ALICE = { ...SYSTEM, id: 'ad_alice', reason: 'a drill' };
+
+async function activation(ring: KeysFixture['ring']) {
+  return (await ring()).keys.reduce((a, b) => ((b.seq ?? -1) > (a.seq ?? -1) ? b : a));
+}
 
 /** Connection rings beside the platform's, as rings are born. */
 async function addRings({ deps, act }: KeysFixture, count: number): Promise<string[]> {
@@ -197,6 +204,56 @@ t.test('a cancelled run begins no ring', async (t) => {
   await createRunWorker({ ...deps, checks })();
   t.same(await activations(fixture), [], 'not even the one that was looked at');
   t.match(await findRun(database.db, id), { cancelledBy: 'ad_bob' });
+});
+
+t.test('a queued rotation waits for its conditions, whatever is held, resumed or planned anew meanwhile', async (t) => {
+  const world = await createKeysFixture(t);
+  const { deps, ringId, ring, clock, database } = world;
+  const { kid } = await rotateNow(deps, ringId, SYSTEM);
+  const { not_before, rotation } = await queueRotation(deps, ringId, ALICE);
+  t.equal(not_before, new Date(clock.database() + SEASONING).toISOString());
+  const work = createRunWorker(deps);
+  clock.step(1);
+  t.same(await turns(world, work), []);
+  t.same(await tallyRun(database.db, rotation as string), [
+    { state: 'waiting', code: 'standby_unseasoned', count: 1, next: Date.parse(not_before) },
+  ]);
+  await hold(deps, ringId, { duration: 2 * SEASONING }, SYSTEM);
+  clock.step(SEASONING);
+  t.same(await turns(world, work), []);
+  t.equal((await activation(ring)).kid, kid, 'held');
+  await resume(deps, ringId, SYSTEM);
+  await createPlanner(deps)();
+  clock.step(1);
+  t.same(await turns(world, work), []);
+  t.not((await activation(ring)).kid, kid, 'and then it goes on');
+  const { rows } = await sql<{
+    row: string;
+  }>`select row from audit where kind = 'key.rotated' order by at desc limit 1`.execute(database.db);
+  t.match(JSON.parse(rows[0]?.row ?? ''), { actor: 'ad_alice', details: { reason: 'a drill', run: rotation } });
+  t.match(await findRun(database.db, rotation as string), { endedAt: Number, total: 1 });
+});
+
+t.test('nothing more is rotated in the name of somebody who may not any more', async (t) => {
+  const world = await createKeysFixture(t);
+  const { deps, database } = world;
+  await addRings(world, 2);
+  let asked = 0;
+  const id = await begin(world);
+  const mayStillRotate = async (_trx: unknown, client: string) => {
+    t.equal(client, 'ad_alice');
+    return (asked += 1) === 1;
+  };
+  t.same(await turns(world, createRunWorker({ ...deps, mayStillRotate })), []);
+  t.match(await findRun(database.db, id), { endedAt: Number, cancelledBy: 'system' });
+  t.equal((await tallyRun(database.db, id)).find(({ state }) => state === 'done')?.count, 1);
+  const { rows } = await sql<{ row: string }>`select row from audit where kind = 'rotation.cancelled'`.execute(
+    database.db,
+  );
+  t.match(
+    rows.map(({ row }) => JSON.parse(row)),
+    [{ actor: 'system', details: { run: id, asked_by: 'ad_alice', reason: /may not rotate keys any more/ } }],
+  );
 });
 
 t.test('a selection means what it names: algorithm and purpose narrow it, later rings are not in it', async (t) => {

@@ -88,6 +88,11 @@ export const FAULTS: readonly Fault[] = [
   },
   { name: 'views served at any age', rules: { mayServe: () => true }, ...verifies },
   { name: 'views served at age D', rules: { mayServe: (age, policy) => age <= policy.oldestServed }, ...verifies },
+  {
+    name: 'a commit that comes later than e after its row',
+    rules: { commitChecked: false },
+    ...{ breaks: 'verifies', in: 'late' },
+  },
   { name: 'clocks not checked', rules: { clockChecked: false }, ...verifies },
   {
     name: 'the age of a view counted from the answer',

@@ -27,7 +27,7 @@ export function createProtocol(
   invariants: readonly InvariantName[] = Object.keys(INVARIANTS) as InvariantName[],
 ): Protocol<State> {
   const asked = new Set(invariants);
-  const { commitDelay, readDelay = 0 } = setting;
+  const { commitDelay, lateness = 0, readDelay = 0 } = setting;
   const policyAt = (facts: Facts, now: number) => rules.effectivePolicy(facts.policies, now);
 
   /** src/keys/rotate.ts, activateStandby, statement by statement. */
@@ -167,6 +167,7 @@ export function createProtocol(
         }
         return found;
       }
+      if (rules.commitChecked && state.now - transaction.now > commitDelay) return found;
       const written = rules.transaction
         ? transaction.statements.reduce<Facts | undefined>((facts, each) => facts && each.write(facts), state.facts)
         : state.facts;
@@ -221,7 +222,7 @@ export function createProtocol(
         text: `${transaction.text} begins`,
         state: { ...state, open: [...state.open, transaction], left: { ...state.left, ...cost } },
       });
-    const waits = state.open.every((transaction) => now - transaction.now < commitDelay);
+    const waits = state.open.every((transaction) => now - transaction.now < commitDelay + lateness);
     const answers = state.replicas.every(({ asked }) => !asked || now - asked.at < readDelay);
     const idle = !setting.eager || (begun.length === 0 && state.replicas.every(({ view }) => view.since === now));
     if (waits && answers && idle)

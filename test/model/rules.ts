@@ -42,6 +42,8 @@ export interface Rules {
   transaction: boolean;
   /** Each activation is a row; else one row a ring is updated, and tells of the last activation alone. */
   activations: 'inserted' | 'updated';
+  /** Whoever commits later after the time in the rows than its part of e is rolled back. */
+  commitChecked: boolean;
   /** A replica whose wall clock is off by more than e does not sign. */
   clockChecked: boolean;
 }
@@ -62,5 +64,6 @@ export const PRODUCT: Rules = {
   policyLock: true,
   transaction: true,
   activations: 'inserted',
+  commitChecked: true,
   clockChecked: true,
 };

@@ -21,6 +21,7 @@ const CLOCKS = { commitDelay: 0 };
 export const SETTINGS = {
   rotations: { policy: policyOf(2, 2, 2, 1), replicas: 3, ...COMMITS, left: { rotations: 3 } },
   clocks: { policy: policyOf(2, 2, 2, 1), replicas: 3, ...CLOCKS, left: { rotations: 3 } },
+  late: { policy: policyOf(1, 2, 1, 1), replicas: 2, ...COMMITS, lateness: UNIT, left: { rotations: 2 } },
   both: { policy: policyOf(1, 2, 2, 2), replicas: 3, ...COMMITS, left: { rotations: 2 } },
   cutOff: { policy: policyOf(1, 4, 1, 1), replicas: 3, ...COMMITS, left: { rotations: 2 } },
   slowReads: {

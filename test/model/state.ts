@@ -80,6 +80,8 @@ export interface Setting {
   replicas: number;
   /** From a row's time to its commit, at most; milliseconds. The rest of e is the clocks'. */
   commitDelay: number;
+  /** By how much longer a transaction may take, and is rolled back then. */
+  lateness?: number;
   /** From the sending of a read to its answer, at most. */
   readDelay?: number;
   /** No time passes while something may begin or be read: what fills a set the most. */

@@ -100,7 +100,10 @@ export async function createKeysFixture(
   const id = ringId(issuer, 'ES256');
   return {
     ...{ database, kek, keyring, act, clock, prepared, ringId: id },
-    deps: { db: database.db, act, rings, readClock, checks: [], changed: async () => {} },
+    deps: {
+      ...{ db: database.db, act, rings, readClock, checks: [] },
+      ...{ mayStillRotate: async () => true, changed: async () => {} },
+    },
     ring: async () => (await findRing(database.db, id)) as Ring,
     view: () => createRingView({ db: database.db, clock, readClock }),
   };

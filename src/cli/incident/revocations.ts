@@ -14,6 +14,7 @@ export interface Which {
 }
 
 interface Revoked {
+  warnings?: string[];
   revoked_at?: string;
   forgeries_until?: string;
   outage_until?: string;
@@ -81,6 +82,9 @@ async function revokeBurnt(api: Api, ring: Ring, before: string): Promise<Revoke
 
 /** Revokes what was named; what was done before stays done. The outage was accepted before this. */
 export function revocationStep(rings: readonly Ring[], which: Which, { before }: Incident, policy: Policy): Step {
+  const refused = rings.flatMap(({ keys }) =>
+    keys.filter(({ state, proof }) => state === 'standby' && proof?.outcome === 'refused' && !which.allBurnt),
+  );
   const forgeries = policy.verifier_cache_seconds + policy.oldest_served_seconds;
   return {
     title: which.allBurnt
@@ -89,12 +93,15 @@ export function revocationStep(rings: readonly Ring[], which: Which, { before }:
     means: [
       'From the commit on nothing that it signed verifies here, and it is not in the JWKS any more.',
       `A verifier that holds an older JWKS may accept forgeries for A + D = ${policy.verifier_cache_seconds} + ${policy.oldest_served_seconds} = ${forgeries} s more.`,
+      ...refused.map(
+        ({ kid }) => `AWS STS refuses the standby ${kid}: revoke it first, or callers are refused where it signs.`,
+      ),
     ],
     run: async (api): Promise<Done> => {
       const done: Done = { at: '', what: '', kids: [] };
       const said: string[] = [];
       const add = (each: Revoked & { said: string }, kids: readonly string[]): void => {
-        said.push(each.said);
+        said.push(each.said, ...(each.warnings ?? []).map((warning) => `warning: ${warning}`));
         done.kids?.push(...kids);
         done.at = later(done.at, each.revoked_at) ?? '';
         done.forgeries_until = later(done.forgeries_until, each.forgeries_until);

@@ -6,7 +6,7 @@ import { Problem } from '../../errors.ts';
 import { BETWEEN_LOOKS, type Canary, LOOKS, standbyProof } from '../../keys/canaries.ts';
 import type { Check } from '../../keys/conditions.ts';
 import type { Ring } from '../../keys/facts.ts';
-import { holdRing } from '../../keys/hold.ts';
+import { heldBecauseRefused, holdRing } from '../../keys/hold.ts';
 import { type KeyPolicy, seasoning } from '../../keys/policy.ts';
 import { hasProofs, insertCanary, listCanaries } from '../../keys/proofs.ts';
 import { lock } from '../../keys/rotate.ts';
@@ -81,7 +81,7 @@ function refusedProblem(ring: Ring, kid: string, more: { code: string; until: nu
       hint:
         'Nobody is refused: the key that signs goes on signing. ' +
         (held
-          ? `Replace the standby: countersign key revoke ${ring.issuer} ${kid}; then countersign key resume ${ring.issuer}.`
+          ? `Replace the standby: countersign key revoke ${ring.issuer} ${kid}; the hold ends with it.`
           : `After ${LOOKS} refusals the ring is held.`),
       extra: { kid, until: iso(until), aws_code: code, ...harm },
     },
@@ -118,7 +118,7 @@ export function createStandbyCheck(deps: StandbyDeps): Check {
     connection: string,
   ): Promise<Problem> {
     const { kid, code = '', requestId } = canary;
-    const reason = `AWS STS refuses the standby key ${kid}`;
+    const reason = heldBecauseRefused(kid);
     return await act({ ...SYSTEM, reason }, async (trx): Promise<Done<Problem>> => {
       const locked = await lock(trx, ring.id, readClock);
       const { now, policy } = locked;

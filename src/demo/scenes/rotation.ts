@@ -33,7 +33,7 @@ export async function showPolicy({ api, sandbox }: House, tell: Tell): Promise<P
   line('A', a, DEFAULT_POLICY.verifierCache, 'how long a verifier may use its copy of our public keys');
   line('D', d, DEFAULT_POLICY.oldestServed, 'the oldest copy that we may still serve');
   line('R', r, DEFAULT_POLICY.oldestSigned, 'the oldest view of the keys that anybody may sign with');
-  line('e', e, DEFAULT_POLICY.clockError, 'what clocks may differ by');
+  line('e', e, DEFAULT_POLICY.clockError, 'clocks, and the way to a commit');
   tell(`A new key may sign once it has been public for A + D + e = ${policy.seasoning_seconds} s.`);
   tell(
     `By itself, a ring rotates every ${time(policy.period_seconds)} (production: ${DEFAULT_POLICY.period / 86_400_000} days).`,

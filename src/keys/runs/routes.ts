@@ -14,7 +14,6 @@ import * as schema from './schema.ts';
 import * as store from './store.ts';
 
 const REASON = 'Many rings are rotated, and a rotation is cancelled, with a reason.';
-const RATE = 600;
 const SHOWN_FAILURES = 100;
 const tags = ['keys'];
 /** @throws Problem `invalid_request` where it means nothing, or everything and something */
@@ -84,7 +83,7 @@ export function registerRunRoutes(server: FastifyInstance, deps: RotateDeps): vo
           hint: 'List rings with GET /v1/keys.',
         });
       const run = {
-        ...{ id: createId('ro'), selection, ratePerMinute: body.rate_per_minute ?? RATE, total, createdAt },
+        ...{ id: createId('ro'), selection, ratePerMinute: body.rate_per_minute ?? store.RATE, total, createdAt },
         ...{ actor: caller.id, as: caller.as, reason: caller.reason ?? '' },
       };
       await store.insertRun(trx, run);

@@ -3,6 +3,9 @@ import { sql } from 'kysely';
 import type { Db, Transaction } from '../../db/connect.ts';
 import type { RunSelection } from '../../db/rotation-types.ts';
 
+/** Rings a minute, unless somebody says otherwise. */
+export const RATE = 600;
+
 export interface Run {
   id: string;
   selection: RunSelection;

@@ -1,11 +1,12 @@
 // Rotation runs are worked off by whichever replica comes first: one ring after the other, at the run's rate for all of them.
-import type { Actor } from '../../audit/act.ts';
+import { type Actor, SYSTEM } from '../../audit/act.ts';
 import type { Db } from '../../db/connect.ts';
 import { hasTable } from '../../db/has-table.ts';
-import type { Problem } from '../../errors.ts';
+import { Problem } from '../../errors.ts';
 import { retryAt } from '../conditions.ts';
 import { findRing } from '../facts.ts';
-import { activateStandby, lock, look, recorded, refusal, type RotateDeps, show } from '../rotate.ts';
+import { actInTime } from '../in-time.ts';
+import { lock, look, refusal, rotateLocked, type RotateDeps, show } from '../rotate.ts';
 import { activeKey } from '../timeline.ts';
 import * as store from './store.ts';
 
@@ -18,6 +19,8 @@ const MADE_UP = 2_000;
 /** A ring that fails as often for a reason that nobody names is given up. */
 const ATTEMPTS = 5;
 const LANES = 2;
+/** Until a run is looked at again whose last rings somebody works on; milliseconds. */
+const SOON = 2_000;
 
 interface Leased {
   run: store.Run;
@@ -42,7 +45,9 @@ async function leaseNext({ db, readClock }: RotateDeps): Promise<Leased | 'more'
       return { run, ...leased };
     }
     const next = await store.nextWaiting(trx, run.id);
-    await store.updateRun(trx, run.id, next === undefined ? { endedAt: now } : { nextAt: next });
+    // What may be a lease ends sooner, as a rule.
+    const nextAt = next !== undefined && next <= now + LEASE ? Math.min(next, now + SOON) : next;
+    await store.updateRun(trx, run.id, nextAt === undefined ? { endedAt: now } : { nextAt });
     return 'more';
   });
 }
@@ -72,9 +77,14 @@ async function rotateRing(deps: RotateDeps, leased: Leased): Promise<void> {
   const { standby, problem } = await look(deps, ring);
   if (problem) return await putOff(db, leased, problem, now);
   const next = await deps.rings.prepareKey(ring);
-  const actor: Actor = { id: run.actor, as: run.as, reason: run.reason, confirm: async () => {} };
-  await deps.act(actor, async (trx) => {
-    const nothing = { result: undefined, records: [], affectsDecisions: false };
+  const actor: Actor = {
+    ...{ id: run.actor, as: run.as, reason: run.reason },
+    confirm: async (trx) => {
+      if (!(await deps.mayStillRotate(trx, run.actor))) throw mayNoMore();
+    },
+  };
+  await actInTime<unknown>(deps, actor, async (trx) => {
+    const nothing = { result: undefined, records: [], affectsDecisions: false, commitBy: undefined };
     if (!(await store.isRunOpen(trx, run.id))) return nothing;
     const locked = await lock(trx, leased.ring, readClock);
     const meanwhile = done(locked.ring.keys, locked.now);
@@ -85,14 +95,37 @@ async function rotateRing(deps: RotateDeps, leased: Leased): Promise<void> {
       await store.updateRunRing(trx, at, { state: 'done', kid: meanwhile });
       return nothing;
     }
-    const rotated = await activateStandby(trx, deps.rings, locked, next, actor);
-    await store.updateRunRing(trx, at, { state: 'done', kid: rotated.kid });
-    const { records } = recorded('key.rotated', rotated);
-    return {
-      ...nothing,
-      records: records.map((record) => ({ ...record, details: { ...record.details, run: run.id } })),
-    };
+    const rotated = await rotateLocked(trx, deps.rings, locked, next, actor);
+    await store.updateRunRing(trx, at, { state: 'done', kid: rotated.result.kid });
+    const records = rotated.records.map((record) => ({ ...record, details: { ...record.details, run: run.id } }));
+    return { ...rotated, records };
   });
+}
+
+const mayNoMore = (): Problem =>
+  new Problem('insufficient_scope', 'Whoever asked for this rotation may not rotate keys any more.', {
+    hint: 'Somebody who may can ask for it anew.',
+  });
+
+/** Nothing more is done in the name of somebody who may not do it any more. */
+async function end({ act, readClock }: RotateDeps, { run }: Leased, { message }: Problem): Promise<void> {
+  await act({ ...SYSTEM, reason: message }, async (trx) => {
+    const changed = await store.cancelRun(trx, run.id, await readClock(trx), SYSTEM.id);
+    const records = changed ? [{ kind: 'rotation.cancelled', details: { run: run.id, asked_by: run.actor } }] : [];
+    return { result: undefined, records, affectsDecisions: false };
+  });
+}
+
+/** What has a name is waited for, or ends the run. @returns whether it is a fault, which the log is told */
+async function settle(deps: RotateDeps, leased: Leased, error: unknown): Promise<boolean> {
+  const code = error instanceof Problem ? error.code : undefined;
+  if (code === 'insufficient_scope') await end(deps, leased, error as Problem);
+  else if (code === 'unavailable') await putOff(deps.db, leased, error as Problem, await deps.readClock(deps.db));
+  else {
+    await failed(deps, leased);
+    return true;
+  }
+  return false;
 }
 
 async function failed({ db, readClock }: RotateDeps, leased: Leased): Promise<void> {
@@ -129,8 +162,7 @@ export function createRunWorker(deps: RotateDeps): (stopped?: () => boolean) => 
         try {
           await rotateRing(quiet, leased);
         } catch (error) {
-          faults.push(error);
-          await failed(deps, leased);
+          if (await settle(deps, leased, error)) faults.push(error);
         }
       }
     };

@@ -98,7 +98,7 @@ t.test(
       code: 'standby_refused_by_sts',
       message: /held until/,
       options: {
-        hint: new RegExp(`countersign key revoke platform ${standby}.*countersign key resume platform`),
+        hint: new RegExp(`countersign key revoke platform ${standby}; the hold ends with it`),
         extra: {
           ...{ kid: standby, aws_code: 'InvalidIdentityToken' },
           harm_begins_at: iso(signsFrom + LOOPBACK_POLICY.period),
