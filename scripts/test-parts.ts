@@ -1,5 +1,6 @@
 // The real parts beside Node that some tests need: where one is missing, the tests that need it are left out by name, or fail in CI.
 import { join } from 'node:path';
+import { findAwsCli } from '../test/support/aws-cli.ts';
 import { findFaketime } from '../test/support/faketime.ts';
 import { findPgbouncer } from '../test/support/pgbouncer.ts';
 import { walkModules } from './modules.ts';
@@ -24,6 +25,12 @@ export const PARTS: readonly Part[] = [
     support: 'test/support/faketime.ts',
     find: () => findFaketime(),
     install: 'apt-get install libfaketime',
+  },
+  {
+    name: "Debian's AWS CLI",
+    support: 'test/support/aws-cli.ts',
+    find: () => findAwsCli(),
+    install: 'apt-get install awscli',
   },
 ];
 

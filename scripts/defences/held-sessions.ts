@@ -46,7 +46,7 @@ export const heldSessions: Defence[] = [
       promise: 'nor for another session policy',
       file: cacheFile,
       find: 'durationSeconds, sessionPolicy]);',
-      replace: 'durationSeconds, sessionPolicy && 0]);',
+      replace: 'durationSeconds]);',
     },
   ]),
   ...provenBy(CACHE, 'given while enough of it remains, as the broker gives it; then fetched anew', [

@@ -10,6 +10,7 @@ const PARTS = {
   postgresql: 'usr/lib/postgresql/15/bin/initdb',
   pgbouncer: 'usr/sbin/pgbouncer',
   libfaketime: 'usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1',
+  awscli: 'usr/bin/aws',
 };
 type Part = keyof typeof PARTS;
 const ALL = Object.keys(PARTS) as Part[];
@@ -73,11 +74,12 @@ const installs: [name: string, parts: Part[], asked: RegExp[]][] = [
       /update$/,
       / install postgresql-common$/,
       /^sed .*create_main_cluster/,
-      / install postgresql pgbouncer libfaketime$/,
+      / install postgresql pgbouncer libfaketime awscli$/,
     ],
   ],
-  ['only what is missing', ['postgresql', 'libfaketime'], [/update$/, / install pgbouncer$/]],
-  ['and the clock that lies', ['postgresql', 'pgbouncer'], [/update$/, / install libfaketime$/]],
+  ['only what is missing', ['postgresql', 'libfaketime', 'awscli'], [/update$/, / install pgbouncer$/]],
+  ['and the clock that lies', ['postgresql', 'pgbouncer', 'awscli'], [/update$/, / install libfaketime$/]],
+  ["and Debian's AWS CLI", ['postgresql', 'pgbouncer', 'libfaketime'], [/update$/, / install awscli$/]],
 ];
 
 for (const [name, parts, asked] of installs) {
