@@ -16,6 +16,7 @@ import { addGrantCommands } from './grant.ts';
 import { addIncidentCommands } from './incident/command.ts';
 import { addKekCommands } from './kek.ts';
 import { addKeyCommands } from './key.ts';
+import { addKubernetesCommand } from './kubernetes.ts';
 import { type Outside, processOutside } from './outside.ts';
 import { addPublishCommands } from './publish/commands.ts';
 import { addSandboxCommand } from './sandbox.ts';
@@ -68,6 +69,7 @@ export function createProgram(outside: Outside): Command {
   addSigninCommand(program, outside);
   addAgentCommand(program, outside);
   addExecCommand(program, outside);
+  addKubernetesCommand(program, outside);
 
   program.commandsGroup('Watching over it:');
   addAdministratorCommands(program, outside);
