@@ -68,7 +68,7 @@ export function buildStsHint(facts: TrustFacts, failure: StsFailure): string {
       return "The token had expired when AWS read it: check the service's clock.";
     case 'PackedPolicyTooLarge':
     case 'MalformedPolicyDocument':
-      return "The session policy and tags are too large or not valid for AWS: shorten the grant's session_policy, policy_arns or tags.";
+      return "The session policy and tags are too large or not valid for AWS: shorten the grant's session_policy, policy_arns or tags, or what the caller denies beside them.";
     case 'ValidationError':
       if (/MaxSessionDuration/.test(failure.awsMessage)) {
         const asked = facts.durationSeconds === undefined ? 'this long' : `${facts.durationSeconds} s`;
