@@ -119,8 +119,11 @@ function stackOf(failure: Failure): string {
   return inner.stack ?? inner.message;
 }
 
-if (import.meta.main) {
+/** The process itself. */
+export async function main(): Promise<void> {
   const code = await run(process.argv.slice(2), processOutside());
   // A service that could not start may have left something open; one that did is still to run.
   if (code !== EXIT.ok) process.exit(code);
 }
+
+if (import.meta.main) await main();

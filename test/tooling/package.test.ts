@@ -67,7 +67,7 @@ t.test('carries what runs, and nothing that does not', async (t) => {
     files: modules,
     packages,
     missing,
-  } = walkModules(['main.js', 'cli/main.js'].map((file) => join(app, 'dist', file)));
+  } = walkModules(['main.js', 'cli/bin.js', 'cli/main.js'].map((file) => join(app, 'dist', file)));
   t.same(missing, []);
   t.ok(modules.size > 100, `${modules.size} modules`);
   t.same(
@@ -88,6 +88,18 @@ t.test('says what it is, how it is used, and completes itself', async (t) => {
   t.equal(status, 0);
   t.match(stdout, /countersign\n$/);
   t.match(await run(['sandbox']), { code: 1, stderr: /\[sandbox_missing\]/ });
+});
+
+t.test('on a Node that is too old it says which it takes', async (t) => {
+  const older =
+    "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.1.0'}})";
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', older, bin, 'whoami'], {
+    encoding: 'utf8',
+  });
+  t.match({ status, stdout, stderr }, { status: 1, stdout: '', stderr: /Node 20\.1\.0, and it takes 24/ });
+  t.notMatch(stderr, /at .*\.js/);
+  const reads = walkModules([join(app, 'dist/cli/bin.js')]).files.size;
+  t.equal(reads, 1, 'nothing else is read before it is said');
 });
 
 t.test('serves, and its command asks what it serves', async (t) => {
