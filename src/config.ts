@@ -9,6 +9,7 @@ import { DATABASE_VARIABLES, type DatabaseConfig, readDatabase } from './db/envi
 import { type Bounds, BoundVariables, readBounds } from './http/bounds.ts';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
 import { KEK_VARIABLES, type KekSource, readKekSources } from './keys/sources.ts';
+import { EGRESS_VARIABLES, type EgressSettings, readEgress } from './reach/egress-settings.ts';
 import { readTraceSettings, TRACE_VARIABLES, type TraceSettings } from './tracing/settings.ts';
 
 const Url = (description: string) =>
@@ -36,6 +37,7 @@ export const Environment = Type.Object({
     }),
   ),
   ...BoundVariables,
+  ...EGRESS_VARIABLES,
   ...DATABASE_VARIABLES,
   DATA_DIR: Type.Optional(
     Type.String({ minLength: 1, description: 'where this process keeps files; .data unless given' }),
@@ -104,6 +106,7 @@ export interface Config extends Bounds {
   kmsEndpointUrl: string | undefined;
   socketPath: string;
   logLevel: string;
+  egress: EgressSettings;
   /** Where spans are sent; undefined where nothing is traced. */
   traces: TraceSettings | undefined;
   keyPolicy: KeyPolicy;
@@ -266,6 +269,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const keyPolicy = readPolicy(values, loopback, problems);
   const traces = readTraceSettings(values, isLoopback, problems);
   const keks = readKekSources(values, loopback, problems);
+  const egress = readEgress(values, loopback, problems);
   const shared = loopback && internalPort === port;
   const bounds = readBounds(values, { shared, loopback, internalUrl: internal }, problems);
   if (problems.length > 0 || !issuer || !internal) throw new ConfigError(problems);
@@ -274,7 +278,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const both = new Set([...publicHosts, ...internalHosts]);
   return {
     ...{ issuerUrl: origin(issuer), internalUrl: origin(internal), loopback, shared, port, internalPort },
-    ...{ keyPolicy, traces },
+    ...{ keyPolicy, traces, egress },
     host: values.HOST ?? '127.0.0.1',
     publicHosts: shared ? both : publicHosts,
     internalHosts: shared ? both : internalHosts,

@@ -51,6 +51,7 @@ import { createDecideToken } from './oauth/decide.ts';
 import { createProvider } from './oauth/provider.ts';
 import { createStillMay } from './oauth/still-may.ts';
 import { createRecord } from './oauth/record.ts';
+import { assertGuarded, createEgress } from './reach/egress.ts';
 import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
 import { start } from './start.ts';
@@ -82,6 +83,8 @@ export interface ServiceDeps {
   log: FastifyBaseLogger;
   /** How strangers' requests are made; over the network unless given. */
   ask?: Ask | undefined;
+  /** How trusted issuers are asked: guarded, or the start fails. */
+  egress?: Ask | undefined;
 }
 
 /**
@@ -94,6 +97,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const { issuerUrl, internalUrl } = config;
   const metrics = createMetrics({ version: packageJson.version });
   const { count } = metrics;
+  const egress = deps.egress ?? createEgress(config.egress);
+  // Where configuration lets it go to itself, the same guard without that.
+  await assertGuarded(config.egress.toItself && !deps.egress ? createEgress({ allowed: () => false }) : egress);
   const traces = await startTraces(config, { count, log });
   const tracer = traces?.tracer;
   const view = createRingView({ db, clock, readClock });

@@ -76,6 +76,7 @@ export const VARIABLES: Record<VariableName, Variable> = {
     example: '10',
     effective: ({ drainMs }) => seconds(drainMs),
   },
+  EGRESS_ALLOW_CIDRS: { group: 'Listeners', default: 'the public internet alone', example: '10.0.3.0/24' },
   DATABASE_URL: {
     group: 'Database',
     default: 'an embedded database, for evaluation',

@@ -82,6 +82,8 @@ t.test('every problem, by name', async (t) => {
     ['a level', { ...production, LOG_LEVEL: 'loud' }, /^LOG_LEVEL is not valid: it is fatal, error/],
     ['a database', { ...production, DATABASE_URL: 'mysql://x' }, /^DATABASE_URL is not valid/],
     ['a proxy', { ...production, TRUST_PROXY: 'all' }, /^TRUST_PROXY is not valid/],
+    ['egress to everybody', { ...production, EGRESS_ALLOW_CIDRS: '0.0.0.0/0' }, /^EGRESS_ALLOW_CIDRS: .* is everybody/],
+    ['egress to itself', { ...production, EGRESS_ALLOW_CIDRS: '126.0.0.0/7' }, /^EGRESS_ALLOW_CIDRS names loopback/],
     [
       'a template over http',
       { ...production, TEMPLATE_URL: 'http://b.s3.amazonaws.com/t.yaml' },

@@ -11,6 +11,7 @@ import type { Defence } from './defence.ts';
 import { doctor } from './doctor.ts';
 import { documents } from './documents.ts';
 import { failures } from './failures.ts';
+import { federation } from './federation.ts';
 import { fuzz } from './fuzz.ts';
 import { grants } from './grants.ts';
 import { heldSessions } from './held-sessions.ts';
@@ -35,7 +36,7 @@ import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
 export const DEFENCES: readonly Defence[] = [
-  ...[...tokens, ...oauth, ...callers, ...grants, ...broker, ...sessions, ...agent, ...heldSessions],
+  ...[...tokens, ...oauth, ...callers, ...grants, ...broker, ...sessions, ...agent, ...heldSessions, ...federation],
   ...[
     ...http,
     ...listeners,

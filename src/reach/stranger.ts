@@ -1,6 +1,7 @@
 // One GET as a stranger makes it: a connection of its own, public roots alone, no redirect, no proxy, a deadline.
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { rootCertificates, type TLSSocket } from 'node:tls';
 
 /** Where AWS gives up. */
@@ -20,15 +21,25 @@ export interface Answer {
 /** @throws Error with a `code` of the system, of TLS or of the parser; `ABORT_ERR` at the deadline. */
 export type Ask = (url: URL) => Promise<Answer>;
 
+export interface Manner {
+  deadlineMs?: number;
+  /** Bytes of a body that are read at most. */
+  maxBody?: number;
+  /** Where a name leads, asked once for each connection; the system's answer unless given. */
+  lookup?: LookupFunction;
+}
+
 /** @param trust PEM of the roots to trust; the public ones unless given, whatever the environment adds */
-export function createAsk(trust: readonly string[] = rootCertificates): Ask {
+export function createAsk(trust: readonly string[] = rootCertificates, manner: Manner = {}): Ask {
+  const { deadlineMs = DEADLINE_MS, maxBody = MAX_BODY, lookup } = manner;
   return (url) =>
     new Promise((resolve, reject) => {
       const secure = url.protocol === 'https:';
       const options: RequestOptions = {
         agent: false,
         headers: { accept: 'application/json', 'user-agent': 'countersign-reach' },
-        signal: AbortSignal.timeout(DEADLINE_MS),
+        signal: AbortSignal.timeout(deadlineMs),
+        ...(lookup ? { lookup } : {}),
         ...(secure ? { ca: [...trust], rejectUnauthorized: true } : {}),
       };
       const sent = (secure ? requestHttps : requestHttp)(url, options, (answer) => {
@@ -45,7 +56,7 @@ export function createAsk(trust: readonly string[] = rootCertificates): Ask {
           });
         answer.on('data', (chunk: Buffer) => {
           length += chunk.length;
-          if (length <= MAX_BODY) return void chunks.push(chunk);
+          if (length <= maxBody) return void chunks.push(chunk);
           finish(undefined);
           sent.destroy();
         });

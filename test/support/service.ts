@@ -116,6 +116,8 @@ export const askLoopback: Ask = async (url) => {
 export interface TestServiceOptions {
   /** How the service looks at its own documents. */
   ask?: Ask;
+  /** How it asks trusted issuers. */
+  egress?: Ask;
   database?: Database;
   clock?: Clock;
   env?: Record<string, string>;
@@ -153,7 +155,13 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
   // Tests on PostgreSQL have a KEK made for them too: it is the engine that differs, not the test.
   const service = await startService(
     { ...config, mayCreateKek: true },
-    { database: own, clock: options.clock ?? systemClock, log, ask: options.ask ?? askLoopback },
+    {
+      database: own,
+      clock: options.clock ?? systemClock,
+      log,
+      ask: options.ask ?? askLoopback,
+      egress: options.egress,
+    },
   );
   for (const source of config.keks)
     if ('file' in source && existsSync(source.file))
