@@ -66,6 +66,7 @@ export const TAGS: Json = [
   { name: 'connections', description: 'Registered links to one cloud account and role each.' },
   { name: 'grants', description: 'Which workload may use which connections, for what, within which limits.' },
   { name: 'workloads', description: 'Registered internal services.' },
+  { name: 'trusted issuers', description: 'Who may say of a workload that it is who it says.' },
   { name: 'administrators', description: 'People and programs that administer the service.' },
   { name: 'keys', description: 'Rings of signing keys, and the key policy.' },
   { name: 'audit', description: 'What was done, in order.' },
@@ -89,17 +90,37 @@ export const TOKEN_FORM: Members = {
     'application/x-www-form-urlencoded': {
       schema: {
         type: 'object',
-        required: ['grant_type', 'client_assertion_type', 'client_assertion', 'resource'],
+        required: ['grant_type', 'resource'],
         properties: {
-          grant_type: { type: 'string', enum: ['client_credentials'] },
+          grant_type: {
+            type: 'string',
+            enum: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+          },
           client_assertion_type: { type: 'string', enum: ['urn:ietf:params:oauth:client-assertion-type:jwt-bearer'] },
           client_assertion: {
             type: 'string',
-            maxLength: 4096,
+            maxLength: 8192,
             description:
-              "A JWT by one of the client's keys (ES256 or RS256): iss and sub are the client_id, aud is ISSUER_URL alone, jti is new each time, exp is at most 5 minutes away.",
+              "With client_credentials. A JWT by one of the client's keys (ES256 or RS256): iss and sub are the client_id, aud is ISSUER_URL alone, jti is new each time, exp is at most 5 minutes away. Or a token of a trusted issuer, whose audience is ISSUER_URL alone.",
           },
-          client_id: { type: 'string', description: "The assertion's sub, where it is sent at all." },
+          subject_token: {
+            type: 'string',
+            maxLength: 8192,
+            description: 'With an exchange: a token of a trusted issuer, whose audience is ISSUER_URL alone.',
+          },
+          subject_token_type: {
+            type: 'string',
+            enum: ['urn:ietf:params:oauth:token-type:jwt', 'urn:ietf:params:oauth:token-type:id_token'],
+          },
+          requested_token_type: {
+            type: 'string',
+            enum: ['urn:ietf:params:oauth:token-type:access_token', 'urn:ietf:params:oauth:token-type:jwt'],
+          },
+          client_id: {
+            type: 'string',
+            description:
+              "The id of the workload: required beside a trusted issuer's assertion, else where it is sent at all.",
+          },
           resource: {
             type: 'string',
             description:

@@ -22,6 +22,8 @@ const dependencies: AppDeps = {
   oauth: standIn(),
   credentials: standIn(),
   workloads: standIn(),
+  trustedIssuers: standIn(),
+  identities: standIn(),
   administrators: standIn(),
   connections: standIn(),
   grants: standIn(),

@@ -15,6 +15,7 @@ import { registerHealthRoutes, type Readiness } from './http/health.ts';
 import { sendProblem, toProblem } from './http/problems.ts';
 import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
+import { type IdentityRoutesDeps, registerIdentityRoutes } from './identities/routes.ts';
 import { registerDrillRoutes } from './issuers/drill/routes.ts';
 import { type IssuerRoutesDeps, registerIssuerRoutes } from './issuers/routes.ts';
 import { registerSignerRoutes, type SignerRoutesDeps } from './keys/held/routes.ts';
@@ -29,6 +30,7 @@ import { type PublishingRoutesDeps, registerPublishingRoutes } from './publishin
 import { registerSealRoutes, type SealRoutesDeps } from './seal/routes.ts';
 import { registerStatusRoutes, type StatusRoutesDeps } from './status/routes.ts';
 import { bearerOf, isStranger } from './tokens/counted.ts';
+import { registerTrustedIssuerRoutes, type TrustedIssuerRoutesDeps } from './trusted-issuers/routes.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
 
 export interface AppDeps {
@@ -36,6 +38,8 @@ export interface AppDeps {
   oauth: OAuthRoutesDeps;
   credentials: CredentialsRoutesDeps;
   workloads: WorkloadDependencies;
+  trustedIssuers: TrustedIssuerRoutesDeps;
+  identities: IdentityRoutesDeps;
   administrators: AdministratorDependencies;
   connections: ConnectionDependencies;
   grants: GrantDependencies;
@@ -88,6 +92,8 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
     registerWhoamiRoute(api, deps.workloads);
     registerConnectionRoutes(api, deps.connections);
     registerWorkloadRoutes(api, deps.workloads);
+    registerTrustedIssuerRoutes(api, deps.trustedIssuers);
+    registerIdentityRoutes(api, deps.identities);
     registerAdministratorRoutes(api, deps.administrators);
     registerGrantRoutes(api, deps.grants);
     registerKeyRoutes(api, deps.keys);

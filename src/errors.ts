@@ -40,6 +40,12 @@ export const STATUS = {
   invalid_session_policy: 400,
   invalid_tags: 400,
   grant_would_be_ambiguous: 409,
+  // federation
+  trusted_issuer_refused: 400,
+  trusted_issuer_exists: 409,
+  trusted_issuer_in_use: 409,
+  identity_refused: 400,
+  identity_overlaps: 409,
   // connections
   connection_not_active: 409,
   connection_disconnected: 409,

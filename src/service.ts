@@ -27,6 +27,8 @@ import { listGrantedConnections, mayUseConnection } from './grants/visible.ts';
 import { createListenerOptions } from './http/listeners.ts';
 import { createLeaving } from './http/closing.ts';
 import { createLimits } from './http/rates.ts';
+import { createProve } from './identities/prove.ts';
+import { createVerifyShown } from './identities/shown.ts';
 import { issuerUrlOf, PLATFORM } from './issuers/documents.ts';
 import { createServedCheck } from './issuers/served-check.ts';
 import { createSelfCheck } from './issuers/self-check.ts';
@@ -62,6 +64,7 @@ import { createMintCanary } from './tokens/canary.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
+import { createIssuerKeys } from './trusted-issuers/keys.ts';
 import { startTraces } from './tracing/start.ts';
 import { watched } from './watched.ts';
 import { findWorkload, lockWorkload } from './workloads/store.ts';
@@ -119,16 +122,15 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, clock);
   const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view, clock }), limits);
+  const keysOfIssuers = createIssuerKeys({ ask: egress, clock, log });
   const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock, tracer });
   const refusals = createRefusals(stream, clock);
   const clients = createClients(db, () => stream.epoch);
+  const prove = createProve({ db, issuerUrl, keys: keysOfIssuers, clock, refusals, epoch: () => stream.epoch });
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
   const provider = createProvider({
-    issuerUrl,
-    view,
-    signer,
-    decideToken,
-    record: countAnswers(createRecord({ stream, refusals, clients, decideToken, log }), count),
+    ...{ issuerUrl, view, signer, decideToken, clock },
+    record: countAnswers(createRecord({ stream, refusals, decideToken, log }), count),
   });
   const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });
   const verifier = createVerifier({
@@ -185,11 +187,15 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const app: AppDeps = {
     issuers: { urls, view },
     oauth: {
-      ...{ issuerUrl, provider, clients, clock, count, refusals, limits },
+      ...{ issuerUrl, provider, clients, clock, count, refusals, limits, prove },
       provesItself: await createProvesItself(),
     },
     credentials: {
-      ...{ issuerUrl, verify, refusals, limits, bearerToken },
+      ...{ issuerUrl, refusals, limits, bearerToken },
+      verify: createVerifyShown({
+        ...{ issuerUrl, verify, prove, stream, count: limits.count },
+        readWorkload: clients.read,
+      }),
       obtainCredentials: createBroker({
         ...{ issuerUrl, stream, sts, count, mintWebIdentityToken, sessions, clock },
         decide: shareReads(
@@ -206,18 +212,12 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
       }),
     },
     workloads: { db, act, clock, issuerUrl, holdsGrants },
+    trustedIssuers: { db, act, issuerUrl, keys: keysOfIssuers },
+    identities: { db, act, holdsGrants },
     administrators: { db, act, clock },
     connections: {
-      ...{
-        db,
-        act,
-        rings,
-        clock,
-        issuerUrl,
-        templateUrl: config.templateUrl,
-        listGrantedConnections,
-        assertLabelsUnambiguous,
-      },
+      ...{ db, act, rings, clock, issuerUrl, listGrantedConnections, assertLabelsUnambiguous },
+      templateUrl: config.templateUrl,
       changed: () => view.refresh(),
       wake: () => verifier.wake(),
       assertReachable: selfCheck.assertReachable,

@@ -244,8 +244,8 @@ export const broker: Defence[] = [
       name: 'audit.token',
       promise: 'every token minted is a row, durable before the caller hears',
       file: 'src/oauth/record.ts',
-      find: 'await stream.append({ entry, epoch: client.epoch, replay: replayKey(request) });',
-      replace: 'await stream.append({ epoch: client.epoch, replay: replayKey(request) });',
+      find: 'await stream.append({ entry, epoch: client.epoch, replay: request.proof.replay });',
+      replace: 'await stream.append({ epoch: client.epoch, replay: request.proof.replay });',
     },
     {
       name: 'audit.token-of-the-host',

@@ -237,9 +237,9 @@ export const data: Defence[] = [
     {
       name: 'data.assertion-canary',
       promise: 'replay is keyed on jti, never on the string',
-      file: 'src/oauth/routes.ts',
-      find: 'const { algorithm, kid } = assertion;',
-      replace: "const { algorithm, kid } = assertion;\n        assertion.jti = form.get('client_assertion') as string;",
+      file: 'src/oauth/own-key.ts',
+      find: 'replay: { issuer: clientId, jti,',
+      replace: 'replay: { issuer: clientId, jti: token,',
     },
     {
       name: 'data.log-canary',

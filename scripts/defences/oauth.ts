@@ -9,6 +9,7 @@ const decide = 'src/oauth/decide.ts';
 const record = 'src/oauth/record.ts';
 const routes = 'src/oauth/routes.ts';
 const proof = 'src/clients/proof.ts';
+const ownKey = 'src/oauth/own-key.ts';
 const PROOF = 'test/clients/proof.test.ts';
 
 export const oauth: Defence[] = [
@@ -73,8 +74,8 @@ export const oauth: Defence[] = [
       name: 'oauth.compact',
       promise: 'the compact form of an assertion is bounded',
       file: assertion,
-      find: 'parseCompact(token, 4096)',
-      replace: 'parseCompact(token, 40_960)',
+      find: 'token.length > LONGEST',
+      replace: 'false',
     },
   ]),
   ...provenBy(TOKEN, 'replay is decided once, however many ask at once', [
@@ -82,7 +83,7 @@ export const oauth: Defence[] = [
       name: 'oauth.replay',
       promise: 'replay is decided by one atomic insert',
       file: record,
-      find: 'epoch: client.epoch, replay: replayKey(request) }',
+      find: 'epoch: client.epoch, replay: request.proof.replay }',
       replace: 'epoch: client.epoch }',
     },
   ]),
@@ -91,7 +92,7 @@ export const oauth: Defence[] = [
       name: 'oauth.replay-refused',
       promise: 'a refused assertion is used up too',
       file: record,
-      find: "code: error ?? 'unknown' }, replayKey(request))",
+      find: "code: error ?? 'unknown' }, request.proof.replay, )",
       replace: "code: error ?? 'unknown' })",
     },
     {
@@ -194,8 +195,8 @@ export const oauth: Defence[] = [
     {
       name: 'oauth.signature',
       promise: "an assertion is signed by the client's own key",
-      file: routes,
-      find: '!(await provesItself(client, signed, clock.wall()))',
+      file: ownKey,
+      find: '!(await provesItself(client, { token, algorithm, kid }, clock.wall()))',
       replace: 'false',
     },
   ]),
@@ -264,7 +265,7 @@ export const oauth: Defence[] = [
     {
       name: 'oauth.keys-of-today',
       promise: 'a key that is gone proves nothing, though its client is remembered',
-      file: record,
+      file: ownKey,
       find: 'proofOf(fresh) === proofOf(client)',
       replace: 'true',
     },

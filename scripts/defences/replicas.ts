@@ -62,7 +62,7 @@ export const replicas: Defence[] = [
       name: 'replicas.replay',
       promise: 'replay is decided across replicas',
       file: record,
-      find: 'epoch: client.epoch, replay: replayKey(request) }',
+      find: 'epoch: client.epoch, replay: request.proof.replay }',
       replace: 'epoch: client.epoch }',
     },
   ]),

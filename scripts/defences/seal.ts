@@ -50,7 +50,7 @@ export const seal: Defence[] = [
     {
       name: 'seal.lifted',
       promise: 'what is remembered of a sealed time refuses nobody after it',
-      ...{ file: 'src/oauth/routes.ts', find: 'row.seal === undefined &&', replace: '' },
+      ...{ file: 'src/oauth/own-key.ts', find: 'row.seal === undefined &&', replace: '' },
     },
   ]),
   ...provenBy(RACES, 'sealed at one replica, refused at the other, though it remembers the client', [

@@ -1,11 +1,12 @@
-// How this command proves who it is: a ready token, a client's own key, or the host's socket; and where the API is then.
+// How this command proves who it is: a ready token, a client's own key, its platform's token, or the host's socket.
 import { existsSync } from 'node:fs';
 import { EXIT, Failure, usage } from './failure.ts';
 import { readAnswer } from './answer.ts';
 import { baseUrl, sendToSocket } from './http.ts';
+import { readText } from './options.ts';
 import type { Outside } from './outside.ts';
 import { patiently } from './patience.ts';
-import { type Client, discover, requestToken, readToken, type TokenAnswer } from './remote.ts';
+import { type Client, discover, exchangeToken, requestToken, readToken, type TokenAnswer } from './remote.ts';
 
 export interface Identity {
   url?: string | undefined;
@@ -28,9 +29,11 @@ export interface Access {
 export type Source =
   | { kind: 'token'; token: string; url: string }
   | { kind: 'client'; client: Client }
+  /** A file is read for each request: platforms renew it. */
+  | { kind: 'platform'; token: { file: string } | { text: string }; url: string }
   | { kind: 'socket' };
 
-/** Which of the three this invocation uses. @throws Failure (usage) where the environment says half of one. */
+/** Which of them this invocation uses. @throws Failure (usage) where the environment says half of one. */
 export function sourceOf(env: Outside['env'], identity: Identity): Source {
   const given = identity.url ?? env.COUNTERSIGN_URL;
   const url = given ? baseUrl(given, identity.url ? '--url' : 'COUNTERSIGN_URL') : undefined;
@@ -38,6 +41,8 @@ export function sourceOf(env: Outside['env'], identity: Identity): Source {
     COUNTERSIGN_TOKEN: token,
     COUNTERSIGN_CLIENT_ID: clientId,
     COUNTERSIGN_PRIVATE_KEY_FILE: privateKeyFile,
+    COUNTERSIGN_IDENTITY_TOKEN_FILE: identityFile,
+    COUNTERSIGN_IDENTITY_TOKEN: identity_token,
   } = env;
   const need = (name: string): Failure =>
     usage(
@@ -47,6 +52,14 @@ export function sourceOf(env: Outside['env'], identity: Identity): Source {
   if (token) {
     if (!url) throw need('COUNTERSIGN_TOKEN');
     return { kind: 'token', token: token.trim(), url };
+  }
+  if (identityFile || identity_token) {
+    const [name, other] = ['COUNTERSIGN_IDENTITY_TOKEN', 'COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE'];
+    if (identityFile && identity_token) throw usage(`${name} and ${name}_FILE are both set.`, 'Keep one.');
+    if (clientId || privateKeyFile)
+      throw usage(`${name} goes without ${other}.`, 'A client proves itself in one way: keep one of them.');
+    if (!url) throw need(identityFile ? `${name}_FILE` : name);
+    return { kind: 'platform', token: identityFile ? { file: identityFile } : { text: identity_token as string }, url };
   }
   if (clientId || privateKeyFile) {
     if (!clientId || !privateKeyFile) {
@@ -61,7 +74,7 @@ export function sourceOf(env: Outside['env'], identity: Identity): Source {
   if (url) {
     throw usage(
       'There is a URL, but nothing that says who is asking.',
-      'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, or COUNTERSIGN_TOKEN; or give no URL and use the socket on the host.',
+      'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, COUNTERSIGN_IDENTITY_TOKEN_FILE, or COUNTERSIGN_TOKEN; or give no URL and use the socket on the host.',
     );
   }
   return { kind: 'socket' };
@@ -85,6 +98,12 @@ async function askForAccess(outside: Outside, identity: Identity, wanted: Wanted
       outside.now(),
     );
     return { token, apiUrl: source.client.url };
+  }
+  if (source.kind === 'platform') {
+    const discovered = await discover(source.url);
+    const asked = { resource: resourceOf(discovered.issuer, wanted), scopes: 'scopes' in wanted ? wanted.scopes : [] };
+    const shown = 'file' in source.token ? readText(source.token.file) : source.token.text;
+    return { token: await exchangeToken(shown.trim(), discovered, asked), apiUrl: source.url };
   }
   if (wanted.for !== 'api') {
     throw usage(

@@ -26,6 +26,7 @@ import { addSigninCommand } from './signin.ts';
 import { clean, json, paintFor } from './text.ts';
 import { addTokenCommand } from './token.ts';
 import { addWhoamiCommand } from './whoami.ts';
+import { addTrustedIssuerCommands } from './trusted-issuer.ts';
 import { addWorkloadCommands } from './workload.ts';
 
 const ENVIRONMENT = `
@@ -33,7 +34,8 @@ Who asks:
   COUNTERSIGN_URL               internal URL of the service
   COUNTERSIGN_CLIENT_ID         wl_… or ad_…
   COUNTERSIGN_PRIVATE_KEY_FILE  its private key: PEM (PKCS #8) or JWK
-  COUNTERSIGN_TOKEN             a token that you have already, instead of the two above
+  COUNTERSIGN_IDENTITY_TOKEN_FILE  or its platform's token, in a file (or COUNTERSIGN_IDENTITY_TOKEN)
+  COUNTERSIGN_TOKEN             a token that you have already, instead of those above
   With none of them, the socket of the service on this host (SOCKET_PATH, or found from DATA_DIR).`;
 
 export function createProgram(outside: Outside): Command {
@@ -64,6 +66,7 @@ export function createProgram(outside: Outside): Command {
   program.commandsGroup('Access:');
   addConnectionCommands(program, outside);
   addWorkloadCommands(program, outside);
+  addTrustedIssuerCommands(program, outside);
   addGrantCommands(program, outside);
   addCredentialsCommand(program, outside);
   addSigninCommand(program, outside);

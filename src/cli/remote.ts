@@ -1,4 +1,4 @@
-// A token from the service's token endpoint, by client_credentials with a private key of this client's own.
+// A token from the service's token endpoint, for an assertion by a key of this client's own, or for its platform's token.
 import { Failure } from './failure.ts';
 import { readAnswer } from './answer.ts';
 import { buildAssertion } from './assertion.ts';
@@ -58,7 +58,26 @@ export async function requestToken(
     client_assertion: buildAssertion(readPrivateKey(client.privateKeyFile), client.clientId, discovered.issuer, now),
     resource: wanted.resource,
   });
-  if (wanted.scopes.length > 0) form.set('scope', wanted.scopes.join(' '));
+  return await post(form, discovered, wanted.scopes);
+}
+
+/** RFC 8693, for the token that a platform gives its workload. @throws Failure with the OAuth error as its code. */
+export async function exchangeToken(
+  token: string,
+  discovered: Discovered,
+  wanted: { resource: string; scopes: readonly string[] },
+): Promise<TokenAnswer> {
+  const form = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: token,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    resource: wanted.resource,
+  });
+  return await post(form, discovered, wanted.scopes);
+}
+
+async function post(form: URLSearchParams, discovered: Discovered, scopes: readonly string[]): Promise<TokenAnswer> {
+  if (scopes.length > 0) form.set('scope', scopes.join(' '));
   const answer = await send({
     method: 'POST',
     url: discovered.tokenEndpoint,

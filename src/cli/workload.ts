@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { addChanges, addCreate, addListAndShow } from './client-commands.ts';
 import { addKeyVerbs } from './client-keys.ts';
 import { addNoun } from './command.ts';
+import { addIdentityVerbs } from './workload-identity.ts';
 import type { Outside } from './outside.ts';
 
 export function addWorkloadCommands(program: Command, outside: Outside): void {
@@ -11,4 +12,5 @@ export function addWorkloadCommands(program: Command, outside: Outside): void {
   addListAndShow(workload, outside, 'workload');
   addChanges(workload, outside, 'workload');
   addKeyVerbs(workload, outside, 'workload');
+  addIdentityVerbs(workload, outside);
 }

@@ -1,6 +1,7 @@
 // Row types of the tables in migrations/, as Kysely reads and writes them.
 import type { ColumnType, Generated } from 'kysely';
 import type { CustodyTables } from './custody-types.ts';
+import type { FederationTables, OutlivingColumns } from './federation-types.ts';
 import type { RotationTables } from './rotation-types.ts';
 
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
@@ -124,7 +125,7 @@ export interface AdministratorsTable {
   updated_at: Defaulted;
 }
 
-export interface WorkloadsTable extends AdministratorsTable {
+export interface WorkloadsTable extends AdministratorsTable, OutlivingColumns {
   audiences: string[];
 }
 
@@ -220,7 +221,7 @@ export interface AuditTable {
   hash: Buffer;
 }
 
-/** From migration 0007, which may not have run yet; as do the five below. */
+/** From migration 0007, as the five below: it may not have run. */
 export interface PublishingTargetsTable {
   id: string;
   target: string;
@@ -267,7 +268,7 @@ export interface PublishingPassesTable {
   verified_at: Timestamp | null;
 }
 
-export interface Tables extends CustodyTables, RotationTables {
+export interface Tables extends CustodyTables, FederationTables, RotationTables {
   service: ServiceTable;
   policy_epoch: PolicyEpochTable;
   issuers: IssuersTable;

@@ -1,6 +1,6 @@
 // Discovery and JWKS: pure functions of configuration and ring. AWS names what it needs of them; OIDC wants RS256 listed.
 import { createHash } from 'node:crypto';
-import { publishedJwk } from '../keys/algorithms.ts';
+import { publishedJwk, SIGNATURE_ALGORITHMS } from '../keys/algorithms.ts';
 import type { Ring } from '../keys/facts.ts';
 import { publishedKeys } from '../keys/timeline.ts';
 
@@ -41,9 +41,10 @@ export function discoveryDocument(urls: IssuerUrls, issuer: string): object {
   return {
     ...common,
     token_endpoint: `${urls.internalUrl}/oauth2/token`,
-    grant_types_supported: ['client_credentials'],
-    token_endpoint_auth_methods_supported: ['private_key_jwt'],
-    token_endpoint_auth_signing_alg_values_supported: ['ES256', 'RS256'],
+    grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+    // A workload asserts by its own key, or by a token of a trusted issuer; an exchange has nothing but its subject token.
+    token_endpoint_auth_methods_supported: ['private_key_jwt', 'none'],
+    token_endpoint_auth_signing_alg_values_supported: SIGNATURE_ALGORITHMS,
   };
 }
 

@@ -4,6 +4,13 @@ import { promisify } from 'node:util';
 
 export type Algorithm = 'ES256' | 'RS256';
 
+/** Those that others may sign with: asymmetric, each bound to a kind of key (RFC 7518, section 3.1). */
+export const SIGNATURE_ALGORITHMS = [
+  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
+  ...(['ES256', 'ES384', 'ES512'] as const),
+] as const;
+export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
+
 /** A public JWK as we publish it: never `key_ops`, `ext` or `x5c`, which make AWS refuse a key. */
 export type PublicJwk = { kty: 'EC'; crv: 'P-256'; x: string; y: string } | { kty: 'RSA'; n: string; e: string };
 

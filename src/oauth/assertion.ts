@@ -19,15 +19,20 @@ export interface Assertion {
 /** A fault of the assertion that reveals nothing about the client: the caller is told which. */
 export class AssertionFault extends Error {}
 
+/** It is of another issuer, by what it says: how it proves anything is read elsewhere. */
+export class OfAnotherIssuer extends Error {}
+
+const LONGEST = 4096;
+
 /**
  * Reads an assertion and checks everything that needs no key: aud is the issuer and nothing else, iss = sub, a life of
  * at most 5 minutes, a jti, one of our algorithms.
- * @throws AssertionFault with a sentence.
+ * @throws AssertionFault with a sentence; OfAnotherIssuer
  */
 export function readAssertion(token: string, issuerUrl: string, clock: Clock): Assertion {
   let compact: ReturnType<typeof parseCompact>;
   try {
-    compact = parseCompact(token, 4096);
+    compact = parseCompact(token);
   } catch (error) {
     if (error instanceof MalformedToken)
       throw new AssertionFault(`the client assertion is malformed: ${error.message}`);
@@ -35,6 +40,10 @@ export function readAssertion(token: string, issuerUrl: string, clock: Clock): A
   }
   const { header, payload } = compact;
   const { iss, sub, aud, exp, iat, nbf, jti } = payload;
+  // A client's own id is no URL.
+  if (typeof iss === 'string' && iss.includes('://')) throw new OfAnotherIssuer();
+  if (token.length > LONGEST)
+    throw new AssertionFault(`the client assertion is malformed: it is longer than ${LONGEST} characters`);
   const algorithm = ALGORITHMS.find((one) => one === header['alg']);
   if (!algorithm) throw new AssertionFault(`the client assertion's alg must be one of ${ALGORITHMS.join(', ')}`);
   const typ = header['typ'];

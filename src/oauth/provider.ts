@@ -1,6 +1,7 @@
 // oidc-provider, configured down to one endpoint: client_credentials for clients that have proved themselves, RFC 9068 tokens.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import Provider, { errors, ExternalSigningKey, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Clock } from '../clock.ts';
 import { PLATFORM } from '../issuers/documents.ts';
 import { publicJwk } from '../keys/algorithms.ts';
 import type { Signer } from '../keys/signer.ts';
@@ -10,13 +11,14 @@ import { EmptyAdapter } from './adapter.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
 import { letProvedClientsIn } from './proved-clients.ts';
 import { readKid } from './kid.ts';
-import { currentRequest, requestOf } from './request.ts';
+import { currentRequest, requestOf, type TokenRequest } from './request.ts';
 
 export interface ProviderDeps {
   issuerUrl: string;
   view: RingView;
   signer: Signer;
   decideToken: DecideToken;
+  clock: Clock;
   /** Runs around the endpoint, and records before the body leaves. */
   record(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void>;
 }
@@ -60,7 +62,12 @@ class RingSigningKey extends ExternalSigningKey {
   }
 }
 
-export function createProvider({ issuerUrl, view, signer, decideToken, record }: ProviderDeps): Provider {
+/** A token ends with its proof, or what its client may outlive that by. */
+function lifeOf({ proof }: TokenRequest, clock: Clock): number {
+  return Math.min(TOKEN_LIFE_SECONDS, Math.max(1, Math.floor(proof.endsAt - clock.wall() / 1000)));
+}
+
+export function createProvider({ issuerUrl, view, signer, decideToken, clock, record }: ProviderDeps): Provider {
   const provider = new Provider(issuerUrl, {
     adapter: EmptyAdapter,
     jwks: { keys: [new RingSigningKey(view, signer)] },
@@ -72,7 +79,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
     clientBasedCORS: () => false,
     scopes: [],
     responseTypes: [],
-    ttl: { ClientCredentials: TOKEN_LIFE_SECONDS },
+    ttl: { ClientCredentials: (ctx: KoaContextWithOIDC) => lifeOf(requestOf(ctx), clock) },
     cookies: { keys: ['no cookie is ever set'] },
     features: {
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
@@ -102,7 +109,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, record }:
             scope,
             audience: resource,
             accessTokenFormat: 'jwt',
-            accessTokenTTL: TOKEN_LIFE_SECONDS,
+            accessTokenTTL: lifeOf(request, clock),
             jwt: { sign: { alg: 'ES256' } },
           };
         },

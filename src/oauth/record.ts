@@ -3,9 +3,6 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Refusals } from '../audit/refusals.ts';
 import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
 import { Problem } from '../errors.ts';
-import { CLOCK_TOLERANCE_SECONDS } from './assertion.ts';
-import type { Clients } from './clients.ts';
-import type { ClientRow } from './store.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
 import { readKid } from './kid.ts';
 import { requestOf, type TokenRequest } from './request.ts';
@@ -13,12 +10,12 @@ import { requestOf, type TokenRequest } from './request.ts';
 export interface RecordDeps {
   stream: AuditStream;
   refusals: Refusals;
-  clients: Clients;
   decideToken: DecideToken;
   log: { error(details: object, message: string): void };
 }
 
 const DECISIONS = 3;
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** oidc-provider opens its endpoint to scripts of every origin: a token is not for a browser to read. */
 const CORS = ['access-control-allow-origin', 'access-control-expose-headers', 'vary'];
@@ -31,6 +28,8 @@ interface OAuthError {
   /** Of a problem that people can do something about. */
   code?: string;
   hint?: string | undefined;
+  /** Its replay key is taken, and was before. */
+  replayed?: true;
 }
 
 const UNAVAILABLE: OAuthError = {
@@ -43,6 +42,7 @@ const REPLAYED: OAuthError = {
   status: 401,
   error: 'invalid_client',
   description: 'the client assertion was used before; make a new one, with a new jti, for each request',
+  replayed: true,
 };
 /** RFC 6749 has no word for it: the code and the hint stand beside. */
 function sealedError({ code, message, options }: Problem): OAuthError {
@@ -54,6 +54,15 @@ const isSealed = (error: unknown): error is Problem => error instanceof Problem 
 
 const CHANGED: OAuthError = { status: 401, error: 'invalid_client', description: 'client authentication failed' };
 
+/** RFC 8693, section 2.2.2: of a subject token that is not taken. */
+function ofExchange(description: string): OAuthError {
+  return { status: 400, error: 'invalid_request', description: `the subject token was refused: ${description}` };
+}
+
+function replayed({ exchanged }: TokenRequest): OAuthError {
+  return exchanged ? { ...ofExchange('it was used before, and may be shown once'), replayed: true } : REPLAYED;
+}
+
 function answer(ctx: KoaContextWithOIDC, error: OAuthError): void {
   ctx.status = error.status;
   if (error.retryAfter !== undefined) ctx.set('retry-after', String(error.retryAfter));
@@ -64,21 +73,7 @@ function answer(ctx: KoaContextWithOIDC, error: OAuthError): void {
   };
 }
 
-export function createRecord({ stream, refusals, clients, decideToken, log }: RecordDeps) {
-  function replayKey(request: TokenRequest) {
-    const { clientId, jti, exp } = request.assertion;
-    return { issuer: clientId, jti, expiresAt: new Date((exp + CLOCK_TOLERANCE_SECONDS) * 1000) };
-  }
-
-  /** The client as it is now; undefined where the key that authenticated is no longer one of its keys. */
-  async function readAgain(client: ClientRow, kid: string | undefined): Promise<ClientRow | undefined> {
-    const fresh = await clients.read(client.id);
-    // Without a kid nobody knows which key it was: then all of them must be as they were.
-    const proofOf = ({ jwks }: ClientRow) =>
-      JSON.stringify(kid === undefined ? jwks : jwks.keys.find((key) => key['kid'] === kid));
-    return fresh && proofOf(fresh) === proofOf(client) ? fresh : undefined;
-  }
-
+export function createRecord({ stream, refusals, decideToken, log }: RecordDeps) {
   async function recordMinted(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<OAuthError | undefined> {
     const token = ctx.oidc.entities.ClientCredentials as unknown as { jti: string; exp?: number; expiration: number };
     const { access_token: value } = ctx.body as { access_token: string };
@@ -96,19 +91,19 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
           jti: token.jti,
           kid: readKid(value.slice(0, value.indexOf('.'))),
         },
-        ...{ client_kid: request.assertion.kid, assertion_jti: request.assertion.jti, request_id: request.id },
+        ...{ ...request.proof.details, request_id: request.id },
       },
     };
     for (let decided = 1; ; decided += 1) {
       try {
-        await stream.append({ entry, epoch: client.epoch, replay: replayKey(request) });
+        await stream.append({ entry, epoch: client.epoch, replay: request.proof.replay });
         return undefined;
       } catch (error) {
-        if (error instanceof Replayed) return REPLAYED;
+        if (error instanceof Replayed) return replayed(request);
         if (!(error instanceof EpochChanged)) throw error;
         if (decided === DECISIONS) return UNAVAILABLE;
-        const fresh = await readAgain(client, request.assertion.kid);
-        if (!fresh) return CHANGED;
+        const fresh = await request.proof.again();
+        if (!fresh) return request.exchanged ? ofExchange('it proves nothing any more') : CHANGED;
         client = fresh;
         try {
           await decideToken(client, decision.audience, decision.scopes);
@@ -125,8 +120,8 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
     const { error } = ctx.body as { error?: string };
     const workload = request.client.kind === 'workload' ? request.client.id : undefined;
     await refusals.record(
-      { kind: 'token.refused', actor: request.assertion.clientId, workload, code: error ?? 'unknown' },
-      replayKey(request),
+      { kind: 'token.refused', actor: request.client.id, workload, code: error ?? 'unknown' },
+      request.proof.replay,
     );
   }
 
@@ -137,9 +132,12 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
     try {
       if (ctx.status === 200) {
         const refused = await recordMinted(ctx, request);
-        if (!refused) return;
+        if (!refused) {
+          if (request.exchanged) Object.assign(ctx.body as object, { issued_token_type: ACCESS_TOKEN });
+          return;
+        }
         answer(ctx, refused);
-        if (refused !== REPLAYED && refused.status < 500) await recordRefused(ctx, request);
+        if (refused.replayed !== true && refused.status < 500) await recordRefused(ctx, request);
       } else if (ctx.status >= 500) {
         const failure = request.failure;
         if (!(failure instanceof Problem)) log.error({ err: failure, request_id: request.id }, 'token request failed');
@@ -148,7 +146,7 @@ export function createRecord({ stream, refusals, clients, decideToken, log }: Re
         await recordRefused(ctx, request);
       }
     } catch (error) {
-      if (error instanceof Replayed) return answer(ctx, REPLAYED);
+      if (error instanceof Replayed) return answer(ctx, replayed(request));
       log.error({ err: error, request_id: request.id }, 'token request could not be recorded');
       answer(ctx, UNAVAILABLE);
     }

@@ -1,24 +1,22 @@
 // POST /oauth2/token: the strict check of the request and of who sends it, then oidc-provider on what is left to decide.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import type Provider from 'oidc-provider';
 import type { Refusals } from '../audit/refusals.ts';
-import type { Clock } from '../clock.ts';
-import type { ProvesItself } from '../clients/proof.ts';
 import { Problem } from '../errors.ts';
 import { toProblem } from '../http/problems.ts';
 import { type Limits, limitStrangers, RateLimited } from '../http/rates.ts';
-import { type Assertion, AssertionFault, readAssertion } from './assertion.ts';
-import type { Clients } from './clients.ts';
+import { ProofRefused } from '../trusted-issuers/verify.ts';
+import { type Assertion, AssertionFault, OfAnotherIssuer, readAssertion } from './assertion.ts';
 import { countFault, type TokenCount } from './counted.ts';
-import { attachRequest } from './request.ts';
+import { type FederatedDeps, proveByPlatform } from './federated.ts';
+import { type OwnKeyDeps, proveByOwnKey } from './own-key.ts';
+import { attachRequest, type Proof } from './request.ts';
+import type { ClientRow } from './store.ts';
 
-export interface OAuthRoutesDeps {
+export interface OAuthRoutesDeps extends OwnKeyDeps, FederatedDeps {
   issuerUrl: string;
   provider: Provider;
-  clients: Clients;
-  provesItself: ProvesItself;
-  clock: Clock;
   count: TokenCount;
   refusals: Pick<Refusals, 'record'>;
   limits: Limits;
@@ -26,14 +24,13 @@ export interface OAuthRoutesDeps {
 
 const FORM = 'application/x-www-form-urlencoded';
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-const PARAMETERS = new Set([
-  'grant_type',
-  'client_id',
-  'client_assertion',
-  'client_assertion_type',
-  'resource',
-  'scope',
-]);
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const OF_CREDENTIALS = ['client_assertion', 'client_assertion_type'];
+const OF_EXCHANGE = ['subject_token', 'subject_token_type', 'requested_token_type'];
+const PARAMETERS = new Set(['grant_type', 'client_id', 'resource', 'scope', ...OF_CREDENTIALS, ...OF_EXCHANGE]);
+const TYPES = 'urn:ietf:params:oauth:token-type:';
+const SUBJECT_TYPES = new Set([`${TYPES}jwt`, `${TYPES}id_token`]);
+const ISSUED_TYPES = new Set([`${TYPES}access_token`, `${TYPES}jwt`]);
 
 class TokenRequestFault extends Error {
   readonly status: number;
@@ -61,31 +58,71 @@ function readForm(body: string): Map<string, string> {
   return form;
 }
 
-function readRequest(
-  request: FastifyRequest,
-  { issuerUrl, clock }: OAuthRoutesDeps,
-): { form: Map<string, string>; assertion: Assertion } {
-  if (request.headers.authorization !== undefined)
-    throw fault('authenticate with client_assertion alone: there are no client secrets here');
-  const form = readForm(request.body as string);
-  if (form.get('grant_type') !== 'client_credentials')
-    throw new TokenRequestFault(400, 'unsupported_grant_type', 'grant_type must be client_credentials');
-  if (form.get('client_assertion_type') !== JWT_BEARER) throw fault(`client_assertion_type must be ${JWT_BEARER}`);
+/** Which of the two grants, with everything that it needs and nothing that is the other's. */
+function readGrant(form: Map<string, string>): 'client_credentials' | 'token_exchange' {
+  const grant = form.get('grant_type');
+  if (grant !== 'client_credentials' && grant !== TOKEN_EXCHANGE)
+    throw new TokenRequestFault(
+      400,
+      'unsupported_grant_type',
+      `grant_type must be client_credentials or ${TOKEN_EXCHANGE}`,
+    );
+  const exchange = grant === TOKEN_EXCHANGE;
+  const foreign = (exchange ? OF_CREDENTIALS : OF_EXCHANGE).find((name) => form.has(name));
+  if (foreign) throw fault(`${foreign} does not go with this grant_type: a client proves itself in one way`);
+  if (!exchange && form.get('client_assertion_type') !== JWT_BEARER)
+    throw fault(`client_assertion_type must be ${JWT_BEARER}`);
+  const type = form.get('subject_token_type') ?? '';
+  if (exchange && !SUBJECT_TYPES.has(type))
+    throw fault(`subject_token_type must be ${[...SUBJECT_TYPES].join(' or ')}`);
+  const wanted = form.get('requested_token_type');
+  if (wanted !== undefined && !ISSUED_TYPES.has(wanted))
+    throw fault(`requested_token_type must be ${[...ISSUED_TYPES].join(' or ')}`);
   if (!form.get('resource'))
     throw new TokenRequestFault(
       400,
       'invalid_target',
       "resource is required: the audience of the token, e.g. a connection's credentials URL",
     );
+  return exchange ? 'token_exchange' : 'client_credentials';
+}
+
+/** An assertion by a key of the client's own; undefined where another issuer made it. */
+function readOwnAssertion(form: Map<string, string>, { issuerUrl, clock }: OAuthRoutesDeps): Assertion | undefined {
   try {
     const assertion = readAssertion(form.get('client_assertion') ?? '', issuerUrl, clock);
     const clientId = form.get('client_id');
     if (clientId !== undefined && clientId !== assertion.clientId)
       throw fault("client_id and the client assertion's sub differ");
-    return { form, assertion };
+    return assertion;
   } catch (error) {
+    if (error instanceof OfAnotherIssuer) return undefined;
     if (error instanceof AssertionFault) throw new TokenRequestFault(401, 'invalid_client', error.message);
     throw error;
+  }
+}
+
+/** RFC 7523 says invalid_client, RFC 8693 invalid_request, of a token that proves nothing. */
+async function authenticate(
+  form: Map<string, string>,
+  deps: OAuthRoutesDeps,
+): Promise<{ client: ClientRow; proof: Proof; exchanged: boolean }> {
+  const exchanged = readGrant(form) === 'token_exchange';
+  const token = form.get(exchanged ? 'subject_token' : 'client_assertion') ?? '';
+  const own = exchanged ? undefined : readOwnAssertion(form, deps);
+  if (own) {
+    const found = await proveByOwnKey(deps, token, own);
+    if (!found) throw new TokenRequestFault(401, 'invalid_client', 'client authentication failed');
+    return { ...found, exchanged };
+  }
+  if (!exchanged && !form.get('client_id'))
+    throw fault("client_id is required beside a platform's token: the id of the workload");
+  try {
+    return { ...(await proveByPlatform(deps, token, form.get('client_id'))), exchanged };
+  } catch (error) {
+    if (!(error instanceof ProofRefused)) throw error;
+    if (exchanged) throw fault(`the subject token was refused: ${error.message}`);
+    throw new TokenRequestFault(401, 'invalid_client', `the client assertion was refused: ${error.message}`);
   }
 }
 
@@ -123,12 +160,13 @@ const TokenResponse = Type.Object({
   token_type: Type.Literal('Bearer'),
   expires_in: Type.Integer({ description: 'seconds' }),
   scope: Type.Optional(Type.String()),
+  issued_token_type: Type.Optional(Type.String({ description: 'of a token exchange' })),
 });
 
 const OAuthErrorResponse = Type.Object({ error: Type.String(), error_description: Type.Optional(Type.String()) });
 
 export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDeps): void {
-  const { provider, clients, provesItself, clock } = deps;
+  const { provider } = deps;
   const callback = provider.callback();
 
   void server.register(async (scope) => {
@@ -154,7 +192,7 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
         config: { ownDeadlines: true },
         schema: {
           operationId: 'createToken',
-          summary: 'A workload token: client_credentials with private_key_jwt and a resource',
+          summary: 'A workload token: client_credentials with a client assertion, or an exchange, for a resource',
           tags: ['tokens'],
           consumes: [FORM],
           response: { 200: TokenResponse, '4xx': OAuthErrorResponse, '5xx': OAuthErrorResponse },
@@ -162,24 +200,15 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
       },
       async (request, reply) => {
         if (typeof request.body !== 'string') throw new Problem('unsupported_media_type', 'There is no body.');
-        const { form, assertion } = readRequest(request, deps);
-        const { algorithm, kid } = assertion;
-        // What is remembered may only say yes: a key that it lacks may have been added elsewhere a moment ago.
-        const client = await clients.find(
-          assertion.clientId,
-          (row) =>
-            row.seal === undefined &&
-            row.state === 'active' &&
-            kid !== undefined &&
-            row.jwks.keys.some((key) => key['kid'] === kid),
-        );
-        const signed = { token: form.get('client_assertion') as string, algorithm, kid };
-        if (!(await provesItself(client, signed, clock.wall())) || !client)
-          throw new TokenRequestFault(401, 'invalid_client', 'client authentication failed');
+        if (request.headers.authorization !== undefined)
+          throw fault('authenticate with a token in the form alone: there are no client secrets here');
+        const form = readForm(request.body);
+        const { client, proof, exchanged } = await authenticate(form, deps);
         deps.limits.count(client.id);
         const scope = form.get('scope');
         attachRequest(request.raw, {
-          ...{ id: request.id, assertion, client, requestedScopes: scope?.split(' ').filter(Boolean) },
+          ...{ id: request.id, proof, client, exchanged },
+          requestedScopes: scope?.split(' ').filter(Boolean),
         });
         // oidc-provider reads the body off the request, which has been read: it gets what it still has to decide on.
         const { id: client_id } = client;

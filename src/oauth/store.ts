@@ -1,4 +1,5 @@
 // The rows behind a client_id, of either registry, each with the policy epoch of the snapshot that it was read in.
+import { sql } from 'kysely';
 import type { Db } from '../db/connect.ts';
 import type { Jwks } from '../db/types.ts';
 import { EPOCH_ROW, type EpochRow, type Seal, standingOf } from '../seal/store.ts';
@@ -12,6 +13,8 @@ export interface ClientRow {
   audiences: string[];
   jwks: Jwks;
   version: number;
+  /** How long its tokens may live on after a proof that ends before them; seconds. */
+  maxOutliveSeconds: number;
   /** The policy epoch of the snapshot that this row was read in. */
   epoch: number;
   /** The seal in that snapshot. */
@@ -29,6 +32,10 @@ export async function findClient(db: Db, id: string): Promise<ClientRow | undefi
     const row = await db
       .selectFrom('workloads')
       .select(['id', 'slug', 'state', 'scopes', 'audiences', 'jwks', 'version', epochRow])
+      // The whole row: before migration 0008 there is no such column.
+      .select(
+        sql<number>`coalesce((to_jsonb(workloads) ->> 'max_outlive_seconds')::integer, 0)`.as('maxOutliveSeconds'),
+      )
       .where('id', '=', id)
       .executeTakeFirst();
     return row && { kind: 'workload', ...rowOf(row) };
@@ -39,7 +46,7 @@ export async function findClient(db: Db, id: string): Promise<ClientRow | undefi
       .select(['id', 'slug', 'state', 'scopes', 'jwks', 'version', epochRow])
       .where('id', '=', id)
       .executeTakeFirst();
-    return row && { kind: 'administrator', audiences: [], ...rowOf(row) };
+    return row && { kind: 'administrator', audiences: [], maxOutliveSeconds: 0, ...rowOf(row) };
   }
   return undefined;
 }

@@ -1,10 +1,10 @@
 // One signature of one token: whether it verifies with one key. What the token says is checked by whoever asks.
 import type { KeyObject } from 'node:crypto';
 import { compactVerify, errors } from 'jose';
-import type { Algorithm } from '../keys/algorithms.ts';
+import type { SignatureAlgorithm } from '../keys/algorithms.ts';
 
 /** @param token in compact form, which `parseCompact` has found sound */
-export async function verifies(token: string, key: KeyObject, algorithm: Algorithm): Promise<boolean> {
+export async function verifies(token: string, key: KeyObject, algorithm: SignatureAlgorithm): Promise<boolean> {
   try {
     await compactVerify(token, key, { algorithms: [algorithm] });
     return true;

@@ -6,15 +6,17 @@ import type { Act } from '../audit/act.ts';
 import { registerKeyRoutes } from '../clients/key-routes.ts';
 import { createKeys } from '../clients/keys.ts';
 import { refusePrivateMembersOf } from '../clients/jwk.ts';
-import { notFound, requireAssignable, requireChangeable } from '../clients/rules.ts';
+import { notFound, requireAssignable, requireChangeable, requireEditable } from '../clients/rules.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
+import { requireFederation } from '../db/federation.ts';
 import { Problem } from '../errors.ts';
 import { requireScopes } from '../http/caller.ts';
 import { createOnce, IdempotencyHeaders } from '../http/idempotency.ts';
 import { decodeCursor, PageQuery, toPage } from '../http/paging.ts';
 import { createId } from '../ids.ts';
 import { requireRegistrable } from './audiences.ts';
+import { type HoldsGrants, requireProofsChangeable } from './rules.ts';
 import { NewWorkload, Workload as WorkloadSchema, WorkloadChange, WorkloadPage, WorkloadParams } from './schema.ts';
 import { findWorkload, insertWorkload, listWorkloads, lockWorkload, updateWorkload, type Workload } from './store.ts';
 
@@ -23,8 +25,7 @@ export interface WorkloadDependencies {
   act: Act;
   clock: Clock;
   issuerUrl: string;
-  /** Whether any grant is this workload's; what a workload may do is not all in its scopes. */
-  holdsGrants(db: Db, workload: string): Promise<boolean>;
+  holdsGrants: HoldsGrants;
 }
 
 const tags = ['workloads'];
@@ -117,12 +118,14 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
     },
     async (request) =>
       act(request.caller, async (trx) => {
-        const change = request.body;
+        const { max_outlive_seconds: maxOutlive, ...change } = request.body;
+        if (maxOutlive !== undefined) await requireFederation(trx);
         const workload = await lockWorkload(trx, request.params.workload);
         if (!workload) throw notFound('workload', request.params.workload);
         requireChangeable(request.caller, workload, change);
+        if (maxOutlive !== undefined) requireEditable(request.caller, workload);
         requireRegistrable(change.audiences ?? [], issuerUrl);
-        const updated = await updateWorkload(trx, { ...workload, ...change });
+        const updated = await updateWorkload(trx, { ...workload, ...change }, maxOutlive);
         const details = { ...snapshot(updated) };
         return {
           result: updated,
@@ -134,21 +137,14 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
 
   registerKeyRoutes(server, {
     ...{ noun: 'workload', writeScope: 'workloads:write', rotatesItsOwn: true, act, clock },
-    ...{ lock: lockWorkload, update: updateWorkload },
-    guard: async (trx, caller, workload) => {
-      if (caller.scopes.has('grants:write') || !(await holdsGrants(trx, workload.id))) return;
-      throw new Problem(
-        'scope_not_held',
-        `${workload.slug} holds grants: changing its keys needs the scope grants:write.`,
-        {
-          hint: 'Ask an administrator who holds it, or let the workload rotate its own key.',
-        },
-      );
-    },
+    lock: lockWorkload,
+    update: (trx, workload) => updateWorkload(trx, workload),
+    guard: (trx, caller, workload) => requireProofsChangeable(trx, caller, workload, holdsGrants),
   });
 }
 
 /** What a record keeps: everything but the keys' material, which their thumbprints name. */
-function snapshot({ slug, description, state, scopes, audiences, keys, version }: Workload) {
-  return { slug, description, state, scopes, audiences, version, kids: keys.map(({ kid }) => kid) };
+function snapshot({ slug, description, state, scopes, audiences, keys, version, max_outlive_seconds }: Workload) {
+  const kids = keys.map(({ kid }) => kid);
+  return { slug, description, state, scopes, audiences, version, kids, max_outlive_seconds };
 }

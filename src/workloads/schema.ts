@@ -19,8 +19,17 @@ export const Audiences = Type.Array(Type.String({ minLength: 1, maxLength: 255, 
   description: 'https URLs or URNs for which this workload may get tokens; none of ours, none of a cloud.',
 });
 
+const MaxOutliveSeconds = Type.Integer({
+  minimum: 0,
+  maximum: 900,
+  description: "How long its tokens may live on after a platform's token that they were given for.",
+});
+
 export const Workload = Type.Object(
-  { id: Type.String({ pattern: idPattern('wl') }), ...clientMembers, audiences: Audiences },
+  {
+    ...{ id: Type.String({ pattern: idPattern('wl') }), ...clientMembers, audiences: Audiences },
+    max_outlive_seconds: MaxOutliveSeconds,
+  },
   { additionalProperties: false },
 );
 
@@ -41,6 +50,7 @@ export const WorkloadChange = Type.Object(
     description: Type.Optional(Description),
     scopes: Type.Optional(Scopes),
     audiences: Type.Optional(Audiences),
+    max_outlive_seconds: Type.Optional(MaxOutliveSeconds),
     state: Type.Optional(State),
   },
   { additionalProperties: false, minProperties: 1 },

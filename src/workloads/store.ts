@@ -9,7 +9,12 @@ import type { Scope } from '../http/scopes.ts';
 export interface Workload extends Client {
   /** Beyond the service's own: https URLs or URNs. */
   audiences: string[];
+  /** How long its tokens may live on after a platform's token that they were given for; seconds. */
+  max_outlive_seconds: number;
 }
+
+/** Of the whole row: before migration 0008 there is no such column, and it is 0. */
+const MAX_OUTLIVE = sql<number>`coalesce((to_jsonb(workloads) ->> 'max_outlive_seconds')::integer, 0)`;
 
 const COLUMNS = [
   'id',
@@ -22,12 +27,15 @@ const COLUMNS = [
   'version',
   'created_at',
   'updated_at',
+  MAX_OUTLIVE.as('max_outlive_seconds'),
 ] as const;
 
 function fromRow(row: Selectable<WorkloadsTable>): Workload {
-  const { id, slug, description, state, scopes, audiences, jwks, version, created_at, updated_at } = row;
+  const { id, slug, description, state, scopes, audiences, jwks, version, max_outlive_seconds } = row;
+  const { created_at, updated_at } = row;
   return {
     ...{ id, slug, description, state, scopes: scopes as Scope[], audiences, version, keys: fromStoredJwks(jwks) },
+    max_outlive_seconds,
     ...{ created_at: created_at.toISOString(), updated_at: updated_at.toISOString() },
   };
 }
@@ -85,13 +93,17 @@ export async function insertWorkload(trx: Transaction, workload: WorkloadToInser
   return row && fromRow(row);
 }
 
-/** Stores what may change and counts the version up. */
-export async function updateWorkload(trx: Transaction, workload: Workload): Promise<Workload> {
+/**
+ * Stores what may change and counts the version up.
+ * @param maxOutlive given where that changes: before migration 0008 there is no room for it
+ */
+export async function updateWorkload(trx: Transaction, workload: Workload, maxOutlive?: number): Promise<Workload> {
   const { id, description, state, scopes, audiences, keys } = workload;
   const row = await trx
     .updateTable('workloads')
     .set({ description, state, scopes, audiences, jwks: toStoredJwks(keys), updated_at: sql<Date>`now()` })
     .set((eb) => ({ version: eb('version', '+', 1) }))
+    .$if(maxOutlive !== undefined, (query) => query.set({ max_outlive_seconds: maxOutlive as number }))
     .where('id', '=', id)
     .returning(COLUMNS)
     .executeTakeFirstOrThrow();

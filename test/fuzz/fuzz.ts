@@ -44,6 +44,9 @@ const SELDOM: Record<string, unknown> = {
   chooseSigner: { signer: 'local' },
   recordPlacements: { epoch: 1, documents: [] },
   createRotation: { selection: { all: true } },
+  createTrustedIssuer: { name: 'again', kind: 'oidc', issuer: 'https://again.example' },
+  updateTrustedIssuer: { max_token_seconds: 600 },
+  updateWorkloadIdentity: { report_only: true },
 };
 
 export interface Tally {
@@ -57,6 +60,8 @@ export const createTally = (): Tally => ({ requests: 0, done: new Set(), refused
 
 /** Where a pool of keys is of somebody: a workload, an administrator, an issuer. */
 const keysOf = (owner: unknown): string => `kid of ${String(owner)}`;
+
+const identitiesOf = (workload: unknown): string => `identity of ${String(workload)}`;
 
 /** `{{pool:n}}` anywhere in a value by what the pool holds. */
 function fill<T>(value: T, pools: Record<string, string[]>): T {
@@ -162,10 +167,16 @@ function gather(pools: FuzzWorld['pools'], { status, json }: Reply): void {
   }
   if (status === 202 && typeof json?.id === 'string') add('rotation', json.id);
   if (status !== 201 || typeof json?.id !== 'string') return;
-  const kind = { wl_: 'workload', ad_: 'administrator', cn_: 'connection', gr_: 'grant', tg_: 'target' }[
-    json.id.slice(0, 3) as string
-  ];
+  const kind = {
+    wl_: 'workload',
+    ad_: 'administrator',
+    cn_: 'connection',
+    gr_: 'grant',
+    tg_: 'target',
+    ti_: 'trusted_issuer',
+  }[json.id.slice(0, 3) as string];
   if (kind) add(kind, json.id);
+  if (json.id.startsWith('wi_')) add(identitiesOf(json.workload), json.id);
   if (json.issuer?.id) add('issuer', json.issuer.id);
   for (const { kid } of json.keys ?? []) {
     add('kid', kid);
@@ -200,19 +211,18 @@ export async function fuzzOperation(
     const parameters = fill(draft.parameters, usable);
     const owner = parameters.find(({ parameter: { name } }) => ['workload', 'administrator', 'issuer'].includes(name));
     const theirs = pools[keysOf(owner?.value)];
+    const identities = pools[identitiesOf(owner?.value)];
     // The placeholders of parameters are filled: what was drawn for a key is drawn again among the owner's.
     const filled = fill(
       {
         ...draft,
-        parameters: theirs
-          ? draft.parameters.map((each) =>
-              each.parameter.name === 'kid'
-                ? each
-                : (parameters.find(({ parameter }) => parameter.name === each.parameter.name) ?? each),
-            )
-          : parameters,
+        parameters: draft.parameters.map((each) =>
+          (each.parameter.name === 'kid' && theirs) || (each.parameter.name === 'identity' && identities)
+            ? each
+            : (parameters.find(({ parameter }) => parameter.name === each.parameter.name) ?? each),
+        ),
       },
-      theirs ? { ...usable, kid: theirs } : usable,
+      { ...usable, ...(theirs ? { kid: theirs } : {}), ...(identities ? { identity: identities } : {}) },
     );
     const request = write(
       operation,

@@ -95,7 +95,26 @@ const policy = (...effects: string[]): Values =>
       { minLength: 1, maxLength: 3 },
     ),
   });
+/** Of an issuer that is another whenever it is drawn. */
+const pasted: Values = fc.nat().map((nat) => ({
+  keys: [{ ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }), kid: `k${nat}` }],
+}));
+
 const KNOWN: Record<string, Values> = {
+  trusted_issuer: pool('trusted_issuer'),
+  identity: pool('identity'),
+  jwks: pasted,
+  jwks_uri: fc.constant(null),
+  claims: fc.dictionary(fc.constantFrom('ref', '/a/b', 'sub', 'environment'), fc.constantFrom('x', true, 7, ''), {
+    maxKeys: 2,
+  }),
+  // Each draw another subject, or nobody but the first could have it; and one that all want.
+  subject: fc.oneof(
+    fc.nat().map((nat) => `repo:acme/${nat}:ref`),
+    fc.constantFrom('repo:acme/*', 'repo:acme/1*', 'x'),
+  ),
+  subject_token: pool('assertion'),
+  subject_token_type: fc.constant('urn:ietf:params:oauth:token-type:jwt'),
   workload: pool('workload'),
   connection: pool('connection'),
   grant: pool('grant'),

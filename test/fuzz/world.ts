@@ -1,8 +1,9 @@
 // What is fuzzed: a service with something of everything, an account that lets it in, and callers of each kind.
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Test } from 'tap';
 import { SCOPES } from '../../src/http/scopes.ts';
+import { EgressRefused } from '../../src/reach/egress.ts';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
 import { createForge } from '../support/forge.ts';
 import { writeKek } from '../support/process.ts';
@@ -55,6 +56,10 @@ async function createDigest({ database: { db } }: TestService): Promise<FuzzWorl
 export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const service = await startTestService(t, {
+    // No name is looked up: whatever chance calls an issuer, nobody waits for it.
+    egress: async (url) => {
+      throw new EgressRefused(url.href);
+    },
     env: {
       ...{ STS_ENDPOINT_URL: sandbox.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), KEY_ENCRYPTION_KEYS: writeKek(t) },
       TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml',
@@ -82,8 +87,15 @@ export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
   const drill = await service.call('POST', '/v1/key-drills');
   const target = await service.call('POST', '/v1/publishing/targets', { target: '/srv/documents' });
   if (target.status !== 201) throw new Error(JSON.stringify(target.body));
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const cluster = await service.call('POST', '/v1/trusted-issuers', {
+    ...{ name: 'cluster', kind: 'oidc', issuer: 'https://cluster.example' },
+    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] },
+  });
+  if (cluster.status !== 201) throw new Error(JSON.stringify(cluster.body));
   const pools: Record<string, string[]> = {
     target: [target.body.id],
+    trusted_issuer: [cluster.body.id],
     ...{ workload: [], connection: [], grant: [], administrator: [], kid: ['A'.repeat(43)], issuer: [], cursor: [] },
     active: [active.id],
     drill: [drill.body.issuer],

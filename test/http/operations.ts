@@ -156,6 +156,12 @@ export async function openWorld(t: Test): Promise<World> {
   const target = await make('/v1/publishing/targets', { target: 's3://documents' });
   await service.call('POST', `/v1/publishing/targets/${target.id}/lease`, { holder: 'test' });
   const jwks = await service.call('GET', `/c/${connection.issuer.id}/jwks`);
+  const pasted = { keys: [{ ...publicJwk(), kid: 'k1' }] };
+  const trusted = await make('/v1/trusted-issuers', {
+    ...{ name: 'cluster', kind: 'kubernetes', issuer: 'https://cluster.example', jwks: pasted },
+  });
+  const subject = 'system:serviceaccount:payments:billing';
+  const identity = await make(`/v1/workloads/${workload.id}/identities`, { trusted_issuer: trusted.id, subject });
   const kidsOf = (client: { keys: { kid: string }[] }): string[] => client.keys.map(({ kid }) => kid);
   return {
     service,
@@ -168,6 +174,8 @@ export async function openWorld(t: Test): Promise<World> {
       administrator: administrator.id,
       rotation: rotation.id,
       target: target.id,
+      trusted_issuer: trusted.id,
+      identity: identity.id,
     },
     workload: { id: workload.id, kids: kidsOf(workload) },
     administrator: { id: administrator.id, kids: kidsOf(administrator) },
@@ -179,7 +187,20 @@ export async function openWorld(t: Test): Promise<World> {
         audiences: ['https://ships.example'],
         keys: [publicJwk()],
       },
-      updateWorkload: { description: 'Bills', scopes: [], audiences: [], state: 'active' },
+      updateWorkload: { description: 'Bills', scopes: [], audiences: [], state: 'active', max_outlive_seconds: 60 },
+      createTrustedIssuer: {
+        ...{ name: 'company', kind: 'oidc', issuer: 'https://login.example', audience: 'https://brokers.example' },
+        ...{ algorithms: ['ES256'], jwks: pasted, one_time: true, max_token_seconds: 600 },
+      },
+      updateTrustedIssuer: {
+        ...{ audience: null, algorithms: ['ES256'], jwks: pasted, one_time: false, max_token_seconds: 600 },
+        state: 'active',
+      },
+      addWorkloadIdentity: {
+        ...{ trusted_issuer: trusted.id, subject: 'system:serviceaccount:payments:ledger', report_only: true },
+        claims: { '/kubernetes.io/serviceaccount/uid': 'f1a1' },
+      },
+      updateWorkloadIdentity: { report_only: true },
       addWorkloadKey: { jwk: publicJwk(), expires_at: '2099-01-01T00:00:00Z' },
       createAdministrator: { slug: 'bob', description: 'Bob', scopes: [], keys: [publicJwk()] },
       updateAdministrator: { description: 'Alice', scopes: [], state: 'active' },

@@ -41,6 +41,18 @@ const NEEDED: Record<string, string[]> = {
     deleteAdministratorKey: ['administrators:write'],
   },
   ...{
+    listTrustedIssuers: ['workloads:read'],
+    getTrustedIssuer: ['workloads:read'],
+    getTrustedIssuerKeys: ['workloads:read'],
+    createTrustedIssuer: ['workloads:write', 'grants:write'],
+    updateTrustedIssuer: ['workloads:write', 'grants:write'],
+    deleteTrustedIssuer: ['workloads:write', 'grants:write'],
+    listWorkloadIdentities: ['workloads:read'],
+    addWorkloadIdentity: ['workloads:write'],
+    updateWorkloadIdentity: ['workloads:write'],
+    deleteWorkloadIdentity: ['workloads:write'],
+  },
+  ...{
     listGrants: ['grants:read'],
     getGrant: ['grants:read'],
     createGrant: ['grants:write'],
@@ -103,24 +115,30 @@ t.test('without exactly that scope: 403, and nothing changed', async (t) => {
 
 t.test('with these scopes and no other it goes through', async (t) => {
   const operations = await listOperations();
-  const last = ['turnPublishingOff', 'disconnectConnection', 'deleteGrant', 'updateWorkload', 'updateAdministrator'];
+  const identities = ['deleteWorkloadIdentity', 'deleteTrustedIssuer'];
+  const last = [
+    ...identities,
+    'turnPublishingOff',
+    'disconnectConnection',
+    'deleteGrant',
+    'updateWorkload',
+    'updateAdministrator',
+  ];
   const world = await openWorld(t);
   const { service } = world;
   for (const operation of operations.sort((a, b) => last.indexOf(a.id) - last.indexOf(b.id))) {
     const needed = NEEDED[operation.id];
     if (!needed) continue;
-    // The workload holds a grant: who adds a key to it could use that grant.
-    const besides = operation.id.endsWith('WorkloadKey') ? ['grants:write'] : [];
+    // The workload holds a grant: who adds a key or an identity to it could use that grant.
+    const besides = /Workload(Key|Identity)$/.test(operation.id) ? ['grants:write'] : [];
     const token = await service.hostToken([...needed, ...besides]);
     const { status, text } = await send(
       service.url,
       goodRequest(world, operation, { authorization: `Bearer ${token}` }),
     );
-    // The one key that does not exist is looked for behind the scope.
-    t.ok(
-      status < 300 || (operation.id === 'revokeKey' && status === 404),
-      `${operation.id}: ${status} ${text.slice(0, 200)}`,
-    );
+    // The one key that does not exist is looked for behind the scope, and so are the identities of an issuer.
+    const behind = { revokeKey: 404, deleteTrustedIssuer: 409 }[operation.id];
+    t.ok(status < 300 || status === behind, `${operation.id}: ${status} ${text.slice(0, 200)}`);
   }
 });
 
@@ -182,7 +200,6 @@ t.test('nobody gives away what they do not hold, nor touches one who holds more'
   ] as const) {
     const more = await registerClient(service, { slug: 'more', kind: plural, scopes: ['keys:revoke'] });
     const token = await service.hostToken(SCOPES.filter((scope) => scope !== 'keys:revoke'));
-    const before = await dumpState(service.database.db);
     const tried: [string, string, object | undefined][] = [
       ['POST', `/v1/${plural}`, { slug: 'new', scopes: ['keys:revoke'] }],
       ['PATCH', `/v1/${plural}/${plural === 'workloads' ? 'billing' : 'alice'}`, { scopes: ['keys:revoke'] }],
@@ -191,6 +208,23 @@ t.test('nobody gives away what they do not hold, nor touches one who holds more'
       ['POST', `/v1/${plural}/${more.id}/keys`, world.bodies['addWorkloadKey'] as object],
       ['DELETE', `/v1/${plural}/${more.id}/keys/${more.kid}`, undefined],
     ];
+    if (plural === 'workloads') {
+      const trusted = `/v1/trusted-issuers/${world.params['trusted_issuer']}`;
+      const identity = { trusted_issuer: world.params['trusted_issuer'], subject: 'system:serviceaccount:a:more' };
+      tried.push(
+        ['POST', `/v1/workloads/${more.id}/identities`, identity],
+        ['PATCH', `/v1/workloads/${more.id}`, { max_outlive_seconds: 900 }],
+        // It has an identity of this issuer: whoever puts keys into it could be that workload.
+        ['PATCH', trusted, { max_token_seconds: 600 }],
+        ['DELETE', trusted, undefined],
+      );
+      await service.call('POST', `/v1/workloads/${more.id}/identities`, {
+        ...identity,
+        subject: 'a:b',
+        report_only: true,
+      });
+    }
+    const before = await dumpState(service.database.db);
     for (const [method, path, body] of tried) {
       t.match(
         await service.call(method, path, body, { token }),

@@ -21,6 +21,7 @@ async function findCaller(t: Test, row: { state: string; scopes: string[] } | un
     ...{ kind: 'workload', id, slug: 'x', state: 'active', scopes, audiences: [] },
     jwks: { keys: [] },
     version: 1,
+    maxOutliveSeconds: 0,
     epoch: 1,
     seal: undefined,
   };

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
+import { systemClock } from '../../src/clock.ts';
 import { publicBytes } from '../../src/keys/algorithms.ts';
 import { createProvider } from '../../src/oauth/provider.ts';
 import { attachRequest } from '../../src/oauth/request.ts';
@@ -25,6 +26,7 @@ t.test('a request that has proved nothing gets nothing, and a proved one is nobo
       decided += 1;
       return { audience: 'x', scopes: [], connection: undefined };
     },
+    clock: systemClock,
     record: async (_ctx, next) => await next(),
   });
   let attach: (request: IncomingMessage) => void = () => {};
@@ -47,7 +49,8 @@ t.test('a request that has proved nothing gets nothing, and a proved one is nobo
   attach = (request) =>
     attachRequest(request, {
       ...{ id: 'rq_x', requestedScopes: undefined, client: { id: ID, kind: 'workload' } as ClientRow },
-      assertion: { clientId: ID, algorithm: 'ES256', kid: undefined, jti: 'a-jti-of-mine', exp: 0 },
+      proof: { replay: undefined, endsAt: Number.POSITIVE_INFINITY, details: {}, again: async () => undefined },
+      exchanged: false,
     });
   t.match(await ask(OTHER), { status: 401, body: /invalid_client/ }, "another's name");
   t.equal(decided, 0, 'nothing was decided for either');

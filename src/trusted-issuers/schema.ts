@@ -1,0 +1,115 @@
+// The shapes of /v1/trusted-issuers.
+import { type Static, Type } from 'typebox';
+import { Slug, State, Timestamp } from '../clients/schema.ts';
+import { PageQuery, pageOf } from '../http/paging.ts';
+import { idPattern } from '../ids.ts';
+import { SIGNATURE_ALGORITHMS } from '../keys/algorithms.ts';
+import { KINDS } from './kinds.ts';
+
+export const TrustedIssuerReference = Type.String({
+  pattern: '^[a-z][a-z0-9_-]{1,63}$',
+  description: 'An id or a name.',
+});
+
+const Issuer = Type.String({
+  maxLength: 512,
+  pattern: '^(https?|spiffe)://[!-~]+$',
+  description: 'The `iss` of its tokens, to the letter. Unique in the service.',
+});
+const Audience = Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~]+$' });
+const Algorithms = Type.Array(Type.Enum([...SIGNATURE_ALGORITHMS]), { uniqueItems: true, minItems: 1, maxItems: 9 });
+const JwksUri = Type.String({ maxLength: 512, pattern: '^https?://[!-~]+$' });
+const text = (maxLength: number) => Type.Optional(Type.String({ maxLength, pattern: '^[!-~]*$' }));
+
+/** Members that say nothing of a key are taken and dropped. */
+const Jwk = Type.Object(
+  {
+    kty: Type.Enum(['EC', 'RSA']),
+    kid: Type.String({ minLength: 1, maxLength: 256, pattern: '^[!-~]+$' }),
+    ...{ alg: text(16), use: text(16), crv: text(16), x: text(128), y: text(128), n: text(1500), e: text(16) },
+    key_ops: Type.Optional(Type.Array(Type.Enum(['verify']), { maxItems: 1 })),
+    x5t: text(128),
+    'x5t#S256': text(128),
+    x5c: Type.Optional(Type.Array(Type.String({ maxLength: 8192 }), { maxItems: 5 })),
+  },
+  { additionalProperties: false },
+);
+const Jwks = Type.Object(
+  { keys: Type.Array(Jwk, { minItems: 1, maxItems: 20 }) },
+  { additionalProperties: false, description: 'Its public keys, pasted: then nothing is fetched.' },
+);
+
+const OneTime = Type.Boolean({
+  description: 'Whether each of its tokens may be shown once. Kinds that leave a token in a file can never be.',
+});
+const MaxTokenSeconds = Type.Integer({
+  minimum: 60,
+  maximum: 86_400,
+  description: 'From a token’s iat to its exp at most.',
+});
+const orNull = <T extends ReturnType<typeof Type.String> | typeof Jwks>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const Warnings = Type.Array(
+  Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }),
+  { description: 'What is allowed and asks for a second look; left out where there is nothing.' },
+);
+
+export const TrustedIssuer = Type.Object(
+  {
+    id: Type.String({ pattern: idPattern('ti') }),
+    name: Slug,
+    kind: Type.Enum([...KINDS]),
+    issuer: Issuer,
+    audience: Type.String({ description: 'What its tokens must name at the token endpoint, alone.' }),
+    algorithms: Algorithms,
+    jwks_uri: orNull(JwksUri),
+    jwks: Type.Union([Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }), Type.Null()]),
+    one_time: OneTime,
+    max_token_seconds: MaxTokenSeconds,
+    state: State,
+    claims: Type.Array(Type.String(), { description: 'Worth matching beside the subject, of this kind.' }),
+    version: Type.Integer(),
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    warnings: Type.Optional(Warnings),
+  },
+  { additionalProperties: false },
+);
+
+const changeable = {
+  audience: Type.Optional(orNull(Audience)),
+  algorithms: Type.Optional(Algorithms),
+  jwks_uri: Type.Optional(orNull(JwksUri)),
+  jwks: Type.Optional(orNull(Jwks)),
+  one_time: Type.Optional(OneTime),
+  max_token_seconds: Type.Optional(MaxTokenSeconds),
+};
+
+export const NewTrustedIssuer = Type.Object(
+  { name: Slug, kind: Type.Enum([...KINDS]), issuer: Issuer, ...changeable },
+  { additionalProperties: false },
+);
+export type NewTrustedIssuer = Static<typeof NewTrustedIssuer>;
+
+/** Which tokens are its tokens does not change: that is another issuer. */
+export const TrustedIssuerChange = Type.Object(
+  { ...changeable, state: Type.Optional(State) },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type TrustedIssuerChange = Static<typeof TrustedIssuerChange>;
+
+export const TrustedIssuerKeys = Type.Object(
+  {
+    kids: Type.Array(Type.String()),
+    age_seconds: Type.Optional(Type.Integer({ description: 'Since the last good fetch of this replica.' })),
+    failure: Type.Optional(Type.String({ description: 'Why the last fetch failed.' })),
+  },
+  { additionalProperties: false },
+);
+
+export const TrustedIssuerParams = Type.Object(
+  { trusted_issuer: TrustedIssuerReference },
+  { additionalProperties: false },
+);
+export const TrustedIssuerQuery = Type.Object(PageQuery, { additionalProperties: false });
+export const TrustedIssuerPage = pageOf(TrustedIssuer);

@@ -1,0 +1,84 @@
+// Which token has which identity: nothing missing and no list ever matches, and what could have one token is found beforehand.
+import fc from 'fast-check';
+import t from 'tap';
+import { matches, overlap, type Rule, subjectsThatTake } from '../../src/identities/match.ts';
+
+const name = fc.constantFrom('a', 'b', 'toString', '/n/a', '/n/b', '/n/m/a', '/x~1y/a');
+const value = fc.constantFrom<string | number | boolean>('x', 'y', '', 'x,y', 0, 1, true, false);
+const step = fc.constantFrom('a', 'b', 'x', 'ab');
+const subject = fc
+  .tuple(fc.array(step, { minLength: 1, maxLength: 3 }), fc.constantFrom(':', '/'))
+  .map(([steps, by]) => steps.join(by));
+const rule: fc.Arbitrary<Rule> = fc.record({
+  subject: fc.oneof(
+    subject,
+    subject.map((text) => `${text.replace(/[^:/]*$/, '')}*`).filter((text) => text.length > 1),
+  ),
+  claims: fc.dictionary(name, value, { maxKeys: 3, noNullPrototype: true }),
+});
+const json: fc.Arbitrary<unknown> = fc.oneof(value, fc.constant(null), fc.array(value, { maxLength: 2 }));
+const object = fc.dictionary(fc.constantFrom('a', 'b', 'm', 'toString'), json, { maxKeys: 3, noNullPrototype: true });
+const payload = fc.record(
+  {
+    ...{
+      a: json,
+      b: json,
+      n: fc.oneof(json, object, fc.record({ a: json, b: json, m: fc.oneof(object, fc.array(object)) })),
+    },
+    'x/y': object,
+  },
+  { requiredKeys: [] },
+);
+
+/** By hand, and another way than the code: the value at a path whose every step is an own member of an object. */
+function at(token: Record<string, unknown>, claim: string): unknown[] {
+  const steps = claim.startsWith('/')
+    ? claim
+        .split('/')
+        .slice(1)
+        .map((part) => part.replace('~1', '/'))
+    : [claim];
+  return steps.reduce<unknown[]>(
+    (found, part) =>
+      found.flatMap((each) =>
+        Object.prototype.toString.call(each) === '[object Object]'
+          ? Object.entries(each as object).flatMap(([key, one]) => (key === part ? [one] : []))
+          : [],
+      ),
+    [token],
+  );
+}
+
+t.test('no claim match is satisfied by a missing claim or by a list', async (t) => {
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(rule, subject, payload, (wanted, sub, token) => {
+        const all = Object.entries(wanted.claims).every(([claim, want]) =>
+          at(token, claim).some((found) => found === want),
+        );
+        const prefix = wanted.subject.endsWith('*') ? wanted.subject.slice(0, -1) : undefined;
+        const named = prefix === undefined ? sub === wanted.subject : sub.startsWith(prefix) && sub !== prefix;
+        return matches(wanted, sub, token) === (all && named);
+      }),
+      { numRuns: 3000 },
+    ),
+  );
+});
+
+t.test('two rules that one token satisfies overlap, and are found by its subject', async (t) => {
+  t.doesNotThrow(() =>
+    fc.assert(
+      fc.property(rule, rule, subject, payload, (one, other, sub, token) => {
+        if (matches(one, sub, token) && !subjectsThatTake(sub).includes(one.subject)) return false;
+        if (!matches(one, sub, token) || !matches(other, sub, token)) return true;
+        return overlap(one, other) && overlap(other, one);
+      }),
+      { numRuns: 3000 },
+    ),
+  );
+  const taken = { subject: 'repo:a/b:*', claims: { repository_id: '1' } };
+  const apart = { subject: 'repo:a/b:ref', claims: { repository_id: '2' } };
+  fc.assert(
+    fc.property(payload, (token) => !(matches(taken, 'repo:a/b:ref', token) && matches(apart, 'repo:a/b:ref', token))),
+  );
+});
