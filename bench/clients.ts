@@ -35,9 +35,14 @@ export async function insertClients(db: Db, clients: readonly BenchClient[]): Pr
 const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
 
 /** ES256, a jti of its own, dead in four minutes and a half. */
-export function signAssertion({ id, kid, privateKey }: BenchClient, audience: string): string {
+export function signAssertion(client: BenchClient, audience: string): string {
+  return signPlatformToken(client, { iss: client.id, sub: client.id, aud: audience });
+}
+
+/** The same, of whatever it says. */
+export function signPlatformToken({ kid, privateKey }: BenchClient, claims: object): string {
   const iat = Math.floor(Date.now() / 1000);
-  const payload = { iss: id, sub: id, aud: audience, iat, exp: iat + 270, jti: randomUUID() };
+  const payload = { ...claims, iat, exp: iat + 270, jti: randomUUID() };
   const data = `${encode({ alg: 'ES256', typ: 'JWT', kid })}.${encode(payload)}`;
   return `${data}.${sign('sha256', Buffer.from(data), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureDocuments } from './documents.ts';
 import { measureExchange } from './exchange.ts';
+import { measureFederated } from './federated.ts';
 import { measureFanout } from './fanout.ts';
 import { measureHandouts } from './handouts.ts';
 import { measureMany } from './many.ts';
@@ -26,6 +27,7 @@ const fanout = once(measureFanout);
 
 const BENCHES: Record<string, (surroundings: Surroundings) => Promise<Result>> = {
   token_vs_bare_oidc_provider: measureToken,
+  federated_vs_private_key_mint: measureFederated,
   jwks_vs_constant_route: measureDocuments,
   exchange_share_growth: measureExchange,
   keygen_request_p99_ratio: measureKeygen,

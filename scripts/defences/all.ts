@@ -10,6 +10,7 @@ import { database } from './database.ts';
 import type { Defence } from './defence.ts';
 import { doctor } from './doctor.ts';
 import { documents } from './documents.ts';
+import { egress } from './egress.ts';
 import { failures } from './failures.ts';
 import { federation } from './federation.ts';
 import { fuzz } from './fuzz.ts';
@@ -18,6 +19,7 @@ import { heldSessions } from './held-sessions.ts';
 import { http } from './http.ts';
 import { incident } from './incident.ts';
 import { inTime } from './in-time.ts';
+import { issuerKeys } from './issuer-keys.ts';
 import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
@@ -36,7 +38,19 @@ import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
 export const DEFENCES: readonly Defence[] = [
-  ...[...tokens, ...oauth, ...callers, ...grants, ...broker, ...sessions, ...agent, ...heldSessions, ...federation],
+  ...[
+    ...tokens,
+    ...oauth,
+    ...callers,
+    ...grants,
+    ...broker,
+    ...sessions,
+    ...agent,
+    ...heldSessions,
+    ...egress,
+    ...federation,
+    ...issuerKeys,
+  ],
   ...[
     ...http,
     ...listeners,

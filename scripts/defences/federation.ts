@@ -1,120 +1,19 @@
-// Going out for keys, and what others say of a workload: trusted issuers, identities, federated tokens.
+// What a platform says of a workload: its token, whose it is, and what is given for it.
 import { type Defence, provenBy } from './defence.ts';
-
-const EGRESS = 'test/reach/egress.test.ts';
-const egress = 'src/reach/egress.ts';
-const addresses = 'src/reach/egress-addresses.ts';
 
 const FEDERATED = 'test/federation/token.test.ts';
 const VECTORS = 'test/federation/vectors.test.ts';
 const MATCH = 'test/federation/match.test.ts';
-const KEYS = 'test/federation/keys.test.ts';
 const SHOWN = 'test/federation/shown.test.ts';
 const API = 'test/federation/api.test.ts';
 const verify = 'src/trusted-issuers/verify.ts';
 const check = 'src/trusted-issuers/check.ts';
-const keys = 'src/trusted-issuers/keys.ts';
-const fetch = 'src/trusted-issuers/fetch.ts';
-const jwks = 'src/trusted-issuers/jwks.ts';
 const federated = 'src/oauth/federated.ts';
 const prove = 'src/identities/prove.ts';
 const match = 'src/identities/match.ts';
 const shown = 'src/identities/shown.ts';
 
 export const federation: Defence[] = [
-  ...provenBy(EGRESS, 'which addresses are gone to', [
-    {
-      name: 'egress.special-4',
-      promise: 'no private, loopback, shared or documentation IPv4 address is gone to',
-      file: addresses,
-      find: ': !SPECIAL_4(address)',
-      replace: ': true',
-    },
-    {
-      name: 'egress.global-6',
-      promise: 'of IPv6 only what is global is gone to: no mapped, translated, local or unassigned address',
-      file: addresses,
-      find: 'GLOBAL_6(address) && !SPECIAL_6(address)',
-      replace: '!SPECIAL_6(address)',
-    },
-    {
-      name: 'egress.special-6',
-      promise: 'no IPv6 address that stands for an IPv4 address is gone to',
-      file: addresses,
-      find: 'GLOBAL_6(address) && !SPECIAL_6(address)',
-      replace: 'GLOBAL_6(address)',
-    },
-    {
-      name: 'egress.never',
-      promise: 'metadata addresses are never gone to, whatever is configured',
-      file: addresses,
-      find: 'if (NEVER(address)) return false;',
-      replace: '',
-    },
-  ]),
-  ...provenBy(EGRESS, 'an address in the URL is refused in each of its spellings, and nobody is connected to', [
-    {
-      name: 'egress.literal',
-      promise: 'an address in a URL is looked at, though no name is resolved',
-      file: egress,
-      find: 'if (isIP(literal)) assertMayGo(url, [literal]);',
-      replace: '',
-    },
-    {
-      name: 'egress.user',
-      promise: 'a URL with a user is not gone to',
-      file: egress,
-      find: "url.username !== '' || url.password !== ''",
-      replace: 'false',
-    },
-    {
-      name: 'egress.scheme',
-      promise: 'nothing but http and https is asked',
-      file: egress,
-      find: "url.protocol !== 'https:' && url.protocol !== 'http:'",
-      replace: 'false',
-    },
-  ]),
-  {
-    name: 'egress.at-connect',
-    promise: 'the address that is connected to is the one that was looked at',
-    file: egress,
-    find: 'resolve(name).then(',
-    replace: 'resolve(name).then(() => resolve(name)).then(',
-    test: [EGRESS, 'a name that changes its answer is connected to where it was looked at, or not at all'],
-  },
-  {
-    name: 'egress.every-address',
-    promise: 'a name with one address that may not be gone to is not gone to',
-    file: egress,
-    find: 'assertMayGo(url, addresses);',
-    replace: 'assertMayGo(url, addresses.slice(0, 1));',
-    test: [EGRESS, 'a name that changes its answer is connected to where it was looked at, or not at all'],
-  },
-  {
-    name: 'egress.https',
-    promise: 'plain http goes to configured addresses alone',
-    file: egress,
-    find: "url.protocol !== 'https:' && !allowed(address)",
-    replace: 'false',
-    test: [EGRESS, 'plain http goes where configuration allows, and nowhere else'],
-  },
-  {
-    name: 'egress.size',
-    promise: 'no more than 64 kB of an answer are read',
-    file: egress,
-    find: 'maxBody: EGRESS_MAX_BODY, ',
-    replace: '',
-    test: [EGRESS, 'no redirect, no large body, no long wait'],
-  },
-  {
-    name: 'egress.self-test',
-    promise: 'a start whose guard lets a request through to this machine fails',
-    file: 'src/service.ts',
-    find: 'await assertGuarded(',
-    replace: 'void (',
-    test: [EGRESS, 'a start proves that the guard refuses this machine'],
-  },
   ...provenBy(FEDERATED, 'a token is refused for each of its faults', [
     {
       name: 'federation.signature',
@@ -313,110 +212,6 @@ export const federation: Defence[] = [
     replace: 'b.claims[name] === value',
     test: [MATCH, 'two rules that one token satisfies overlap, and are found by its subject'],
   },
-  {
-    name: 'federation.confused',
-    promise: 'no token of one issuer is taken for one of another',
-    file: 'src/identities/store.ts',
-    find: '(select to_jsonb(t) from trusted_issuers t where t.issuer = ${issuer}) as issuer',
-    replace:
-      "(select to_jsonb(t) || jsonb_build_object('issuer', ${issuer}::text) from trusted_issuers t where rtrim(lower(t.issuer), '/') = rtrim(lower(${issuer}), '/') limit 1) as issuer",
-    test: ['test/federation/confused.test.ts', 'no token of issuer A is taken for one of issuer B'],
-  },
-  ...provenBy(
-    KEYS,
-    'keys are rotated, asked for once a minute at most, one at a time, and dropped when the issuer drops them',
-    [
-      {
-        name: 'federation.once-a-minute',
-        promise: 'an unknown kid asks an issuer once a minute at most',
-        file: keys,
-        find: 'clock.monotonic() - hold.triedAt < FETCH_EVERY_MS',
-        replace: 'false',
-      },
-      {
-        name: 'federation.single-flight',
-        promise: 'an issuer is asked by one at a time',
-        file: keys,
-        find: 'if (hold.underWay) return hold.underWay;',
-        replace: '',
-      },
-    ],
-  ),
-  {
-    name: 'federation.kept',
-    promise: 'the last good keys verify for six hours while the issuer is away, and no longer',
-    file: keys,
-    find: 'age(hold) < KEPT_MS ? hold.keys : undefined',
-    replace: 'hold.keys',
-    test: [KEYS, 'the last good keys are kept while the issuer is away, for six hours'],
-  },
-  ...provenBy(KEYS, 'an issuer that misbehaves is not believed, and what is wrong is said', [
-    {
-      name: 'federation.discovery-issuer',
-      promise: 'discovery of another issuer is not believed',
-      file: fetch,
-      find: "document['issuer'] !== issuer",
-      replace: 'false',
-    },
-    {
-      name: 'federation.same-host',
-      promise: 'keys come from the host of their issuer, unless pinned',
-      file: fetch,
-      find: 'found?.origin !== url.origin',
-      replace: 'found === null',
-    },
-    {
-      name: 'federation.status',
-      promise: 'a redirect is not followed, an error is no answer',
-      file: fetch,
-      find: 'answer.status !== 200',
-      replace: 'false',
-    },
-    {
-      name: 'federation.content-type',
-      promise: 'what is not JSON by its type is no answer',
-      file: fetch,
-      find: "!type.test(answer.contentType ?? '')",
-      replace: 'false',
-    },
-    {
-      name: 'federation.many-keys',
-      promise: 'a set of keys is bounded',
-      file: jwks,
-      find: '|| keys.length > MAX_KEYS',
-      replace: '',
-    },
-  ]),
-  ...provenBy(KEYS, 'keys that verify nothing are left out', [
-    {
-      name: 'federation.private-key',
-      promise: 'a key whose private half is published verifies nothing',
-      file: jwks,
-      find: 'PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))',
-      replace: 'false',
-    },
-    {
-      name: 'federation.weak-key',
-      promise: 'short keys and small exponents verify nothing',
-      file: jwks,
-      find: 'modulusLength >= 2048 && modulusLength <= 8192 && publicExponent === 65537n',
-      replace: 'true',
-    },
-    {
-      name: 'federation.twin-kid',
-      promise: 'two keys of one kid verify nothing',
-      file: jwks,
-      find: 'key && !found.has(kid) ?',
-      replace: 'key ?',
-    },
-    {
-      name: 'federation.use',
-      promise: 'a key for encryption verifies nothing',
-      file: jwks,
-      find: "use !== undefined && use !== 'sig' && !uses.includes(use as string)",
-      replace: 'false',
-    },
-  ]),
   ...provenBy(SHOWN, 'a token of a pod gets credentials, where its audience is that endpoint', [
     {
       name: 'federation.shown-audience',

@@ -43,7 +43,7 @@ t.test('from a trusted issuer to a token, by the command alone', async (t) => {
   t.match(await run('workload set-outlive billing 60'), { max_outlive_seconds: 60 });
   t.match(await run('workload identity list billing'), { items: [{ id: added.id, report_only: false }] });
   await run('trusted-issuer suspend cluster');
-  t.match(await ask(pod), { code: 1, stderr: /not trusted here/ });
+  t.match(await ask(pod), { code: 1, stderr: /subject token was refused/ });
   t.match(await run('trusted-issuer show cluster'), { state: 'suspended' });
   await run(`workload identity delete billing ${added.id}`);
   await run('trusted-issuer delete cluster');

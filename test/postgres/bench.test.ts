@@ -13,6 +13,7 @@ function bench(...args: string[]) {
 
 const EXPECTED = [
   ['token_vs_bare_oidc_provider', { atLeast: 0.75 }],
+  ['federated_vs_private_key_mint', { atLeast: 0.9 }],
   ['jwks_vs_constant_route', { atLeast: 0.9 }],
   ['exchange_share_growth', { atMost: 1.2 }],
   ['keygen_request_p99_ratio', { atMost: 1.5 }],

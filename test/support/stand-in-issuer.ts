@@ -66,7 +66,7 @@ export async function startStandIn(t: Test, alg: StandInAlgorithm = 'RS256'): Pr
   };
   const server = createServer((request, response) => {
     standIn.asked.push(request.url as string);
-    if (standIn.misbehave) return void standIn.misbehave(request, response);
+    if (standIn.misbehave) return standIn.misbehave(request, response) as undefined;
     const document =
       request.url === '/jwks'
         ? { keys: standIn.keys.map(({ jwk }) => jwk) }

@@ -1,0 +1,114 @@
+// The keys of trusted issuers: how they are fetched, kept and believed, and each for its own tokens.
+import { type Defence, provenBy } from './defence.ts';
+
+const KEYS = 'test/federation/keys.test.ts';
+const keys = 'src/trusted-issuers/keys.ts';
+const fetch = 'src/trusted-issuers/fetch.ts';
+const jwks = 'src/trusted-issuers/jwks.ts';
+
+export const issuerKeys: Defence[] = [
+  ...provenBy(
+    KEYS,
+    'keys are rotated, asked for once a minute at most, one at a time, and dropped when the issuer drops them',
+    [
+      {
+        name: 'federation.once-a-minute',
+        promise: 'an unknown kid asks an issuer once a minute at most',
+        file: keys,
+        find: 'clock.monotonic() - hold.triedAt < FETCH_EVERY_MS',
+        replace: 'false',
+      },
+      {
+        name: 'federation.single-flight',
+        promise: 'an issuer is asked by one at a time',
+        file: keys,
+        find: 'if (hold.underWay) return hold.underWay;',
+        replace: '',
+      },
+    ],
+  ),
+  {
+    name: 'federation.kept',
+    promise: 'the last good keys verify for six hours while the issuer is away, and no longer',
+    file: keys,
+    find: 'age(hold) < KEPT_MS ? hold.keys : undefined',
+    replace: 'hold.keys',
+    test: [KEYS, 'the last good keys are kept while the issuer is away, for six hours'],
+  },
+  ...provenBy(KEYS, 'an issuer that misbehaves is not believed, and what is wrong is said', [
+    {
+      name: 'federation.discovery-issuer',
+      promise: 'discovery of another issuer is not believed',
+      file: fetch,
+      find: "document['issuer'] !== issuer",
+      replace: 'false',
+    },
+    {
+      name: 'federation.same-host',
+      promise: 'keys come from the host of their issuer, unless pinned',
+      file: fetch,
+      find: 'found?.origin !== url.origin',
+      replace: 'found === null',
+    },
+    {
+      name: 'federation.status',
+      promise: 'a redirect is not followed, an error is no answer',
+      file: fetch,
+      find: 'answer.status !== 200',
+      replace: 'false',
+    },
+    {
+      name: 'federation.content-type',
+      promise: 'what is not JSON by its type is no answer',
+      file: fetch,
+      find: "!type.test(answer.contentType ?? '')",
+      replace: 'false',
+    },
+    {
+      name: 'federation.many-keys',
+      promise: 'a set of keys is bounded',
+      file: jwks,
+      find: '|| keys.length > MAX_KEYS',
+      replace: '',
+    },
+  ]),
+  ...provenBy(KEYS, 'keys that verify nothing are left out', [
+    {
+      name: 'federation.private-key',
+      promise: 'a key whose private half is published verifies nothing',
+      file: jwks,
+      find: 'PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))',
+      replace: 'false',
+    },
+    {
+      name: 'federation.weak-key',
+      promise: 'short keys and small exponents verify nothing',
+      file: jwks,
+      find: 'modulusLength >= 2048 && modulusLength <= 8192 && publicExponent === 65537n',
+      replace: 'true',
+    },
+    {
+      name: 'federation.twin-kid',
+      promise: 'two keys of one kid verify nothing',
+      file: jwks,
+      find: 'key && !found.has(kid) ?',
+      replace: 'key ?',
+    },
+    {
+      name: 'federation.use',
+      promise: 'a key for encryption verifies nothing',
+      file: jwks,
+      find: "use !== undefined && use !== 'sig' && !uses.includes(use as string)",
+      replace: 'false',
+    },
+  ]),
+  {
+    name: 'federation.confused',
+    promise: 'no token of one issuer is taken for one of another',
+    file: 'src/identities/store.ts',
+    find: '(select to_jsonb(t) from trusted_issuers t where t.issuer = ${issuer}) as issuer',
+    replace:
+      "(select to_jsonb(t) || jsonb_build_object('issuer', ${issuer}::text) from trusted_issuers t where rtrim(lower(t.issuer), '/') = rtrim(lower(${issuer}), '/') limit 1) as issuer",
+    test: ['test/federation/confused.test.ts', 'no token of issuer A is taken for one of issuer B'],
+  },
+];
