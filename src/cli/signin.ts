@@ -1,12 +1,12 @@
 // `countersign signin`: a link that signs a browser in to the AWS console, with session credentials of a connection.
 import type { Command } from 'commander';
+import type { Credentials } from '../agent/sessions.ts';
 import { PARTITIONS, signinFacts } from '../clouds/aws-regions.ts';
-import { obtainAccess } from './access.ts';
-import { segment } from './api.ts';
 import { addVerb } from './command.ts';
 import { Failure, usage } from './failure.ts';
 import { baseUrl, send } from './http.ts';
-import { given, integer, readJson } from './options.ts';
+import { askForCredentials } from './handed.ts';
+import { integer, readJson } from './options.ts';
 import type { Outside } from './outside.ts';
 
 interface SigninOptions {
@@ -15,15 +15,6 @@ interface SigninOptions {
   sessionPolicy?: string;
   destination: string;
   signinUrl?: string;
-}
-
-interface Credentials {
-  AccessKeyId: string;
-  SecretAccessKey: string;
-  Token: string;
-  Expiration: string;
-  AccountId: string;
-  RoleArn: string;
 }
 
 /** A link is good for so long, AWS says. */
@@ -110,25 +101,19 @@ export function addSigninCommand(program: Command, outside: Outside): void {
         .option('--session-policy <file>', 'JSON policy of Deny statements, for this session')
         .option('--signin-url <url>', "AWS's sign-in endpoint (default: $SIGNIN_ENDPOINT_URL, or the partition's own)")
         .option('--reason <text>', 'why, for the audit log'),
-    run: async ({ apiWith, args, options, show, note }) => {
-      const connection = args[0] as string;
+    run: async (call) => {
+      const { args, options, show, note } = call;
       const named = options.signinUrl ?? outside.env.SIGNIN_ENDPOINT_URL;
       const other = named ? baseUrl(named, options.signinUrl ? '--signin-url' : 'SIGNIN_ENDPOINT_URL') : undefined;
       readDestination(options.destination);
-      const body = given({
-        purpose: options.purpose,
-        duration_seconds: options.durationSeconds,
-        session_policy: options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy),
+      const session = await askForCredentials(call, {
+        ...{ connection: args[0] as string, purpose: options.purpose, durationSeconds: options.durationSeconds },
+        sessionPolicy: options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy),
       });
-      const api = apiWith(await obtainAccess(outside, options, { for: 'credentials', connection }));
-      const session = (await api.send(
-        'POST',
-        `/v1/connections/${segment(connection)}/credentials`,
-        body,
-      )) as Credentials;
-      const partition = PARTITIONS.find((one) => session.RoleArn.startsWith(`arn:${one}:`));
+      const { RoleArn: role = 'no role' } = session;
+      const partition = PARTITIONS.find((one) => role.startsWith(`arn:${one}:`));
       if (!partition)
-        throw new Failure('partition_unknown', `It is not known where the partition of ${session.RoleArn} signs in.`);
+        throw new Failure('partition_unknown', `It is not known where the partition of ${role} signs in.`);
       const { consoleHost, signinHost } = signinFacts(partition);
       const destination = readDestination(options.destination, consoleHost);
       const endpoint = `${other ?? `https://${signinHost}`}/federation`;
@@ -141,12 +126,12 @@ export function addSigninCommand(program: Command, outside: Outside): void {
       show(
         {
           ...{ url: link.href, expires_at: until, session_expires_at: session.Expiration, destination },
-          ...{ account_id: session.AccountId, role_arn: session.RoleArn },
+          ...{ account_id: session.AccountId, role_arn: role },
         },
         () => `${link.href}\n`,
       );
       note(
-        `The link is a secret. Until ${until} (15 minutes) whoever opens it is ${session.RoleArn}; the session in the browser ends at ${session.Expiration}. Sign out of another account there first.`,
+        `The link is a secret. Until ${until} (15 minutes) whoever opens it is ${role}; the session in the browser ends at ${session.Expiration}. Sign out of another account there first.`,
       );
     },
   });

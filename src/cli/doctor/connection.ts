@@ -1,8 +1,7 @@
 // One connection, as the workload that asks here: the token, the grant, the connection, the trust, AWS; the step that fails.
-import { obtainAccess } from '../access.ts';
-import { segment } from '../api.ts';
 import type { Call } from '../call.ts';
 import { EXIT, Failure } from '../failure.ts';
+import { askForCredentials } from '../handed.ts';
 import { type Check, type Finding, ok } from './findings.ts';
 
 export type Step = 'workload' | 'grant' | 'connection' | 'trust' | 'aws' | 'service';
@@ -47,14 +46,8 @@ export function stepOf(code: string): Step {
   return STEPS[code] ?? 'service';
 }
 
-interface Session {
-  Expiration: string;
-  RoleArn: string;
-}
-
 /** Asks once, for real: the hand-out is on record. */
 export function checkConnection(call: Call<{ purpose?: string }>, connection: string): Check {
-  const { outside, options, apiWith } = call;
   const failed = (error: unknown): Finding => {
     if (!(error instanceof Failure)) throw error;
     const step = error.exit === EXIT.unreachable ? 'service' : stepOf(error.code);
@@ -68,27 +61,13 @@ export function checkConnection(call: Call<{ purpose?: string }>, connection: st
   return {
     code: 'connection_service',
     look: async () => {
-      const findings: Finding[] = [];
       try {
-        const access = await obtainAccess(outside, options, { for: 'credentials', connection });
-        findings.push(ok('connection_token', 'There is a token for its credentials.', connection));
-        const body = options.purpose === undefined ? {} : { purpose: options.purpose };
-        const session = (await apiWith(access).send(
-          'POST',
-          `/v1/connections/${segment(connection)}/credentials`,
-          body,
-        )) as Session;
-        findings.push(
-          ok(
-            'connection_credentials',
-            `Session credentials of ${session.RoleArn} until ${session.Expiration}: grant, trust and STS agree.`,
-            connection,
-          ),
-        );
+        const { RoleArn, Expiration } = await askForCredentials(call, { connection, purpose: call.options.purpose });
+        const detail = `Session credentials of ${RoleArn} until ${Expiration}: token, grant, trust and STS agree.`;
+        return [ok('connection_credentials', detail, connection)];
       } catch (error) {
-        findings.push(failed(error));
+        return [failed(error)];
       }
-      return findings;
     },
   };
 }

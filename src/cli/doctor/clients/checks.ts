@@ -43,7 +43,7 @@ function judge(client: Client, choice: Choice, { env, now }: Outside): Finding[]
   return [
     {
       ...{ code, severity: 'warning', detail: `${detail} Container credentials are configured and passed over.` },
-      hint: `To let them through: ${choice.undo}.`,
+      hint: `To let them through: ${choice.undo}. \`countersign exec\` starts a command without all that would win.`,
     },
   ];
 }
