@@ -16,7 +16,7 @@ const CONNECTION = id('cn', N);
 const ISSUER = id('is', N);
 
 /** Facts as real ones look, with keys that nobody has: for rings that are never asked to sign. */
-async function insertHollowRings(db: Db, from: number, to: number, kek: Kek): Promise<void> {
+export async function insertHollowRings(db: Db, from: number, to: number, kek: Kek): Promise<void> {
   const series = sql`generate_series(${from}::int, ${to}::int) n`;
   const kid = (key: number) =>
     sql`translate(rtrim(encode(sha256(('kid' || n || '.' || ${sql.lit(key)})::bytea), 'base64'), '='), '+/', '-_')`;

@@ -1,8 +1,9 @@
 // keygen_request_p99_ratio: how long a token takes at worst while rings of RSA keys are made beside it.
 import { join } from 'node:path';
 import { askSocket } from '../test/support/service.ts';
-import { type BenchClient, buildTokenRequest, createClient, insertClients, type TokenEndpoint } from './clients.ts';
-import { type Line, openLine } from './load.ts';
+import { createClient, insertClients } from './clients.ts';
+import { openLine } from './load.ts';
+import { delay, loadAt, type Phase } from './paced.ts';
 import type { Started } from './processes.ts';
 import { median, type Result } from './report.ts';
 import { createHome, type Home, startService } from './service.ts';
@@ -12,48 +13,6 @@ const CLIENTS = 64;
 const LINES = 16;
 /** Requests whose answers are created at once; the service makes one key at a time. */
 const CREATORS = 4;
-
-interface Phase {
-  /** The slowest of a hundred, milliseconds. */
-  p99: number;
-  requests: number;
-  seconds: number;
-}
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] as number;
-}
-
-/** So many requests a second until `done`, each timed from when it was due: who is held up holds up nobody's clock. */
-async function load(
-  lines: readonly Line[],
-  clients: readonly BenchClient[],
-  endpoint: TokenEndpoint,
-  options: { perSecond: number; done: () => boolean },
-): Promise<Phase> {
-  const times: number[] = [];
-  const started = performance.now();
-  let next = 0;
-  await Promise.all(
-    lines.map(async (line) => {
-      while (!options.done()) {
-        const number = next++;
-        const due = started + (number * 1000) / options.perSecond;
-        const request = buildTokenRequest(clients[number % clients.length] as BenchClient, endpoint);
-        await delay(Math.max(0, due - performance.now()));
-        const begun = Math.max(due, started);
-        const { status, body } = await line.ask(request);
-        if (status !== 200) throw new Error(`the service answered ${status}: ${body.slice(0, 500)}`);
-        times.push(performance.now() - begun);
-      }
-    }),
-  );
-  const seconds = (performance.now() - started) / 1000;
-  return { p99: percentile(times, 0.99), requests: times.length, seconds };
-}
 
 /** Connections whose issuers have RS256 rings, over the API. */
 async function createRings(service: Started, home: Home, count: number): Promise<void> {
@@ -89,7 +48,7 @@ export async function measureKeygen({ postgres, quick, say }: Surroundings): Pro
   const during = (work: Promise<unknown>): Promise<Phase> => {
     let done = false;
     void work.finally(() => (done = true)).catch(() => {});
-    return load(lines, clients, endpoint, { perSecond, done: () => done });
+    return loadAt(lines, clients, endpoint, { perSecond, done: () => done });
   };
   const [without, beside]: [Phase[], Phase[]] = [[], []];
   const runs: number[] = [];

@@ -11,7 +11,7 @@ import type { Holders } from './keys/held/holder.ts';
 import type { Presence } from './keys/keyring/replicas.ts';
 import type { Rewrapping } from './keys/keyring/rewrap.ts';
 import { createPlanner } from './keys/plan.ts';
-import { rotateDueRings } from './keys/queue.ts';
+import { createSpread, rotateDueRings } from './keys/queue.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createRunWorker } from './keys/runs/work.ts';
 import type { LocalSigner } from './keys/signer.ts';
@@ -54,7 +54,7 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   const { db, streams, clock, view, writeSnapshot, refusals, rotation, proofs, signer, custody, sessions } = deps;
   background.every('refresh the view of the signing keys', SHORTEST_REFRESH, createRefresh(view, clock));
   if (writeSnapshot) background.every('write the snapshot of public keys', 1_000, writeSnapshot);
-  background.every('rotate due rings', 2_000, () => rotateDueRings(rotation));
+  background.every('rotate due rings', 2_000, () => rotateDueRings(rotation, { spread: createSpread(clock) }));
   background.every('prove revocations', 1_000, () => proofs.revocations.runOnce());
   background.every('prove standbys ahead', 60_000, () => proofs.standbys.turn());
   background.every('work off rotations of many rings', 1_000, createRunWorker(rotation));

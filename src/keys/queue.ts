@@ -1,6 +1,8 @@
 // The queue of rotations over all rings: due ones oldest first, each leased by one process, a few at a time.
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { type Actor, SYSTEM } from '../audit/act.ts';
+import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { hasTable } from '../db/has-table.ts';
 import { type RotateDeps, rotateDue, show } from './rotate.ts';
@@ -10,6 +12,10 @@ import { listDueRings } from './store.ts';
 const LANES = 4;
 /** Rings that one process takes in a turn, every two seconds: twenty a second, and 100 000 rings in an hour and a half. */
 const IN_A_TURN = 40;
+/** A turn begins no ring after this: one that lasts longer would cost the next its place. Milliseconds. */
+const TURN_MS = 1_800;
+/** From one ring to the next in a lane, at least; a ring that took long is followed by as long a rest, up to this. */
+const EVERY_MS = (TURN_MS * LANES) / IN_A_TURN;
 /** Longer than a rotation lasts, its checks at their deadlines included; milliseconds. */
 const LEASE = 120_000;
 
@@ -33,14 +39,44 @@ export async function leaseDueRing(db: Db, now: number): Promise<string | undefi
   return rows[0]?.ring;
 }
 
+/** How a process spreads its rings over a turn, so that callers beside them notice none. */
+export interface Spread {
+  /** No more rings are begun. */
+  over(): boolean;
+  /** Rests after a ring. @param began when that was begun, on the monotonic clock */
+  rest(began: number): Promise<void>;
+  now(): number;
+}
+
+/** @returns a spread over one turn, which begins now */
+export function createSpread(clock: Pick<Clock, 'monotonic'>): Spread {
+  const until = clock.monotonic() + TURN_MS;
+  return {
+    now: () => clock.monotonic(),
+    over: () => clock.monotonic() >= until,
+    rest: async (began) => {
+      const took = clock.monotonic() - began;
+      await delay(Math.min(EVERY_MS, Math.max(took, EVERY_MS - took)));
+    },
+  };
+}
+
+interface Turn {
+  limit?: number;
+  lanes?: number;
+  stopped?: () => boolean;
+  spread?: Spread;
+}
+
 /**
+ * @param spread how rings follow each other; at once unless given
  * @param stopped no more rings are begun when it says so
  * @returns how many were rotated
  * @throws the first fault; its ring is looked at again when its lease ends, and the others were not held up
  */
 export async function rotateDueRings(
   deps: RotateDeps,
-  { limit = IN_A_TURN, lanes = LANES, stopped = () => false } = {},
+  { limit = IN_A_TURN, lanes = LANES, stopped = () => false, spread }: Turn = {},
 ): Promise<number> {
   const actor: Actor = { ...SYSTEM, reason: 'planned' };
   const { db, readClock } = deps;
@@ -55,8 +91,9 @@ export async function rotateDueRings(
     return rotated;
   }
   const lane = async (): Promise<void> => {
-    while (begun < limit && !stopped()) {
+    while (begun < limit && !stopped() && !spread?.over()) {
       begun += 1;
+      const since = spread?.now() ?? 0;
       const ring = await leaseDueRing(db, await readClock(db));
       if (ring === undefined) return;
       try {
@@ -65,6 +102,7 @@ export async function rotateDueRings(
       } catch (error) {
         faults.push(error);
       }
+      await spread?.rest(since);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
