@@ -8,6 +8,8 @@ export interface Phase {
   p99: number;
   slowest: number;
   requests: number;
+  /** Answered 503, where that is not a fault. */
+  refused: number;
   seconds: number;
 }
 
@@ -23,11 +25,11 @@ export async function loadAt(
   lines: readonly Line[],
   clients: readonly BenchClient[],
   endpoint: TokenEndpoint,
-  options: { perSecond: number; done: () => boolean },
+  options: { perSecond: number; mayRefuse?: boolean; done: () => boolean },
 ): Promise<Phase> {
   const times: number[] = [];
   const started = performance.now();
-  let next = 0;
+  let [next, refused] = [0, 0];
   await Promise.all(
     lines.map(async (line) => {
       while (!options.done()) {
@@ -37,7 +39,8 @@ export async function loadAt(
         await delay(Math.max(0, due - performance.now()));
         const begun = Math.max(due, started);
         const { status, body } = await line.ask(request);
-        if (status !== 200) throw new Error(`the service answered ${status}: ${body.slice(0, 500)}`);
+        if (status === 503 && options.mayRefuse) refused += 1;
+        else if (status !== 200) throw new Error(`the service answered ${status}: ${body.slice(0, 500)}`);
         times.push(performance.now() - begun);
       }
     }),
@@ -45,6 +48,6 @@ export async function loadAt(
   const seconds = (performance.now() - started) / 1000;
   return {
     ...{ p50: percentile(times, 0.5), p99: percentile(times, 0.99), slowest: percentile(times, 1) },
-    ...{ requests: times.length, seconds },
+    ...{ requests: times.length, refused, seconds },
   };
 }

@@ -62,8 +62,8 @@ const longestTransaction = async (db: Db): Promise<number> => {
 };
 
 const say = (line: string): void => console.log(line);
-const told = ({ p50, p99, slowest, requests }: Phase): object => ({
-  ...{ tokens: requests, p50_ms: Number(p50.toFixed(1)), p99_ms: Number(p99.toFixed(1)) },
+const told = ({ p50, p99, slowest, requests, refused }: Phase): object => ({
+  ...{ tokens: requests, refused, p50_ms: Number(p50.toFixed(1)), p99_ms: Number(p99.toFixed(1)) },
   slowest_ms: Math.round(slowest),
 });
 
@@ -100,7 +100,7 @@ try {
   const during = async (work: () => Promise<unknown>): Promise<Phase> => {
     let over = false;
     const [phase] = await Promise.all([
-      loadAt(lines, clients, endpoint, { perSecond, done: () => over }),
+      loadAt(lines, clients, endpoint, { perSecond, mayRefuse: true, done: () => over }),
       work().finally(() => (over = true)),
     ]);
     return phase;

@@ -7,6 +7,7 @@ import { findDatabaseTrouble } from './db/probe.ts';
 import type { Readiness } from './http/health.ts';
 import type { ListenerOptions } from './http/listeners.ts';
 import type { SelfCheck } from './issuers/self-check.ts';
+import { readKekProgress } from './keys/keyring/store.ts';
 import { countProofs } from './keys/proofs.ts';
 import { readRotationQueue } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
@@ -41,6 +42,7 @@ export function watched({
     readRotationQueue: () => readRotationQueue(db, view.now()),
     countVerifications: () => countVerifications(db),
     countProofs: () => countProofs(db),
+    readKekProgress: () => readKekProgress(db),
     readPublishing: () => readPublishing(db),
     isSealed: async () => (await readStanding(db)).seal !== undefined,
     selfCheck: () => {

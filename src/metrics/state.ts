@@ -1,5 +1,6 @@
 // Gauges of what holds now: read from memory at a scrape, and from the database at most every few seconds.
 import type { Clock } from '../clock.ts';
+import type { KekProgress } from '../keys/keyring/store.ts';
 import { halfOfError, type KeyPolicy } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
 import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
@@ -53,6 +54,8 @@ export interface StateSources {
   countVerifications(): Promise<number>;
   /** Undefined where the migration that makes room for proofs has not run. */
   countProofs(): Promise<ProofCounts | undefined>;
+  /** Undefined where no key-encryption key was ever chosen. */
+  readKekProgress(): Promise<KekProgress | undefined>;
   isSealed(): Promise<boolean>;
   /** Static publishing; undefined where it is off. */
   readPublishing(): Promise<Publishing | undefined>;
@@ -101,6 +104,7 @@ interface Asked {
   queue?: RotationQueue | undefined;
   verifications?: number | undefined;
   proofs?: ProofCounts | undefined;
+  kek?: KekProgress | undefined;
   sealed?: boolean | undefined;
   publishing?: Publishing | undefined;
 }
@@ -153,6 +157,14 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     'When the first of those rings signs with a key that is older than its period; none where there is no such ring.',
   );
   const unproved = gauge('revocations_unproved', 'Revoked keys of which STS is shown canaries until it refuses them.');
+  const kekLeft = gauge(
+    'kek_private_halves_left',
+    'Private halves under another key-encryption key than the one that wraps.',
+  );
+  const kekTroubled = gauge(
+    'kek_rotation_troubled',
+    'Whether something stands in the way of moving them (1) or not (0).',
+  );
   const passAge = gauge('publishing_pass_age_seconds', 'Age of what the published copies say, of the oldest of them.');
   const revoked = gauge('publishing_revoked_keys', 'Revoked keys that a published copy may still hold.');
   const checked = gauge(
@@ -170,14 +182,15 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
     const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));
     if (!answers) return { up: false, ready: known };
-    const [queue, pending, isSealed, proofs, publishing] = await Promise.all([
+    const [queue, pending, isSealed, proofs, publishing, kek] = await Promise.all([
       sources.readRotationQueue().catch(() => undefined),
       sources.countVerifications().catch(() => undefined),
       sources.isSealed().catch(() => undefined),
       sources.countProofs().catch(() => undefined),
       sources.readPublishing().catch(() => undefined),
+      sources.readKekProgress().catch(() => undefined),
     ]);
-    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed, proofs, publishing };
+    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed, proofs, publishing, kek };
   });
 
   function showAges(state: 'active' | 'standby', found: Ages): void {
@@ -241,6 +254,8 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     showQueue(database?.queue);
     verifications(database?.verifications);
     showProofs(database?.proofs);
+    kekLeft(database?.kek?.left);
+    kekTroubled(database?.kek && Number(database.kek.troubled));
     passAge(seconds(database?.publishing && Math.max(0, view.now() - database.publishing.passedAt)));
     revoked(database?.publishing?.revoked);
     sealed(database?.sealed === undefined ? undefined : Number(database.sealed));

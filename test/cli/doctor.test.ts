@@ -63,7 +63,17 @@ t.test('on the host, all is well: everything looked at, code 0', async (t) => {
   t.match(issuers[1], new RegExp(`^${service.url}/c/is_[a-z2-7]{26}$`));
   for (const found of ['token', 'service_reached', 'ready_documents', 'ready_tokens', 'ready_broker', 'ready_admin'])
     t.equal(of(found).length, 1, found);
-  for (const found of ['clock', 'keys', 'key_policy', 'seal', 'self_check', 'template', 'configuration', 'kek_file'])
+  for (const found of [
+    'clock',
+    'keys',
+    'key_policy',
+    'kek',
+    'seal',
+    'self_check',
+    'template',
+    'configuration',
+    'kek_file',
+  ])
     t.equal(of(found).length, 1, found);
   const text = await cli(['doctor'], env);
   t.match(text.stdout, /^ok {7}The API answers, and takes you for host/);

@@ -5,7 +5,7 @@ import { createAct } from '../../src/audit/act.ts';
 import { createAuditStream } from '../../src/audit/stream.ts';
 import type { Db } from '../../src/db/connect.ts';
 import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
-import { leaseDueRing, rotateDueRings } from '../../src/keys/queue.ts';
+import { createSpread, leaseDueRing, rotateDueRings } from '../../src/keys/queue.ts';
 import { nextRotationAt } from '../../src/keys/timeline.ts';
 import { engine } from '../support/databases.ts';
 import { createKeysFixture } from '../support/keys.ts';
@@ -92,6 +92,24 @@ t.test('a ring whose rotation fails is passed by until its lease ends, and holds
   clock.step(1);
   t.equal(await leaseDueRing(database.db, clock.database()), 'r000001', 'as after a crash');
   t.not(await leaseDueRing(database.db, clock.database()), 'r000001', 'by one');
+});
+
+t.test('a turn of the service begins no ring when its time is over', async (t) => {
+  const { deps, clock, database } = await createKeysFixture(t);
+  await insertRings(database.db, 5);
+  clock.step(LOOPBACK_POLICY.period - 1);
+  const slow = {
+    ...deps,
+    checks: [
+      async () => {
+        clock.step(1000);
+        return undefined;
+      },
+    ],
+  };
+  const turn = () => rotateDueRings(slow, { lanes: 1, spread: createSpread(clock) });
+  t.equal(await turn(), 2);
+  t.equal(await turn(), 2, 'and the next goes on');
 });
 
 t.test('rings that were born together rotate apart, none early', async (t) => {

@@ -69,6 +69,7 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     countVerifications: async () => 5,
     countProofs: async () => ({ refused: 2, oldestSignsFrom: NOW - DAY, underWay: 3 }),
     selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
+    readKekProgress: async () => ({ left: 12, troubled: true }),
     isSealed: async () => true,
     readPublishing: async () => ({ passedAt: NOW - 60_000, revoked: 3 }),
     listeners: { traffic: traffic(), certificateExpiresAt: () => undefined },
@@ -106,6 +107,8 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
     'countersign_standbys_refused',
     'countersign_standby_refused_harm_timestamp_seconds',
     'countersign_revocations_unproved',
+    'countersign_kek_private_halves_left',
+    'countersign_kek_rotation_troubled',
     'countersign_publishing_pass_age_seconds',
   ])
     t.notOk(samples.has(name), name);
@@ -136,6 +139,8 @@ t.test('what is asked of the database is asked once in some seconds, however oft
     'when the eldest key is older than its period',
   );
   t.equal(value('countersign_revocations_unproved'), 3);
+  t.equal(value('countersign_kek_private_halves_left'), 12);
+  t.equal(value('countersign_kek_rotation_troubled'), 1);
   t.equal(value('countersign_database_pool_connections{state="busy"}'), 6);
   t.equal(value('countersign_database_pool_waiting'), 7);
   t.equal(value('countersign_self_check_ok'), 0);

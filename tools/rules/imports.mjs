@@ -50,7 +50,7 @@ export const LEAVES = [
 export const OUTSIDE = {
   cli: {
     now: ['agent'],
-    late: ['main.ts', 'db', 'sandbox'],
+    late: ['main.ts', 'db', 'keys', 'sandbox'],
     why: 'the command talks to the API; what runs in its process it imports late',
   },
   agent: {

@@ -9,7 +9,7 @@ import { discover } from '../remote.ts';
 import { type Check, ok, type Report, type Unseen, writeReport } from './findings.ts';
 import { checkConfiguration, checkDatabase, checkKekFiles } from './host.ts';
 import { checkIssuer, type Issuer } from './issuers.ts';
-import { activeKids, checkPolicy, checkRings, listSomeRings } from './keys.ts';
+import { activeKids, checkKeks, checkKmsKeks, checkPolicy, checkRings, listSomeRings } from './keys.ts';
 import { runChecks } from './run.ts';
 import { checkAlive, checkCertificate, checkClock, checkReadiness } from './service.ts';
 import { checkOwnLook, checkSeal, readStanding } from './standing.ts';
@@ -93,7 +93,8 @@ async function hostChecks(call: Call<DoctorOptions>): Promise<Check[]> {
   try {
     const config = readConfig(env);
     const database = checkDatabase(config);
-    return [...checks, checkKekFiles(config), ...(database ? [database] : [])];
+    const kms = checkKmsKeks(config);
+    return [...checks, checkKekFiles(config), ...(kms ? [kms] : []), ...(database ? [database] : [])];
   } catch {
     // What is wrong with it is what the first check says.
     return checks;
@@ -130,7 +131,7 @@ export async function examine(call: Call<DoctorOptions>): Promise<Report> {
     ...issuers.map((issuer) => checkIssuer(issuer)),
     ...(url ? [checkAlive(url), ...checkReadiness(url), checkClock(url, outside.now)] : []),
     ...(url?.startsWith('https:') ? [checkCertificate(url, outside.now)] : []),
-    ...(api && rings ? [checkRings(rings, outside.now), checkPolicy(api, issuers[0]?.url)] : []),
+    ...(api && rings ? [checkRings(rings, outside.now), checkPolicy(api, issuers[0]?.url), checkKeks(api)] : []),
     ...(standing ? [checkSeal(standing), checkOwnLook(standing, outside.now)] : []),
     ...(templateUrl ? [checkTemplate(templateUrl, api)] : []),
     ...(way.host ? await hostChecks(call) : []),

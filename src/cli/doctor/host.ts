@@ -24,7 +24,7 @@ export function checkConfiguration(env: Outside['env']): Check {
 export function checkKekFiles({ keks, mayCreateKek }: Config): Check {
   const code = 'kek_file';
   const look = (source: KekSource): Finding[] => {
-    // What AWS KMS says of a key, the start says.
+    // What AWS KMS says of a key is another check.
     if (!('file' in source)) return [];
     const { file } = source;
     const stats = statSync(file, { throwIfNoEntry: false });

@@ -1,5 +1,6 @@
 // Signing keys and their policy, as the API shows them.
 import { type KeyPolicy, unsoundLines } from '../../keys/policy.ts';
+import type { Config } from '../../config.ts';
 import type { Api } from '../api.ts';
 import { type Check, type Finding, ok } from './findings.ts';
 
@@ -94,6 +95,63 @@ export function checkPolicy(api: Api, issuer: string | undefined): Check {
           hint: 'Set verifier_cache_seconds to 86400 or more, or a rotation may refuse callers.',
         });
       return findings.length > 0 ? findings : [ok('key_policy', 'The key policy holds its arithmetic.')];
+    },
+  };
+}
+
+interface Keks {
+  keks: { id: string; private_halves: number; wraps: boolean }[];
+  rotation?: { trouble?: string; remaining: number; finished_at?: string };
+  replicas: { host: string; opens: string[] }[];
+}
+
+/** Key-encryption keys, whether files or in AWS KMS: every process that lives opens what is wrapped, and a rotation goes on. */
+export function checkKeks(api: Api): Check {
+  const code = 'kek';
+  return {
+    code,
+    look: async () => {
+      const { keks, rotation, replicas } = (await api.get('/v1/kek')) as Keks;
+      const inUse = keks.filter(({ wraps, private_halves: halves }) => wraps || halves > 0);
+      const findings: Finding[] = inUse.flatMap(({ id }) =>
+        replicas
+          .filter(({ opens }) => !opens.includes(id))
+          .map(({ host }) => ({
+            ...{ code: 'kek_not_everywhere', severity: 'failure' as const, subject: id },
+            detail: `The process on ${host} does not open this key-encryption key, and private halves are wrapped by it.`,
+            hint: 'Give it the key in KEY_ENCRYPTION_KEYS, and start it again: docs/security-team.md.',
+          })),
+      );
+      if (rotation?.trouble !== undefined && rotation.finished_at === undefined)
+        findings.push({
+          ...{ code: 'kek_rotation_stands', severity: 'failure', detail: `${rotation.trouble}.` },
+          hint: `${rotation.remaining} private halves are left: see \`countersign kek show\`.`,
+        });
+      const said = `Key-encryption keys in use: ${inUse.length}; every process opens them.`;
+      return findings.length > 0 ? findings : [ok(code, said)];
+    },
+  };
+}
+
+/** What AWS KMS says of the keys that this host was given: the same look as at a start. */
+export function checkKmsKeks({ keks, kmsEndpointUrl: endpointUrl }: Config): Check | undefined {
+  const arns = keks.flatMap((source) => ('kmsKey' in source ? [source.kmsKey] : []));
+  if (arns.length === 0) return undefined;
+  const code = 'kek_kms';
+  return {
+    code,
+    look: async () => {
+      const [{ createAwsKms }, { openKmsKek }] = await Promise.all([
+        import('../../clouds/aws-kms.ts'),
+        import('../../keys/keyring/kms-kek.ts'),
+      ]);
+      const kms = createAwsKms({ endpointUrl });
+      try {
+        for (const arn of arns) await openKmsKek(kms, arn);
+        return arns.map((arn) => ok(code, 'AWS KMS wraps and opens by this key for this host.', arn));
+      } finally {
+        kms.close();
+      }
     },
   };
 }

@@ -91,6 +91,23 @@ export async function hasOthers(db: Db, kek: string): Promise<boolean> {
   return (least ?? kek) !== kek || (most ?? kek) !== kek;
 }
 
+export interface KekProgress {
+  /** Private halves under other keys than the one that wraps. */
+  left: number;
+  /** Something stands in the way of moving them. */
+  troubled: boolean;
+}
+
+/** How far the rows have followed the choice of a key; undefined where nothing was ever chosen. For the metrics. */
+export async function readKekProgress(db: Db): Promise<KekProgress | undefined> {
+  const choice = await findChoice(db);
+  if (!choice) return undefined;
+  const troubled = choice.trouble !== null && choice.finished_at === null;
+  if (!(await hasOthers(db, choice.kek))) return { left: 0, troubled };
+  const counts = await countByKek(db);
+  return { left: counts.reduce((sum, { kek, count }) => (kek === choice.kek ? sum : sum + count), 0), troubled };
+}
+
 export interface Wrapped extends RingPlace {
   kid: string;
   kek: string;
