@@ -1,7 +1,7 @@
 // Replays a Dockerfile's COPY and RUN steps in plain folders, one per stage, where there is no container engine.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, globSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, isAbsolute, join, matchesGlob, posix } from 'node:path';
 
@@ -84,6 +84,9 @@ export function replayDockerfile(context: string, target: string): Stage {
       stage.workdir = posix.resolve(stage.workdir, text);
       mkdirSync(inStage(stage, '.'), { recursive: true });
     } else if (name === 'COPY') copy(flags, words);
+    // All of the lock file is what stands in this very tree; the preflight sees to it.
+    else if (name === 'RUN' && text === 'npm ci --ignore-scripts')
+      symlinkSync(join(context, 'node_modules'), inStage(stage, 'node_modules'));
     else if (name === 'RUN') {
       const env = { ...process.env, npm_config_prefer_offline: 'true', NODE_ENV: '' };
       execFileSync('/bin/sh', ['-c', text], { cwd: inStage(stage, '.'), env, stdio: ['ignore', 'ignore', 'pipe'] });
