@@ -31,16 +31,26 @@ export interface BrokerSide {
   stop(): Promise<void>;
 }
 
+interface BrokerOptions {
+  connections: number;
+  asked: number;
+  latencyMs?: number;
+  env?: Record<string, string>;
+}
+
 export async function askFor(line: Line, request: Buffer): Promise<Answered> {
   const answer = await line.ask(request);
   if (answer.status !== 200) throw new Error(`the service answered ${answer.status}: ${answer.body.slice(0, 500)}`);
   return answer;
 }
 
-/** @param latencyMs what STS takes for each call */
+/**
+ * @param latencyMs what STS takes for each call
+ * @param env more for the service
+ */
 export async function startBroker(
   postgres: Surroundings['postgres'],
-  { connections, asked, latencyMs = 0 }: { connections: number; asked: number; latencyMs?: number },
+  { connections, asked, latencyMs = 0, env = {} }: BrokerOptions,
 ): Promise<BrokerSide> {
   const { url, database } = await postgres.createDatabase();
   const { db } = database;
@@ -61,7 +71,7 @@ export async function startBroker(
   const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek: keyring.wrapping() });
   const stub = await startServer('stub-sts', { LATENCY_MS: String(latencyMs) });
   const service = await startService(home, url, {
-    ...{ STS_ENDPOINT_URL: stub.url, RATE_LIMIT_PER_CLIENT: '1000000', MAX_CONNECTIONS_PER_ADDRESS: '4096' },
+    ...{ STS_ENDPOINT_URL: stub.url, RATE_LIMIT_PER_CLIENT: '1000000', MAX_CONNECTIONS_PER_ADDRESS: '4096', ...env },
   });
   const line = await openLine(service.url);
   const endpoint = {

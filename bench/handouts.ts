@@ -2,11 +2,8 @@
 import { askFor, startBroker } from './broker.ts';
 import { buildRequest, sendTimed } from './load.ts';
 import { startServer } from './processes.ts';
-import { median, type Result } from './report.ts';
+import { median, percentile, type Result } from './report.ts';
 import type { Surroundings } from './surroundings.ts';
-
-const percentile = (times: readonly number[], share: number): number =>
-  times.toSorted((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))] as number;
 
 export async function measureHandouts({ postgres, quick, say }: Surroundings): Promise<Result> {
   const [rounds, requests, connections] = quick ? [1, 300, 8] : [9, 20_000, 256];

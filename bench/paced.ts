@@ -1,6 +1,7 @@
 // Token requests at a steady rate: each timed from when it was due, so that who is held up holds up nobody's clock.
 import { type BenchClient, buildTokenRequest, type TokenEndpoint } from './clients.ts';
 import type { Line } from './load.ts';
+import { percentile } from './report.ts';
 
 export interface Phase {
   /** The middle one, the slowest of a hundred, and the slowest; milliseconds. */
@@ -14,11 +15,6 @@ export interface Phase {
 }
 
 export const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] as number;
-}
 
 /** So many requests a second until `done`, each timed from when it was due: who is held up holds up nobody's clock. */
 export async function loadAt(

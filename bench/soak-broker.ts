@@ -1,78 +1,123 @@
 // `npm run soak:broker -- --minutes 60`: steady load of hand-outs and exchanges; the service's memory and handles must stay flat.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { askFor, startBroker } from './broker.ts';
+import { askFor, type BrokerSide, startBroker } from './broker.ts';
 import { openPostgres } from './database.ts';
 import { openLine } from './load.ts';
+import { findTrend, judgeTrend } from './trend.ts';
 
-const CONNECTIONS = 200;
-const LINES = 8;
-/** Between two requests of a line, milliseconds: a load that is steady, and no race. */
-const PAUSE_MS = 20;
-const SAMPLE_MS = 5000;
+const WATCHED = {
+  connections: 200,
+  lines: 8,
+  /** Between two requests of a line, milliseconds: a load that is steady, and no race. */
+  pauseMs: 20,
+  sampleMs: 5000,
+  /** A token lives for 15 minutes. */
+  tokenMs: 60_000,
+};
 const MOST_MEGABYTES_AN_HOUR = 1;
+const MOST_HANDLES_MORE = 2;
 
 interface Sample {
   hours: number;
-  megabytes: number;
+  /** Megabytes that live after a full collection; and those that the system counts. */
+  live: number;
+  resident: number;
   handles: number;
 }
 
-/** Least squares, megabytes an hour. */
-function slope(samples: readonly Pick<Sample, 'hours' | 'megabytes'>[]): number {
-  const mean = (of: (sample: Pick<Sample, 'hours' | 'megabytes'>) => number): number =>
-    samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
-  const [x, y] = [mean(({ hours }) => hours), mean(({ megabytes }) => megabytes)];
-  const over = samples.reduce((sum, { hours, megabytes }) => sum + (hours - x) * (megabytes - y), 0);
-  return over / samples.reduce((sum, { hours }) => sum + (hours - x) ** 2, 0);
+/** Asks until `isOver`, a token for a minute; @returns how often */
+async function load(side: BrokerSide, isOver: () => boolean): Promise<number> {
+  const lines = await Promise.all(Array.from({ length: WATCHED.lines }, () => openLine(side.service.url)));
+  let asked = 0;
+  let token = side.fetchToken();
+  let fetched = performance.now();
+  try {
+    await Promise.all(
+      lines.map(async (line) => {
+        while (!isOver()) {
+          const turn = asked++;
+          if (performance.now() - fetched > WATCHED.tokenMs) {
+            fetched = performance.now();
+            token = side.fetchToken();
+          }
+          const id = side.ids[turn % WATCHED.connections] as string;
+          // Nine of ten are kept; the keys of the tenth come round, so that the number of sessions that are kept does, too.
+          const seconds = turn % 10 === 0 ? 900 + (Math.floor(turn / WATCHED.connections) % 5) : 3600;
+          await askFor(line, side.requestFor(id, seconds, await token));
+          await sleep(WATCHED.pauseMs);
+        }
+      }),
+    );
+    return asked;
+  } finally {
+    for (const line of lines) line.close();
+  }
+}
+
+/** What it was after the warm-up, the first half; @returns whether it is flat */
+function report(minutes: number, requests: number, samples: readonly Sample[]): boolean {
+  const warm = samples.slice(Math.floor(samples.length / 2));
+  const [first, last] = [warm[0], warm.at(-1)];
+  const trendOf = (of: (sample: Sample) => number) =>
+    findTrend(warm.map((sample) => ({ hours: sample.hours, value: of(sample) })));
+  const [live, resident] = [trendOf((sample) => sample.live), trendOf((sample) => sample.resident)];
+  const more = (last?.handles ?? 0) - (first?.handles ?? 0);
+  const memory = judgeTrend(live, MOST_MEGABYTES_AN_HOUR);
+  const round = (value: number): number => Number(value.toFixed(2));
+  const told = {
+    ...{ minutes, requests, memory },
+    ...{ live_megabytes: last?.live, live_an_hour: round(live.slope), give_or_take: round(2 * live.error) },
+    ...{ resident_megabytes: last?.resident, resident_an_hour: round(resident.slope) },
+    ...{ resident_give_or_take: round(2 * resident.error), handles: last?.handles, handles_more: more },
+  };
+  process.stdout.write(`${JSON.stringify(told)}\n`);
+  if (memory === 'undecided') process.stderr.write('It was too short to tell: give it more minutes.\n');
+  return memory === 'flat' && judgeTrend(resident, MOST_MEGABYTES_AN_HOUR) !== 'grows' && more <= MOST_HANDLES_MORE;
 }
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' } } });
   const minutes = Number(values.minutes);
-  if (!(minutes > 0)) {
-    process.stderr.write('--minutes takes a number above 0.\n');
+  if (!(minutes >= 1)) {
+    process.stderr.write('--minutes takes a number from 1.\n');
     return 2;
   }
+  const dir = mkdtempSync(join(tmpdir(), 'countersign-soak-'));
+  const memoryFile = join(dir, 'megabytes');
   const postgres = await openPostgres();
-  const side = await startBroker(postgres, { connections: CONNECTIONS, asked: CONNECTIONS, latencyMs: 20 });
-  const lines = await Promise.all(Array.from({ length: LINES }, () => openLine(side.service.url)));
-  let asked = 0;
-  let over = false;
-  const load = lines.map(async (line) => {
-    while (!over) {
-      const turn = asked++;
-      const id = side.ids[turn % CONNECTIONS] as string;
-      // Nine of ten are kept; the keys of the tenth come round, so that the number of sessions that are kept does, too.
-      await askFor(line, side.requestFor(id, turn % 10 === 0 ? 900 + (Math.floor(turn / CONNECTIONS) % 5) : 3600));
-      await sleep(PAUSE_MS);
-    }
+  const { connections } = WATCHED;
+  const side = await startBroker(postgres, {
+    ...{ connections, asked: connections, latencyMs: 20 },
+    env: {
+      NODE_OPTIONS: `--expose-gc --import=${pathToFileURL(join(import.meta.dirname, 'servers/live-memory.ts'))}`,
+      MEMORY_FILE: memoryFile,
+    },
   });
-  const samples: Sample[] = [];
   const began = performance.now();
+  const isOver = (): boolean => performance.now() - began > minutes * 60_000;
+  const samples: Sample[] = [];
   try {
-    while (performance.now() - began < minutes * 60_000) {
-      await Promise.race([sleep(SAMPLE_MS), Promise.all(load)]);
-      const megabytes = side.service.residentMegabytes() ?? Number.NaN;
-      const handles = side.service.openFiles();
-      samples.push({ hours: (performance.now() - began) / 3_600_000, megabytes, handles });
+    const loaded = load(side, isOver);
+    while (!isOver()) {
+      await Promise.race([sleep(WATCHED.sampleMs + 500), loaded]);
+      samples.push({
+        hours: (performance.now() - began) / 3_600_000,
+        live: Number(readFileSync(memoryFile, 'utf8')),
+        resident: side.service.residentMegabytes() ?? Number.NaN,
+        handles: side.service.openFiles(),
+      });
     }
-    over = true;
-    await Promise.all(load);
+    return report(minutes, await loaded, samples) ? 0 : 1;
   } finally {
-    over = true;
-    for (const line of lines) line.close();
     await side.stop();
     await postgres.close();
+    rmSync(dir, { recursive: true, force: true });
   }
-  // The first half is the warm-up.
-  const warm = samples.slice(Math.floor(samples.length / 2));
-  const grown = slope(warm);
-  const handles = (warm.at(-1)?.handles ?? 0) - (warm[0]?.handles ?? 0);
-  process.stdout.write(
-    `${JSON.stringify({ minutes, requests: asked, megabytes: warm.at(-1)?.megabytes, megabytes_an_hour: Number(grown.toFixed(2)), handles: warm.at(-1)?.handles, handles_more: handles })}\n`,
-  );
-  return grown <= MOST_MEGABYTES_AN_HOUR && handles <= 2 ? 0 : 1;
 }
 
 process.exitCode = await main();

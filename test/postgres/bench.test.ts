@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
 import { isMet, median, type Result, toJson, toTable } from '../../bench/report.ts';
+import { findTrend, judgeTrend } from '../../bench/trend.ts';
 
 const MAIN = join(import.meta.dirname, '../../bench/main.ts');
 
@@ -61,4 +62,17 @@ t.test('a miss is printed as one', async (t) => {
   t.match(table, /^x +0\.74 +>= 0\.75 +NO/m);
   t.match(table, /^y +1\.20 +<= 1\.2 +yes/m);
   t.same(Object.keys(JSON.parse(toJson([missed, met]))), ['x', 'y']);
+});
+
+t.test('what grows is told from what only goes up and down, and from what is not known yet', async (t) => {
+  const judged = (values: number[], anHour: number) =>
+    judgeTrend(
+      findTrend(values.map((value, index) => ({ hours: index / 10, value: value + (anHour * index) / 10 }))),
+      1,
+    );
+  const [steady, shaken] = [Array.from({ length: 40 }, (_, index) => 80 + (index % 3) / 10), [80, 95, 70, 88, 79]];
+  t.same([judged(steady, 0), judged(steady, 2), judged(steady, -3)], ['flat', 'grows', 'flat']);
+  t.equal(judged(shaken, 0), 'undecided');
+  const { slope, error } = findTrend([0, 1, 2].map((hours) => ({ hours, value: 5 + 2 * hours })));
+  t.same([slope, error], [2, 0]);
 });
