@@ -1,7 +1,7 @@
 // A service with connections to be asked for, in front of a stub of STS, and a workload's token that opens all of them.
 import { createAct } from '../src/audit/act.ts';
 import { createAuditStream } from '../src/audit/stream.ts';
-import { ensurePartitions } from '../src/audit/store.ts';
+import { bumpEpoch, ensurePartitions } from '../src/audit/store.ts';
 import { createAwsKms } from '../src/clouds/aws-kms.ts';
 import { systemClock } from '../src/clock.ts';
 import { DEFAULT_POLICY } from '../src/keys/policy.ts';
@@ -26,6 +26,8 @@ export interface BrokerSide {
   ids: string[];
   /** A request for a session of so many seconds, an hour unless given, by a token that was fetched before. */
   requestFor(id: string, seconds?: number, token?: string): Buffer;
+  /** What an operator's change does to decisions: all before it are made again. */
+  bumpEpoch(): Promise<void>;
   /** What STS was asked so far, and how long that took it. */
   spent(): Promise<{ calls: number; milliseconds: number }>;
   stop(): Promise<void>;
@@ -90,6 +92,7 @@ export async function startBroker(
       buildRequest(`${service.url}/v1/connections/${id}/credentials?duration_seconds=${seconds}`, 'GET', {
         authorization: `Bearer ${token}`,
       }),
+    bumpEpoch: () => db.transaction().execute(bumpEpoch),
     spent: async () => (await (await fetch(`${stub.url}/spent`)).json()) as { calls: number; milliseconds: number },
     stop: async () => {
       line.close();

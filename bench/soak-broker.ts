@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { askFor, type BrokerSide, startBroker } from './broker.ts';
+import { type BrokerSide, startBroker } from './broker.ts';
 import { openPostgres } from './database.ts';
 import { openLine } from './load.ts';
 import { findTrend, judgeTrend } from './trend.ts';
@@ -18,6 +18,8 @@ const WATCHED = {
   sampleMs: 5000,
   /** A token lives for 15 minutes. */
   tokenMs: 60_000,
+  /** Between two changes of policy: what nobody asks for again is forgotten five minutes after one. */
+  changeMs: 30_000,
 };
 const MOST_MEGABYTES_AN_HOUR = 1;
 const MOST_HANDLES_MORE = 2;
@@ -30,37 +32,41 @@ interface Sample {
   handles: number;
 }
 
-/** Asks until `isOver`, a token for a minute; @returns how often */
-async function load(side: BrokerSide, isOver: () => boolean): Promise<number> {
+/** Asks until `isOver`, a token for a minute; a busy machine may refuse some. */
+async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests: number; refused: number }> {
   const lines = await Promise.all(Array.from({ length: WATCHED.lines }, () => openLine(side.service.url)));
-  let asked = 0;
+  let [requests, refused] = [0, 0];
   let token = side.fetchToken();
   let fetched = performance.now();
+  const changes = setInterval(() => void side.bumpEpoch(), WATCHED.changeMs);
   try {
     await Promise.all(
       lines.map(async (line) => {
         while (!isOver()) {
-          const turn = asked++;
+          const turn = requests++;
           if (performance.now() - fetched > WATCHED.tokenMs) {
             fetched = performance.now();
             token = side.fetchToken();
           }
           const id = side.ids[turn % WATCHED.connections] as string;
-          // Nine of ten are kept; the keys of the tenth come round, so that the number of sessions that are kept does, too.
-          const seconds = turn % 10 === 0 ? 900 + (Math.floor(turn / WATCHED.connections) % 5) : 3600;
-          await askFor(line, side.requestFor(id, seconds, await token));
+          // Nine of ten are of a session that is kept; the tenth is of one that nobody has, and nobody asks for again.
+          const seconds = turn % 10 === 0 ? 900 + (Math.floor(turn / WATCHED.connections) % 2700) : 3600;
+          const { status, body } = await line.ask(side.requestFor(id, seconds, await token));
+          if (status === 503) refused += 1;
+          else if (status !== 200) throw new Error(`the service answered ${status}: ${body.slice(0, 500)}`);
           await sleep(WATCHED.pauseMs);
         }
       }),
     );
-    return asked;
+    return { requests, refused };
   } finally {
+    clearInterval(changes);
     for (const line of lines) line.close();
   }
 }
 
 /** What it was after the warm-up, the first half; @returns whether it is flat */
-function report(minutes: number, requests: number, samples: readonly Sample[]): boolean {
+function report(minutes: number, loaded: { requests: number; refused: number }, samples: readonly Sample[]): boolean {
   const warm = samples.slice(Math.floor(samples.length / 2));
   const [first, last] = [warm[0], warm.at(-1)];
   const trendOf = (of: (sample: Sample) => number) =>
@@ -70,7 +76,7 @@ function report(minutes: number, requests: number, samples: readonly Sample[]): 
   const memory = judgeTrend(live, MOST_MEGABYTES_AN_HOUR);
   const round = (value: number): number => Number(value.toFixed(2));
   const told = {
-    ...{ minutes, requests, memory },
+    ...{ minutes, ...loaded, memory },
     ...{ live_megabytes: last?.live, live_an_hour: round(live.slope), give_or_take: round(2 * live.error) },
     ...{ resident_megabytes: last?.resident, resident_an_hour: round(resident.slope) },
     ...{ resident_give_or_take: round(2 * resident.error), handles: last?.handles, handles_more: more },
