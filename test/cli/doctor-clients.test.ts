@@ -124,6 +124,8 @@ t.test('--clients: four clients, the endpoint asked as they ask it, and no secre
     ...{ code: 'client_endpoint', severity: 'failure', hint: 'Mend the trust.' },
     detail: /403.*sts_refused, of the trust/,
   });
+  const away = await doctor(t, ['--clients'], { ...agent, [FULL]: 'http://127.0.0.1:1/x' });
+  t.match(away.findings[0], { code: 'client_endpoint', severity: 'failure', hint: /agent.*FULL_URI/ });
   const unsafe = await doctor(t, ['--clients'], { ...agent, [FULL]: 'http://countersign.internal.example/x' });
   t.notOk(
     unsafe.findings.some((finding) => finding.code === 'client_endpoint'),

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { getCACertificates, rootCertificates } from 'node:tls';
 import { createAsk } from '../../../reach/stranger.ts';
+import { Failure } from '../../failure.ts';
 import { send } from '../../http.ts';
 import type { Outside } from '../../outside.ts';
 import { type Check, type Finding, ok } from '../findings.ts';
@@ -119,7 +120,20 @@ export function checkEndpoint(url: URL, env: Environment): Check {
       // What is wrong with a token that cannot be sent is said for each client.
       if (!token || /[\r\n]/.test(token)) return [];
       const headers = { accept: 'application/json', authorization: token };
-      const { status, text, requestId } = await send({ method: 'GET', url: url.href, headers, deadline: DEADLINE_MS });
+      const asked = await send({ method: 'GET', url: url.href, headers, deadline: DEADLINE_MS }).catch(
+        (error: unknown) => {
+          if (!(error instanceof Failure)) throw error;
+          return error;
+        },
+      );
+      if (asked instanceof Failure)
+        return [
+          {
+            ...{ code, severity: 'failure', subject: url.origin, detail: asked.message },
+            hint: 'Is `countersign agent` running there? AWS_CONTAINER_CREDENTIALS_FULL_URI must be what it printed; clients wait for a second or two.',
+          },
+        ];
+      const { status, text, requestId } = asked;
       const answer = readObject(text);
       if (status === 200 && MEMBERS.every((name) => typeof answer[name] === 'string'))
         return [ok(code, `It gives credentials until ${String(answer['Expiration'])}.`, url.origin)];
