@@ -44,6 +44,12 @@ const SELDOM: Record<string, unknown> = {
   chooseSigner: { signer: 'local' },
   recordPlacements: { epoch: 1, documents: [] },
   createRotation: { selection: { all: true } },
+  createToken: {
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: '{{assertion:0}}',
+    resource: '{{resource:0}}',
+  },
   createTrustedIssuer: { name: 'again', kind: 'oidc', issuer: 'https://again.example' },
   updateTrustedIssuer: { max_token_seconds: 600 },
   updateWorkloadIdentity: { report_only: true },
