@@ -45,8 +45,10 @@ export function registerTrustedIssuerRoutes(server: FastifyInstance, deps: Trust
 
   function show(issuer: store.TrustedIssuer): Static<typeof schema.TrustedIssuer> {
     const warnings = warningsOf(issuer, issuerUrl);
+    const { jwks, ...shown } = issuer;
     return {
-      ...{ ...issuer, audience: issuer.audience ?? issuerUrl, claims: [...KIND[issuer.kind].claims] },
+      ...{ ...shown, audience: issuer.audience ?? issuerUrl, claims: [...KIND[issuer.kind].claims] },
+      pasted_kids: jwks && jwks.keys.map(({ kid }) => String(kid)),
       ...(warnings.length > 0 ? { warnings } : {}),
     };
   }

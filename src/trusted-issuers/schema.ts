@@ -63,7 +63,9 @@ export const TrustedIssuer = Type.Object(
     audience: Type.String({ description: 'What its tokens must name at the token endpoint, alone.' }),
     algorithms: Algorithms,
     jwks_uri: orNull(JwksUri),
-    jwks: Type.Union([Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }), Type.Null()]),
+    pasted_kids: Type.Union([Type.Array(Type.String()), Type.Null()], {
+      description: 'Of the keys that were pasted; null where they are fetched.',
+    }),
     one_time: OneTime,
     max_token_seconds: MaxTokenSeconds,
     state: State,

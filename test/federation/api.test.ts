@@ -1,5 +1,7 @@
 // /v1/trusted-issuers and identities of workloads: what is taken, what is refused and why, and what is on record.
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { addIdentity } from '../../src/identities/change.ts';
 import { createStandInKey } from '../support/stand-in-issuer.ts';
 import { openFederation } from './world.ts';
 
@@ -147,16 +149,27 @@ t.test('one external identity belongs to one workload', async (t) => {
     status: 409,
     body: { code: 'identity_overlaps' },
   });
+});
+
+t.test('of two that are given one identity at once, at two replicas, one gets it', async (t) => {
+  const { service, trust, register } = await openFederation(t);
+  await trust({ name: 'github', ...KIND, kind: 'github' });
+  const [billing, ledger] = [await register('billing'), await register('ledger')];
+  const { db } = service.database;
   const wanted = { trusted_issuer: 'github', subject: 'repo:a/c:ref' };
-  const many = await Promise.all(
-    [billing, ledger, billing, ledger].map(({ id }) => service.call('POST', `/v1/workloads/${id}/identities`, wanted)),
-  );
-  const { rows } = await service.database.db
-    .selectFrom('workload_identities')
-    .select('workload')
-    .distinct()
-    .where('subject', '=', wanted.subject)
-    .execute()
-    .then((found) => ({ rows: found }));
-  t.equal(rows.length, 1, `of one workload, whoever asks at once: ${many.map(({ status }) => status).join(' ')}`);
+  const give = (workload: string, meanwhile?: () => Promise<unknown>) =>
+    db.transaction().execute(async (trx) => {
+      await addIdentity(trx, workload, wanted, undefined);
+      await meanwhile?.();
+    });
+  let second: Promise<string> | undefined;
+  await give(billing.id, async () => {
+    second = give(ledger.id).then(
+      () => 'given twice',
+      ({ code }: { code: string }) => code,
+    );
+    // It waits for this one's end; who does not wait is through long before.
+    await Promise.race([second, delay(1000)]);
+  });
+  t.equal(await second, 'identity_overlaps');
 });
