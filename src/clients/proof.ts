@@ -1,4 +1,4 @@
-// How a client proves who it is: today with a key of its own; federated ways (a cluster's or a cloud's token) will stand beside it.
+// How a client proves who it is by a key of its own; a platform's token is proved elsewhere (src/identities/prove.ts).
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Jwks } from '../db/types.ts';

@@ -104,7 +104,7 @@ export function createProve(deps: ProveDeps): Prove {
       ...{ epoch: against.epoch, replay: replayOf(token, issuer, expiresAt) },
       details: {
         ...{ identity: first.id, trusted_issuer: issuer.id, external_subject: token.subject, proof_kid: token.kid },
-        proof_jti: typeof jti === 'string' ? jti.toWellFormed().slice(0, 255) : undefined,
+        proof_jti: typeof jti === 'string' && /^[\x20-\x7e]{1,255}$/.test(jti) ? jti : undefined,
         would_match: reporting.length > 0 ? reporting.map(({ id }) => id) : undefined,
       },
     };
