@@ -75,8 +75,8 @@ export const agent: Defence[] = [
       name: 'agent.refresh',
       promise: 'what is in use is refreshed at half of its life',
       file: sessionsFile,
-      find: 'else if (lives && isInUse(entry)',
-      replace: 'else if (!lives && isInUse(entry)',
+      find: 'if (isInUse(entry) && isPastHalf(kept, remaining - kept.spreadMs))',
+      replace: 'if (isInUse(entry) && remaining < 0)',
     },
   ]),
   ...provenBy(SESSIONS, 'what nobody asked for during its life is refreshed no more, and forgotten', [
@@ -84,8 +84,8 @@ export const agent: Defence[] = [
       name: 'agent.unused',
       promise: 'what nobody uses is refreshed no more',
       file: sessionsFile,
-      find: 'else if (lives && isInUse(entry)',
-      replace: 'else if (lives',
+      find: 'if (isInUse(entry) && isPastHalf(',
+      replace: 'if (isPastHalf(',
     },
   ]),
   ...provenBy(SESSIONS, 'many who ask at once are one request, and each key is its own', [
@@ -122,7 +122,7 @@ export const agent: Defence[] = [
       replace: 'if (flights < 0)',
     },
   ]),
-  ...provenBy(PROCESS, 'refused before anything listens', [
+  ...provenBy('test/agent/start.test.ts', 'refused before anything listens', [
     {
       name: 'agent.loopback',
       promise: 'an agent listens on loopback alone unless it is told otherwise',

@@ -20,9 +20,9 @@ export interface Credentials {
   Token: string;
   /** `YYYY-MM-DDTHH:MM:SSZ` */
   Expiration: string;
-  AccountId?: string;
-  RoleArn?: string;
-  /** Of the connection. */
+  AccountId: string;
+  RoleArn: string;
+  /** Of the connection; an older service does not say it. */
   Region?: string;
 }
 
@@ -223,11 +223,11 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
     },
     look: () => {
       for (const [key, entry] of entries.entries()) {
+        const { kept } = entry;
         const remaining = remainingOf(entry);
-        const lives = entry.kept !== undefined && remaining >= LAST_MS;
-        if (!lives && !entry.flight) entries.delete(key);
-        else if (lives && isInUse(entry) && isPastHalf(entry.kept as Kept, remaining - (entry.kept as Kept).spreadMs))
-          fly(entry).catch(() => {});
+        if (kept && remaining >= LAST_MS) {
+          if (isInUse(entry) && isPastHalf(kept, remaining - kept.spreadMs)) fly(entry).catch(() => {});
+        } else if (!entry.flight) entries.delete(key);
       }
     },
     close: () => {

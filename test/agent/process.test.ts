@@ -1,10 +1,9 @@
 // `countersign agent` as a process: what it prints and writes, outages, kill -9, refusals, and how it ends.
-import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startAgentProcess, startGranted } from '../support/agent.ts';
-import { startCommand } from '../support/command.ts';
+import { startGranted } from '../support/agent.ts';
+import { startAgentProcess } from '../support/command.ts';
 import { freePort, tempDir } from '../support/service.ts';
 
 async function get(url: string, authorization: string): Promise<{ status: number; body: Record<string, string> }> {
@@ -58,48 +57,4 @@ t.test('serves a granted connection, through outages and restarts, until it is r
     away.body['Token'],
   ])
     t.notOk((log + again.stdout()).includes(secret ?? '-'), 'no secret in what it said');
-});
-
-t.test('a token file of a later agent is left; a group may read it where asked', async (t) => {
-  const { env } = { env: { COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_TOKEN: 'none' } };
-  const tokenFile = join(tempDir(t), 'token');
-  const argv = ['--listen', '127.0.0.1:0', '--token-file', tokenFile, '--token-file-mode', '0640'];
-  const [one, two] = [await startAgentProcess(t, env, argv), await startAgentProcess(t, env, argv)];
-  t.equal(statSync(tokenFile).mode & 0o777, 0o640);
-  one.child.kill('SIGINT');
-  t.equal((await one.ended).code, 0);
-  t.match(readFileSync(tokenFile, 'utf8'), /^Bearer /);
-  const hold = await startAgentProcess(t, env, [
-    '--listen',
-    '127.0.0.1:0',
-    '--hold-seconds',
-    '1',
-    '--token-file',
-    `${tokenFile}2`,
-  ]);
-  const uri = hold.environment['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '';
-  t.match(await get(uri, hold.bearer()), { status: 503, body: { Code: 'unreachable', Message: /goes on trying/ } });
-  t.match(hold.stderr(), /"again_in_ms"/);
-  two.child.kill('SIGTERM');
-  await two.ended;
-});
-
-t.test('refused before anything listens', async (t) => {
-  const env = { COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_TOKEN: 'none', HOME: tempDir(t) };
-  const ended = async (...argv: string[]) => {
-    const running = startCommand(t, ['agent', ...argv], env);
-    // One that serves instead says what to set.
-    const serves = once(running.child.stdout as NodeJS.EventEmitter, 'data').then(() => ({ code: 'it serves' }));
-    return { ...(await Promise.race([running.ended, serves])), stderr: running.stderr() };
-  };
-  t.match(await ended('--listen', '0.0.0.0:0'), { code: 2, stderr: /not this machine alone[^]*--allow-non-loopback/ });
-  t.match(await ended('--listen', 'example.com:80'), { code: 2, stderr: /address:port/ });
-  const port = await freePort();
-  const first = startCommand(t, ['agent', '--listen', `127.0.0.1:${port}`], env);
-  while (!first.stdout().includes('\n')) await new Promise((resolve) => setTimeout(resolve, 20));
-  t.match(first.stdout(), `${env.HOME}/.cache/countersign/agent-${port}.token`);
-  t.match(await ended('--listen', `127.0.0.1:${port}`), { code: 1, stderr: /\[cannot_listen\]/ });
-  const host = startCommand(t, ['agent'], { HOME: env.HOME });
-  t.equal((await host.ended).code, 2);
-  t.match(host.stderr(), /credentials are for workloads/);
 });

@@ -92,7 +92,8 @@ export function createWorld({ holdMs = 120_000 } = {}): World {
 
 export function session(clock: Clock, seconds: number, name = 'K'): Credentials {
   const Expiration = `${new Date(clock.wall() + seconds * 1000).toISOString().slice(0, 19)}Z`;
-  return { AccessKeyId: name, SecretAccessKey: 'a-secret-key', Token: 'a-session-token', Expiration };
+  const role = { AccountId: '111122223333', RoleArn: 'arn:aws:iam::111122223333:role/r' };
+  return { AccessKeyId: name, SecretAccessKey: 'a-secret-key', Token: 'a-session-token', Expiration, ...role };
 }
 
 export const away: AskService = () => Promise.reject(new Refusal('unreachable', 'The service cannot be reached.'));

@@ -1,8 +1,10 @@
-// The command as a process of its own.
+// The command as a process of its own, and the agent as one.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { keepShown } from './known-secrets.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -28,4 +30,30 @@ export function startCommand(t: Test, argv: string[], env: Record<string, string
     await ended;
   });
   return { child, stdout: () => stdout, stderr: () => stderr, ended };
+}
+
+export interface RunningAgent extends Running {
+  url: string;
+  tokenFile: string;
+  /** As callers show it, read from the token file. */
+  bearer(): string;
+  /** What it says to set. */
+  environment: Record<string, string>;
+}
+
+/** `countersign agent acme`, when it has said what to set. */
+export async function startAgentProcess(t: Test, env: Record<string, string>, argv: string[]): Promise<RunningAgent> {
+  const running = startCommand(t, ['agent', 'acme', '--json', ...argv], env);
+  const said = async (): Promise<void> => {
+    while (!running.stdout().endsWith('}\n')) await once(running.child.stdout as NodeJS.EventEmitter, 'data');
+  };
+  const gone = await Promise.race([said(), running.ended]);
+  if (gone) throw new Error(`the agent ended with ${gone.code}:\n${running.stderr()}`);
+  const { url, token_file: tokenFile, environment } = JSON.parse(running.stdout());
+  const bearer = (): string => {
+    const line = readFileSync(tokenFile, 'utf8');
+    keepShown("that is the agent's", line);
+    return line;
+  };
+  return { ...running, url, tokenFile, bearer, environment };
 }

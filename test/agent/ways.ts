@@ -3,7 +3,8 @@ import { IAMClient, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { ACCOUNT, type Granted, startAgentProcess } from '../support/agent.ts';
+import { ACCOUNT, type Granted } from '../support/agent.ts';
+import { startAgentProcess } from '../support/command.ts';
 import { ownerConfig } from '../support/connect-account.ts';
 import { freePort, tempDir, workloadToken } from '../support/service.ts';
 

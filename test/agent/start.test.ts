@@ -1,0 +1,70 @@
+// `countersign agent` as it starts: where it listens, its token file, and whose certificates it believes.
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { listen, temporaryFolder } from '../cli/stand-in.ts';
+import { makeCertificate } from '../support/certificates.ts';
+import { type RunningAgent, startAgentProcess, startCommand } from '../support/command.ts';
+
+// Nobody is there.
+const AWAY = { COUNTERSIGN_URL: 'http://127.0.0.1:1', COUNTERSIGN_TOKEN: 'none' };
+const SOON = ['--listen', '127.0.0.1:0', '--hold-seconds', '1'];
+
+async function ask({ environment, bearer }: RunningAgent): Promise<unknown> {
+  const uri = environment['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '';
+  return await (await fetch(uri, { headers: { authorization: bearer() } })).json();
+}
+
+t.test('a group may read the token file where asked; that of a later agent is left', async (t) => {
+  const tokenFile = join(temporaryFolder(t), 'token');
+  const argv = [...SOON, '--token-file', tokenFile, '--token-file-mode', '0640'];
+  const one = await startAgentProcess(t, AWAY, argv);
+  const two = await startAgentProcess(t, AWAY, argv);
+  t.equal(statSync(tokenFile).mode & 0o777, 0o640);
+  one.child.kill('SIGINT');
+  t.equal((await one.ended).code, 0);
+  t.match(readFileSync(tokenFile, 'utf8'), /^Bearer /);
+  t.match(await ask(two), { status: 503, Code: 'unreachable', Message: /goes on trying/ });
+  t.match(two.stderr(), /"again_in_ms"/);
+});
+
+t.test('a private authority is believed where Node is told of it', async (t) => {
+  const folder = temporaryFolder(t);
+  const authority = makeCertificate({ commonName: 'An authority' });
+  const own = makeCertificate({ commonName: 'The service', names: ['127.0.0.1'], issuer: authority });
+  const file = join(folder, 'ca.pem');
+  writeFileSync(file, authority.cert);
+  const server = createServer({ cert: own.cert, key: own.key }, (_request, response) => {
+    const session = { AccessKeyId: 'ASIAX', SecretAccessKey: 's', Token: 't', Expiration: '2099-01-01T00:00:00Z' };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(session));
+  });
+  await listen(t, server, 0);
+  const env = { ...AWAY, COUNTERSIGN_URL: `https://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  const start = (more: Record<string, string>, name: string): Promise<RunningAgent> =>
+    startAgentProcess(t, { ...env, ...more }, [...SOON, '--token-file', join(folder, name)]);
+  t.match(await ask(await start({ NODE_EXTRA_CA_CERTS: file }, 'one')), { AccessKeyId: 'ASIAX' });
+  t.match(await ask(await start({}, 'two')), { status: 503, Code: 'tls_failed', Message: /NODE_EXTRA_CA_CERTS/ });
+});
+
+t.test('refused before anything listens', async (t) => {
+  const env = { ...AWAY, HOME: temporaryFolder(t) };
+  const start = async (argv: string[], variables: Record<string, string> = env) => {
+    const running = startCommand(t, ['agent', ...argv], variables);
+    // One that serves instead says what to set.
+    const serves = once(running.child.stdout as NodeJS.EventEmitter, 'data').then(() => ({ code: 'it serves' }));
+    return { ...(await Promise.race([running.ended, serves])), stdout: running.stdout(), stderr: running.stderr() };
+  };
+  t.match(await start(['--listen', '0.0.0.0:0']), {
+    code: 2,
+    stderr: /not this machine alone[^]*--allow-non-loopback/,
+  });
+  t.match(await start(['--listen', 'example.com:80']), { code: 2, stderr: /address:port/ });
+  t.match(await start([], { HOME: env.HOME }), { code: 2, stderr: /credentials are for workloads/ });
+  const { code, stdout } = await start(['--listen', '127.0.0.1:0']);
+  const port = /:(\d+)\//.exec(stdout)?.[1] ?? '';
+  t.match({ code, stdout }, { code: 'it serves', stdout: `${env.HOME}/.cache/countersign/agent-${port}.token` });
+  t.match(await start(['--listen', `127.0.0.1:${port}`]), { code: 1, stderr: /\[cannot_listen\]/ });
+});
