@@ -110,7 +110,7 @@ export function addSigninCommand(program: Command, outside: Outside): void {
         ...{ connection: args[0] as string, purpose: options.purpose, durationSeconds: options.durationSeconds },
         sessionPolicy: options.sessionPolicy === undefined ? undefined : readJson(options.sessionPolicy),
       });
-      const { RoleArn: role = 'no role' } = session;
+      const { RoleArn: role } = session;
       const partition = PARTITIONS.find((one) => role.startsWith(`arn:${one}:`));
       if (!partition)
         throw new Failure('partition_unknown', `It is not known where the partition of ${role} signs in.`);
