@@ -14,8 +14,10 @@ const LANES = 4;
 const IN_A_TURN = 40;
 /** A turn begins no ring after this: one that lasts longer would cost the next its place. Milliseconds. */
 const TURN_MS = 1_800;
-/** From one ring to the next in a lane, at least; a ring that took long is followed by as long a rest, up to this. */
+/** From one ring to the next in a lane, at least. */
 const EVERY_MS = (TURN_MS * LANES) / IN_A_TURN;
+/** A lane rests for so many times as long as the database takes for one short question: slow, it has others to answer. */
+const GIVES_WAY = 10;
 /** Longer than a rotation lasts, its checks at their deadlines included; milliseconds. */
 const LEASE = 120_000;
 
@@ -43,20 +45,25 @@ export async function leaseDueRing(db: Db, now: number): Promise<string | undefi
 export interface Spread {
   /** No more rings are begun. */
   over(): boolean;
-  /** Rests after a ring. @param began when that was begun, on the monotonic clock */
-  rest(began: number): Promise<void>;
+  /**
+   * Rests after a ring.
+   * @param began when that was begun, on the monotonic clock
+   * @param answered how long the database took to say which it is; milliseconds
+   */
+  rest(began: number, answered: number): Promise<void>;
   now(): number;
 }
 
 /** @returns a spread over one turn, which begins now */
-export function createSpread(clock: Pick<Clock, 'monotonic'>): Spread {
+export function createSpread(clock: Pick<Clock, 'monotonic'>, sleep: (ms: number) => Promise<unknown> = delay): Spread {
   const until = clock.monotonic() + TURN_MS;
+  const over = (): boolean => clock.monotonic() >= until;
   return {
+    over,
     now: () => clock.monotonic(),
-    over: () => clock.monotonic() >= until,
-    rest: async (began) => {
-      const took = clock.monotonic() - began;
-      await delay(Math.min(EVERY_MS, Math.max(took, EVERY_MS - took)));
+    rest: async (began, answered) => {
+      const rest = Math.max(EVERY_MS - (clock.monotonic() - began), GIVES_WAY * answered);
+      if (rest > 0 && !over()) await sleep(Math.min(TURN_MS, rest));
     },
   };
 }
@@ -96,13 +103,14 @@ export async function rotateDueRings(
       const since = spread?.now() ?? 0;
       const ring = await leaseDueRing(db, await readClock(db));
       if (ring === undefined) return;
+      const answered = (spread?.now() ?? 0) - since;
       try {
         if (await rotateDue(quiet, ring, actor)) rotated += 1;
         await db.deleteFrom('rotation_leases').where('ring', '=', ring).execute();
       } catch (error) {
         faults.push(error);
       }
-      await spread?.rest(since);
+      await spread?.rest(since, answered);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));

@@ -8,7 +8,7 @@ import { LOOPBACK_POLICY } from '../../src/keys/policy.ts';
 import { createSpread, leaseDueRing, rotateDueRings } from '../../src/keys/queue.ts';
 import { nextRotationAt } from '../../src/keys/timeline.ts';
 import { engine } from '../support/databases.ts';
-import { createKeysFixture } from '../support/keys.ts';
+import { createKeysFixture, steppedClock } from '../support/keys.ts';
 
 /** Rings with public halves of their own, due one after the other. */
 async function insertRings(db: Db, count: number): Promise<void> {
@@ -110,6 +110,21 @@ t.test('a turn of the service begins no ring when its time is over', async (t) =
   const turn = () => rotateDueRings(slow, { lanes: 1, spread: createSpread(clock) });
   t.equal(await turn(), 2);
   t.equal(await turn(), 2, 'and the next goes on');
+});
+
+t.test('rings are spread over a turn, and a slow database is given time', async (t) => {
+  const clock = steppedClock();
+  const slept: number[] = [];
+  const spread = createSpread(clock, async (ms) => void slept.push(ms));
+  const began = spread.now();
+  clock.step(30);
+  await spread.rest(began, 2);
+  await spread.rest(began, 50);
+  await spread.rest(began, 60_000);
+  t.same(slept, [150, 500, 1800], 'what is left of its share; ten times the answer; a turn at most');
+  clock.step(1800);
+  await spread.rest(began, 50);
+  t.equal(slept.length, 3, 'not behind the end of the turn');
 });
 
 t.test('rings that were born together rotate apart, none early', async (t) => {
