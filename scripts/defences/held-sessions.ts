@@ -38,8 +38,8 @@ export const heldSessions: Defence[] = [
       name: 'held.whose',
       promise: 'a session on disk is given to no other identity',
       file: cacheFile,
-      find: 'JSON.stringify([sourceOf(outside.env, options), connection,',
-      replace: 'JSON.stringify([sourceOf(outside.env, options) && 0, connection,',
+      find: 'JSON.stringify([whoAsks(call), connection,',
+      replace: 'JSON.stringify([whoAsks(call) && 0, connection,',
     },
     {
       name: 'held.policy',
@@ -47,6 +47,15 @@ export const heldSessions: Defence[] = [
       file: cacheFile,
       find: 'durationSeconds, sessionPolicy]);',
       replace: 'durationSeconds]);',
+    },
+  ]),
+  ...provenBy(CACHE, "a platform's token file counts by what it says: another workload's finds nothing kept", [
+    {
+      name: 'held.platform',
+      promise: 'a token file that holds another identity finds no session of the one before',
+      file: cacheFile,
+      find: 'return [source.url, bearerOf(shown)];',
+      replace: 'return [source.url, shown.length > 0];',
     },
   ]),
   ...provenBy(CACHE, 'given while enough of it remains, as the broker gives it; then fetched anew', [

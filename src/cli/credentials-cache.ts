@@ -8,6 +8,7 @@ import { floorMs, LAST_MS, remainingMs } from '../credentials/freshness.ts';
 import { sourceOf } from './access.ts';
 import type { Call } from './call.ts';
 import { type Asked, toRefusal } from './handed.ts';
+import { readText } from './options.ts';
 import { findFolderFault, privateFolder, readPrivate, writePrivate } from './private-file.ts';
 
 /** A file's content; `at` is wall time, milliseconds: two processes share no other clock. */
@@ -16,10 +17,28 @@ interface Kept {
   credentials: Credentials;
 }
 
+/** What a platform's token says of its bearer: all but when it was made and until when it lives. */
+function bearerOf(token: string): unknown {
+  try {
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as object;
+    return Object.entries(claims).filter(([name]) => !['exp', 'iat', 'nbf', 'jti'].includes(name));
+  } catch {
+    return token;
+  }
+}
+
+/** Who asks. One file may hold the token of another workload a moment later, so what it says counts, not where it is. */
+function whoAsks({ outside, options }: Call<unknown>): unknown {
+  const source = sourceOf(outside.env, options);
+  if (source.kind !== 'platform') return source;
+  const shown = 'file' in source.token ? readText(source.token.file).trim() : source.token.text;
+  return [source.url, bearerOf(shown)];
+}
+
 /** All that a session hangs on: who asks whom, and for what. No more of it than a hash is on disk. */
-function nameOf({ outside, options }: Call<unknown>, asked: Asked): string {
+function nameOf(call: Call<unknown>, asked: Asked): string {
   const { connection, purpose, durationSeconds, sessionPolicy } = asked;
-  const whole = JSON.stringify([sourceOf(outside.env, options), connection, purpose, durationSeconds, sessionPolicy]);
+  const whole = JSON.stringify([whoAsks(call), connection, purpose, durationSeconds, sessionPolicy]);
   return `session-${createHash('sha256').update(whole).digest('hex')}.json`;
 }
 

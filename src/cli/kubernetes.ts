@@ -100,7 +100,11 @@ export function addKubernetesCommand(program: Command, outside: Outside): void {
         ...first,
         'The application may run as any user. Its SDKs need the two variables and the mount.',
       ];
-      show(manifest, () => `${comments.map((line) => `# ${line}\n`).join('')}${stringify(manifest, { lineWidth: 0, aliasDuplicateObjects: false })}`);
+      show(
+        manifest,
+        () =>
+          `${comments.map((line) => `# ${line}\n`).join('')}${stringify(manifest, { lineWidth: 0, aliasDuplicateObjects: false })}`,
+      );
     },
   });
 }

@@ -11,13 +11,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cli, CONNECTION, problem, type Reply, startStandIn } from './stand-in.ts';
+import { cli, CONNECTION, problem, type Reply, startStandIn, type StandInOptions } from './stand-in.ts';
 
 const FORMAT = ['--format', 'credential-process'];
 const MINUTE = 60_000;
 
 /** A service that hands out sessions of an hour, or what `reply` says; and a time that passes as the test says. */
-async function start(t: Test) {
+async function start(t: Test, options: StandInOptions = {}) {
   let [now, nth] = [Date.now(), 0];
   const world = { reply: undefined as Reply | undefined, pass: (ms: number) => void (now += ms) };
   const hand = (): Reply => {
@@ -26,10 +26,14 @@ async function start(t: Test) {
       world.reply ?? { body: { AccessKeyId: `ASIA${++nth}`, SecretAccessKey: 'sekret', Token: 'tok', Expiration } }
     );
   };
-  const standIn = await startStandIn(t, {
-    [`POST /v1/connections/${CONNECTION}/credentials`]: hand,
-    'POST /v1/connections/acme/credentials': hand,
-  });
+  const standIn = await startStandIn(
+    t,
+    {
+      [`POST /v1/connections/${CONNECTION}/credentials`]: hand,
+      'POST /v1/connections/acme/credentials': hand,
+    },
+    options,
+  );
   // A token that is there already: the stand-in would hold a client's assertion against the time that is.
   const env = { COUNTERSIGN_URL: standIn.url, COUNTERSIGN_TOKEN: 'one' };
   const cache = join(standIn.folder, 'cache');
@@ -83,6 +87,25 @@ t.test('each identity, service, connection, purpose, duration and policy is its 
   t.equal(new Set(keys).size, keys.length);
   t.equal(await key([], other), keys[1], 'and each is kept');
   t.notMatch(readdirSync(folder).join(), /another|report|wl_/, 'names say nothing');
+});
+
+t.test("a platform's token file counts by what it says: another workload's finds nothing kept", async (t) => {
+  // Whatever is shown is taken: it is what is kept here that is looked at.
+  const token = { body: { access_token: 'issued-token', token_type: 'Bearer', expires_in: 900 } };
+  const { key, folder } = await start(t, { refuseToken: token });
+  const file = join(folder, '../../platform-token');
+  const as = async (claims: object): Promise<string> => {
+    writeFileSync(file, `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`);
+    return await key([], { COUNTERSIGN_TOKEN: '', COUNTERSIGN_IDENTITY_TOKEN_FILE: file });
+  };
+  const billing = await as({ iss: 'https://cluster', sub: 'billing', iat: 1, exp: 2 });
+  t.equal(
+    await as({ iss: 'https://cluster', sub: 'billing', iat: 3, exp: 4, jti: 'x' }),
+    billing,
+    'renewed, it is the same',
+  );
+  t.not(await as({ iss: 'https://cluster', sub: 'shipping', iat: 3, exp: 4 }), billing);
+  t.not(await as({ iss: 'https://other', sub: 'billing', iat: 3, exp: 4 }), billing);
 });
 
 t.test('--no-cache, and the other formats, neither read nor write', async (t) => {
