@@ -2,6 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { systemClock } from '../../src/clock.ts';
+import { createAwsSts } from '../../src/clouds/aws.ts';
+import { StsError } from '../../src/clouds/aws-errors.ts';
+import { createAwsKms } from '../../src/clouds/aws-kms.ts';
+import { loadKeyring } from '../../src/keys/keyring/load.ts';
+import { createLocalSigner } from '../../src/keys/signer.ts';
+import { mintAs, webIdentityToken } from '../../src/tokens/mint.ts';
 import { createStack, startTestSandbox } from '../support/connect-account.ts';
 import { freePort, registerClient, tempDir, workloadToken } from '../support/service.ts';
 import { serveFiles } from '../support/static-server.ts';
@@ -79,12 +86,32 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
   const ring = (await service.call('GET', `/v1/keys/${issuer}`)).body.items[0];
   const { kid } = ring.keys.find((key: { state: string }) => key.state === 'active');
   const jwks = () => readFileSync(join(dir, `c/${issuer}/jwks`), 'utf8');
+  // Whoever has the private half, and goes on signing with it.
+  const sources = { sources: service.config.keks, mayCreate: false, kms: createAwsKms() };
+  const signer = createLocalSigner({ db, keyring: await loadKeyring(db, sources), clock: systemClock });
+  t.ok(await signer.opens(kid));
+  const sts = createAwsSts({ endpointUrl: sandbox.url });
+  t.teardown(() => sts.close());
+  const { role_arn: roleArn } = active.body.aws;
+  const forge = async (): Promise<string> => {
+    const claims = webIdentityToken({ issuer, algorithm: 'ES256', subject: id, roleArn });
+    const minting = { issuerUrl: service.config.issuerUrl, signer, clock: systemClock };
+    const { token: forged } = await mintAs(minting, { kid, algorithm: 'ES256' }, claims);
+    return await sts
+      .assumeRoleWithWebIdentity({
+        ...{ region: 'us-east-1', roleArn, roleSessionName: 'forged', token: forged, durationSeconds: 900 },
+      })
+      .then(() => 'taken')
+      .catch((error: unknown) => (error instanceof StsError ? error.awsCode : String(error)));
+  };
   const revoked = await service.call('POST', `/v1/keys/${issuer}/revoke`, { kid, accept_outage: true });
   t.match(revoked, { status: 200, body: { published_to: [dir] } });
   t.ok(jwks().includes(kid), 'the copy holds it until it is written anew');
   t.match(await exchange(), { status: 503 }, 'its successor is in no file yet');
+  t.equal(await forge(), 'taken', 'and STS takes what is signed by it: it knows the file alone');
   await publish();
   t.notOk(jwks().includes(kid));
   await until(200, exchange, 'STS knows the successor once its cache is A old');
+  t.equal(await forge(), 'InvalidIdentityToken', 'and takes nothing more of the revoked key');
   t.match(await db.selectFrom('withdrawals').select('kid').execute(), [{ kid }]);
 });
