@@ -5,6 +5,8 @@ export interface PodIdentity {
   /** Variables of the agent. */
   env: Record<string, string>;
   volumes: { name: string; mountPath: string; source: object }[];
+  /** Of the pod; the namespace's default unless given. */
+  serviceAccountName?: string;
 }
 
 export interface Sidecar {
@@ -40,6 +42,22 @@ export function keyInSecret(clientId: string, secretName: string): PodIdentity {
         name: 'countersign-key',
         mountPath: KEY_FOLDER,
         source: { secret: { secretName, defaultMode: 0o440, items: [{ key: KEY_FILE, path: KEY_FILE }] } },
+      },
+    ],
+  };
+}
+
+/** The pod's service account, by a token that the kubelet renews; its audience is the service's issuer. */
+export function serviceAccount(serviceAccountName: string, issuerUrl: string): PodIdentity {
+  const serviceAccountToken = { path: 'token', audience: issuerUrl, expirationSeconds: 600 };
+  return {
+    serviceAccountName,
+    env: { COUNTERSIGN_IDENTITY_TOKEN_FILE: `${KEY_FOLDER}/token` },
+    volumes: [
+      {
+        name: 'countersign-identity',
+        mountPath: KEY_FOLDER,
+        source: { projected: { sources: [{ serviceAccountToken }] } },
       },
     ],
   };
@@ -104,6 +122,7 @@ export function buildSidecarManifest(sidecar: Sidecar): object {
       template: {
         metadata: { labels },
         spec: {
+          ...(identity.serviceAccountName === undefined ? {} : { serviceAccountName: identity.serviceAccountName }),
           // Whoever the application runs as, its group may read the token and nobody else may.
           securityContext: { fsGroup: UID },
           initContainers: [agentContainer(sidecar)],

@@ -9,13 +9,21 @@ import { type Client, pathOf } from './client.ts';
 import { addVerb } from './command.ts';
 import { usage } from './failure.ts';
 import { baseUrl } from './http.ts';
-import { buildSidecarManifest, keyInSecret, type PodIdentity, secretCommand } from './kubernetes-manifest.ts';
+import {
+  buildSidecarManifest,
+  keyInSecret,
+  type PodIdentity,
+  secretCommand,
+  serviceAccount,
+} from './kubernetes-manifest.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
 
 interface KubernetesOptions {
-  identity: 'key';
+  identity: 'key' | 'service-account';
   secret?: string;
+  serviceAccount?: string;
+  issuerUrl?: string;
   image: string;
   namespace?: string;
   port: number;
@@ -47,6 +55,21 @@ const IDENTITIES: Record<
     identity: keyInSecret(id, secret),
     first: [`Before it, once: ${secretCommand(secret)}`],
   }),
+  'service-account': ({ name }, { serviceAccount: account = name, issuerUrl }) => {
+    if (issuerUrl === undefined)
+      throw usage(
+        "A service account's token is made for the service's issuer, which is not known.",
+        'Give --issuer-url, as ISSUER_URL of the service has it.',
+      );
+    // Nothing is taken off it: the audience must equal ISSUER_URL.
+    baseUrl(issuerUrl, '--issuer-url');
+    return {
+      identity: serviceAccount(account, issuerUrl),
+      first: [
+        `Before it, once: trust the cluster, and say that service account ${account} is this workload (docs/workload-identity.md).`,
+      ],
+    };
+  },
 };
 
 function urlOf({ outside, options }: Call<KubernetesOptions>): string {
@@ -67,16 +90,22 @@ export function addKubernetesCommand(program: Command, outside: Outside): void {
       'A Deployment to merge with yours: the sidecar, the shared token, the two variables. By slug, the workload is looked up.',
     examples: [
       'countersign kubernetes billing prod-eu --service-url https://countersign.internal.example.com > billing.yaml',
+      'countersign kubernetes billing prod-eu --identity service-account --issuer-url https://id.example.com',
       'countersign kubernetes wl_… cn_… --image registry.example.com/countersign:0.1.0 --ca-config-map internal-ca',
     ],
     options: (command) =>
       command
         .addOption(
-          new Option('--identity <kind>', 'how the pod proves who it is: a key in a Secret')
+          new Option(
+            '--identity <kind>',
+            'how the pod proves who it is: by a key in a Secret, or by its service account',
+          )
             .choices(Object.keys(IDENTITIES))
             .default('key'),
         )
         .option('--secret <name>', "the Secret with the workload's private-key.pem (default: <slug>-countersign)")
+        .option('--service-account <name>', 'of the pod (default: <slug>)')
+        .option('--issuer-url <url>', 'ISSUER_URL of the service, for the token of the service account')
         .option('--image <image>', "the service's image", `countersign:${packageJson.version}`)
         .option('--namespace <name>', 'of the Deployment')
         .option('--port <n>', 'of the agent, on the loopback of the pod', integer(1, 65_535), AGENT_PORT)

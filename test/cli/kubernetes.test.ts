@@ -60,6 +60,30 @@ t.test('a Deployment that the cluster takes, as YAML and as JSON', async (t) => 
   t.equal(securityContext.fsGroup, agent.securityContext.runAsUser, 'whose group reads the token file');
 });
 
+t.test('by the service account of the pod: no key anywhere', async (t) => {
+  const argv = ['kubernetes', WORKLOAD, 'acme', '--identity', 'service-account', '--service-account', 'billing'];
+  t.match(await cli(argv, SERVICE), { code: 2, stdout: '', stderr: /--issuer-url/ });
+  const { json, stdout } = await cli([...argv, '--issuer-url', 'https://id.example.com', '--json'], SERVICE);
+  const manifest = json() as Tree;
+  t.doesNotThrow(() => new apps.Deployment(manifest).validate());
+  const {
+    initContainers: [agent],
+    volumes,
+    serviceAccountName,
+  } = manifest.spec.template.spec;
+  t.equal(serviceAccountName, 'billing');
+  const file = environmentOf(agent)['COUNTERSIGN_IDENTITY_TOKEN_FILE'] ?? '';
+  const mount = agent.volumeMounts.find(
+    ({ mountPath }: Tree) => file.startsWith(`${mountPath}/`) && mountPath !== '/run',
+  );
+  const [source] = volumes.find(({ name }: Tree) => name === mount.name).projected.sources;
+  t.same(source, {
+    serviceAccountToken: { path: 'token', audience: 'https://id.example.com', expirationSeconds: 600 },
+  });
+  t.equal(`${mount.mountPath}/${source.serviceAccountToken.path}`, file);
+  t.notMatch(stdout, /private-key|COUNTERSIGN_CLIENT_ID|secretName/);
+});
+
 t.test('a workload by its slug is looked up; what is missing is said', async (t) => {
   const { env } = await startStandIn(t, {
     'GET /v1/workloads/billing_eu': { body: { id: WORKLOAD, slug: 'billing_eu' } },
