@@ -91,7 +91,7 @@ export const federation: Defence[] = [
       name: 'federation.depth-one',
       promise: 'an exchanged token cannot be exchanged again',
       file: verify,
-      find: 'if (isOurs(iss, issuerUrl)) throw',
+      find: 'if (iss === issuerUrl || iss.startsWith(`${issuerUrl}/`)) throw',
       replace: 'if (false) throw',
     },
     {

@@ -4,6 +4,7 @@ import type { Refusals } from '../audit/refusals.ts';
 import type { ReplayKey } from '../audit/store.ts';
 import type { Db } from '../db/connect.ts';
 import { SOON_MS, within } from '../db/within.ts';
+import type { Compact } from '../tokens/compact.ts';
 import type { TrustedIssuer } from '../trusted-issuers/store.ts';
 import { hasFederation } from '../db/federation.ts';
 import {
@@ -40,8 +41,8 @@ export interface Proved {
   };
 }
 
-/** @throws ProofRefused; Problem `unavailable` */
-export type Prove = (token: string) => Promise<Proved>;
+/** @param compact its parts, where they were read @throws ProofRefused; Problem `unavailable` */
+export type Prove = (token: string, compact?: Compact) => Promise<Proved>;
 
 export interface ProveDeps extends VerifyPlatformDeps {
   db: Db;
@@ -110,8 +111,8 @@ export function createProve(deps: ProveDeps): Prove {
     };
   }
 
-  return async (text) => {
-    const token = readPlatformToken(text, issuerUrl);
+  return async (text, compact) => {
+    const token = readPlatformToken(text, issuerUrl, compact);
     const known = remembered.get(nameOf(token));
     // What is remembered may only say yes: an identity that it lacks may have been given elsewhere a moment ago.
     const yes = known?.epoch === epoch() && matching(token, known).some(({ report_only }) => !report_only);

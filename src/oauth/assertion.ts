@@ -1,7 +1,7 @@
 // Client assertions (RFC 7523) by a key of the client's own: what is checked before the signature, and named.
 import type { Clock } from '../clock.ts';
 import type { Algorithm } from '../keys/algorithms.ts';
-import { MalformedToken, parseCompact } from '../tokens/compact.ts';
+import { type Compact, MalformedToken, parseCompact } from '../tokens/compact.ts';
 
 const ALGORITHMS: readonly Algorithm[] = ['ES256', 'RS256'];
 export const CLOCK_TOLERANCE_SECONDS = 5;
@@ -19,29 +19,36 @@ export interface Assertion {
 /** A fault of the assertion that reveals nothing about the client: the caller is told which. */
 export class AssertionFault extends Error {}
 
-/** It is of another issuer, by what it says: how it proves anything is read elsewhere. */
-export class OfAnotherIssuer extends Error {}
-
 const LONGEST = 4096;
 
-/**
- * Reads an assertion and checks everything that needs no key: aud is the issuer and nothing else, iss = sub, a life of
- * at most 5 minutes, a jti, one of our algorithms.
- * @throws AssertionFault with a sentence; OfAnotherIssuer
- */
-export function readAssertion(token: string, issuerUrl: string, clock: Clock): Assertion {
-  let compact: ReturnType<typeof parseCompact>;
+/** @throws AssertionFault */
+export function openAssertion(token: string): Compact {
   try {
-    compact = parseCompact(token);
+    return parseCompact(token);
   } catch (error) {
     if (error instanceof MalformedToken)
       throw new AssertionFault(`the client assertion is malformed: ${error.message}`);
     throw error;
   }
-  const { header, payload } = compact;
+}
+
+/** Whether it says that a platform made it: a client's own id is no URL. */
+export function isOfAnotherIssuer({ payload: { iss } }: Compact): boolean {
+  return typeof iss === 'string' && iss.includes('://');
+}
+
+/**
+ * Reads an assertion and checks everything that needs no key: aud is the issuer and nothing else, iss = sub, a life of
+ * at most 5 minutes, a jti, one of our algorithms.
+ * @throws AssertionFault with a sentence.
+ */
+export function readAssertion(
+  token: string,
+  issuerUrl: string,
+  clock: Clock,
+  { header, payload }: Compact = openAssertion(token),
+): Assertion {
   const { iss, sub, aud, exp, iat, nbf, jti } = payload;
-  // A client's own id is no URL.
-  if (typeof iss === 'string' && iss.includes('://')) throw new OfAnotherIssuer();
   if (token.length > LONGEST)
     throw new AssertionFault(`the client assertion is malformed: it is longer than ${LONGEST} characters`);
   const algorithm = ALGORITHMS.find((one) => one === header['alg']);

@@ -1,5 +1,6 @@
 // The second way to prove who one is: a token of the platform that the workload runs on, whether asserted or exchanged.
 import type { Prove, Proved } from '../identities/prove.ts';
+import type { Compact } from '../tokens/compact.ts';
 import { ProofRefused } from '../trusted-issuers/verify.ts';
 import type { Clients } from './clients.ts';
 import type { Proof } from './request.ts';
@@ -15,14 +16,16 @@ const asOf = (client: ClientRow, { epoch }: Proved): ClientRow => ({ ...client, 
 
 /**
  * @param clientId the workload that it says it is, where it does
+ * @param compact the token's parts, where they were read
  * @throws ProofRefused; Problem `unavailable` where the issuer's keys cannot be read
  */
 export async function proveByPlatform(
   { clients, prove }: FederatedDeps,
   token: string,
   clientId: string | undefined,
+  compact?: Compact,
 ): Promise<{ client: ClientRow; proof: Proof }> {
-  const proved = await prove(token);
+  const proved = await prove(token, compact);
   const { workload, audience, tokenAudience, details, expiresAt, replay } = proved;
   if (audience !== tokenAudience)
     throw new ProofRefused(`its audience (aud) must be "${tokenAudience}" at the token endpoint, and nothing else`);

@@ -6,8 +6,9 @@ import type { Refusals } from '../audit/refusals.ts';
 import { Problem } from '../errors.ts';
 import { toProblem } from '../http/problems.ts';
 import { type Limits, limitStrangers, RateLimited } from '../http/rates.ts';
+import type { Compact } from '../tokens/compact.ts';
 import { ProofRefused } from '../trusted-issuers/verify.ts';
-import { type Assertion, AssertionFault, OfAnotherIssuer, readAssertion } from './assertion.ts';
+import { type Assertion, AssertionFault, isOfAnotherIssuer, openAssertion, readAssertion } from './assertion.ts';
 import { countFault, type TokenCount } from './counted.ts';
 import { type FederatedDeps, proveByPlatform } from './federated.ts';
 import { type OwnKeyDeps, proveByOwnKey } from './own-key.ts';
@@ -87,16 +88,21 @@ function readGrant(form: Map<string, string>): 'client_credentials' | 'token_exc
   return exchange ? 'token_exchange' : 'client_credentials';
 }
 
-/** An assertion by a key of the client's own; undefined where another issuer made it. */
-function readOwnAssertion(form: Map<string, string>, { issuerUrl, clock }: OAuthRoutesDeps): Assertion | undefined {
+/** An assertion by a key of the client's own, or the parts of one that a platform made. */
+function readClientAssertion(
+  form: Map<string, string>,
+  { issuerUrl, clock }: OAuthRoutesDeps,
+): { own: Assertion } | { platform: Compact } {
   try {
-    const assertion = readAssertion(form.get('client_assertion') ?? '', issuerUrl, clock);
+    const token = form.get('client_assertion') ?? '';
+    const compact = openAssertion(token);
+    if (isOfAnotherIssuer(compact)) return { platform: compact };
+    const own = readAssertion(token, issuerUrl, clock, compact);
     const clientId = form.get('client_id');
-    if (clientId !== undefined && clientId !== assertion.clientId)
+    if (clientId !== undefined && clientId !== own.clientId)
       throw fault("client_id and the client assertion's sub differ");
-    return assertion;
+    return { own };
   } catch (error) {
-    if (error instanceof OfAnotherIssuer) return undefined;
     if (error instanceof AssertionFault) throw new TokenRequestFault(401, 'invalid_client', error.message);
     throw error;
   }
@@ -109,16 +115,16 @@ async function authenticate(
 ): Promise<{ client: ClientRow; proof: Proof; exchanged: boolean }> {
   const exchanged = readGrant(form) === 'token_exchange';
   const token = form.get(exchanged ? 'subject_token' : 'client_assertion') ?? '';
-  const own = exchanged ? undefined : readOwnAssertion(form, deps);
-  if (own) {
-    const found = await proveByOwnKey(deps, token, own);
+  const read = exchanged ? { platform: undefined } : readClientAssertion(form, deps);
+  if ('own' in read) {
+    const found = await proveByOwnKey(deps, token, read.own);
     if (!found) throw new TokenRequestFault(401, 'invalid_client', 'client authentication failed');
     return { ...found, exchanged };
   }
   if (!exchanged && !form.get('client_id'))
     throw fault("client_id is required beside a platform's token: the id of the workload");
   try {
-    return { ...(await proveByPlatform(deps, token, form.get('client_id'))), exchanged };
+    return { ...(await proveByPlatform(deps, token, form.get('client_id'), read.platform)), exchanged };
   } catch (error) {
     if (!(error instanceof ProofRefused)) throw error;
     if (exchanged) throw fault(`the subject token was refused: ${error.message}`);
@@ -201,7 +207,7 @@ export function registerOAuthRoutes(server: FastifyInstance, deps: OAuthRoutesDe
       async (request, reply) => {
         if (typeof request.body !== 'string') throw new Problem('unsupported_media_type', 'There is no body.');
         if (request.headers.authorization !== undefined)
-          throw fault('authenticate with a token in the form alone: there are no client secrets here');
+          throw fault('authenticate with client_assertion alone, or a subject_token: there are no client secrets here');
         const form = readForm(request.body);
         const { client, proof, exchanged } = await authenticate(form, deps);
         deps.limits.count(client.id);
