@@ -13,8 +13,8 @@ import { findTrend, judgeTrend } from './trend.ts';
 const WATCHED = {
   connections: 200,
   lines: 8,
-  /** Between two requests of a line, milliseconds: a load that is steady, and no race. */
-  pauseMs: 20,
+  /** Each at its time, however long the one before took: what is kept in memory follows the rate. */
+  perSecond: 100,
   sampleMs: 5000,
   /** A token lives for 15 minutes. */
   tokenMs: 60_000,
@@ -23,6 +23,8 @@ const WATCHED = {
 };
 const MOST_MEGABYTES_AN_HOUR = 1;
 const MOST_HANDLES_MORE = 2;
+/** Half of it is warm-up: sessions that nobody asks for again are forgotten after five minutes and a change. */
+const LEAST_MINUTES = 15;
 
 interface Sample {
   hours: number;
@@ -37,13 +39,15 @@ async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests
   const lines = await Promise.all(Array.from({ length: WATCHED.lines }, () => openLine(side.service.url)));
   let [requests, refused] = [0, 0];
   let token = side.fetchToken();
-  let fetched = performance.now();
+  const began = performance.now();
+  let fetched = began;
   const changes = setInterval(() => void side.bumpEpoch(), WATCHED.changeMs);
   try {
     await Promise.all(
       lines.map(async (line) => {
         while (!isOver()) {
           const turn = requests++;
+          await sleep(Math.max(0, began + (turn * 1000) / WATCHED.perSecond - performance.now()));
           if (performance.now() - fetched > WATCHED.tokenMs) {
             fetched = performance.now();
             token = side.fetchToken();
@@ -54,7 +58,6 @@ async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests
           const { status, body } = await line.ask(side.requestFor(id, seconds, await token));
           if (status === 503) refused += 1;
           else if (status !== 200) throw new Error(`the service answered ${status}: ${body.slice(0, 500)}`);
-          await sleep(WATCHED.pauseMs);
         }
       }),
     );
@@ -82,7 +85,9 @@ function report(minutes: number, loaded: { requests: number; refused: number }, 
     ...{ resident_give_or_take: round(2 * resident.error), handles: last?.handles, handles_more: more },
   };
   process.stdout.write(`${JSON.stringify(told)}\n`);
-  if (memory === 'undecided') process.stderr.write('It was too short to tell: give it more minutes.\n');
+  if (minutes < LEAST_MINUTES)
+    process.stderr.write('What is kept fills for six minutes: 15 or more say whether it grows.\n');
+  else if (memory === 'undecided') process.stderr.write('It was too short to tell: give it more minutes.\n');
   return memory === 'flat' && judgeTrend(resident, MOST_MEGABYTES_AN_HOUR) !== 'grows' && more <= MOST_HANDLES_MORE;
 }
 
