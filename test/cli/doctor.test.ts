@@ -125,7 +125,7 @@ t.test('on the host, all is well: everything looked at, code 0', async (t) => {
     });
     t.equal(found.code, 0, found.stderr);
     t.match(found.of('token'), [{ detail: new RegExp(client.id) }]);
-    t.same(found.unseen, ['template', 'host', 'keys', 'key_policy', 'seal', 'self_check']);
+    t.same(found.unseen, ['template', 'host', 'keys', 'key_policy', 'kek', 'seal', 'self_check']);
   });
 
   await t.test('sealed: who, why, and how to lift it; and as before when it is lifted', async (t) => {
