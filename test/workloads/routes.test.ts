@@ -30,6 +30,7 @@ t.test('a workload is registered, read by id and slug, changed, suspended; each 
     'description',
     'id',
     'keys',
+    'max_outlive_seconds',
     'scopes',
     'slug',
     'state',
