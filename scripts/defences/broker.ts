@@ -149,7 +149,7 @@ export const broker: Defence[] = [
     {
       name: 'broker.decisions',
       promise: 'three decisions, then 503',
-      file: recordFile,
+      file: 'src/audit/decisions.ts',
       find: 'const DECISIONS = 3;',
       replace: 'const DECISIONS = 4;',
     },

@@ -1,5 +1,6 @@
 // The polling worker: leases connections that are due, asks STS about each, a bounded number at once, outside any transaction.
 import type { Act } from '../audit/act.ts';
+import { DECISIONS } from '../audit/decisions.ts';
 import { EpochChanged } from '../audit/stream.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
@@ -42,9 +43,6 @@ const processTimers: Timers = {
   setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
-
-/** A decision made under an epoch that is over is made again, this often. */
-const DECISIONS = 3;
 
 export function createVerifier(deps: VerifierDeps): Verifier {
   const { db, act, clock, log, concurrency = 8, leaseMs = 60_000, intervalMs = 1000, timers = processTimers } = deps;

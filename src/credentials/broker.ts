@@ -1,4 +1,5 @@
 // One request for credentials, from a verified workload token: authorise, look up or exchange, record the hand-out, answer.
+import { changedTooOften, DECISIONS } from '../audit/decisions.ts';
 import { EpochChanged } from '../audit/stream.ts';
 import type { AssumedSession } from '../clouds/aws.ts';
 import { StsError } from '../clouds/aws-errors.ts';
@@ -7,7 +8,7 @@ import type { VerifiedToken } from '../tokens/verify.ts';
 import { type Ask, type Authorized, authorize } from './authorize.ts';
 import { createExchange, type ExchangeDeps } from './exchange.ts';
 import { stsProblem } from './problems.ts';
-import { changedTooOften, DECISIONS, recordDecided } from './record.ts';
+import { recordDecided } from './record.ts';
 import type { Obtained, Sessions } from './sessions.ts';
 
 export interface BrokerDeps extends ExchangeDeps {

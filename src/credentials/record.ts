@@ -1,15 +1,9 @@
 // A row of what was decided: durable under a decision that stands then, or not at all.
 import type { AuditEntry } from '../audit/chain.ts';
 import { type AuditStream, EpochChanged } from '../audit/stream.ts';
-import { type Problem, unavailable } from '../errors.ts';
+import { changedTooOften, DECISIONS } from '../audit/decisions.ts';
+import { unavailable } from '../errors.ts';
 import type { Authorized } from './authorize.ts';
-
-/** A decision made under an epoch that is over is made again, this often. */
-export const DECISIONS = 3;
-
-export function changedTooOften(): Problem {
-  return unavailable('What this decision rests on keeps changing.');
-}
 
 export interface Decided {
   decideAgain(): Promise<Authorized>;

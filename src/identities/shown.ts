@@ -1,7 +1,8 @@
 // A platform's token shown at the credentials endpoint itself: where it names that endpoint, it is taken as a workload token would be.
 import { randomUUID } from 'node:crypto';
+import { changedTooOften, DECISIONS } from '../audit/decisions.ts';
 import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
-import { Problem, unavailable } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import { refuseSealed } from '../seal/problem.ts';
 import type { Seal } from '../seal/store.ts';
 import { parseAudience } from '../tokens/audiences.ts';
@@ -26,8 +27,6 @@ export interface ShownDeps {
   /** One request of this workload. @throws RateLimited */
   count(workload: string): void;
 }
-
-const DECISIONS = 3;
 
 function refused(why: string): Problem {
   return new Problem('invalid_token', `The token was refused: ${why}.`, {
@@ -81,7 +80,7 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
         if (!parseAudience(issuerUrl, audience) || !accepts(audience)) throw new WrongAudience(workload, resource);
         const jti = await record(proved);
         const { proof_kid: kid } = proved.details;
-        return { subject: workload, audience, scopes: [], jti, kid, issuedAt: expiresAt, expiresAt };
+        return { subject: workload, audience, scopes: [], jti, kid, expiresAt };
       } catch (error) {
         if (error instanceof ProofRefused) throw refused(error.message);
         if (error instanceof Replayed)
@@ -89,7 +88,7 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
         if (!(error instanceof EpochChanged)) throw error;
       }
     }
-    throw unavailable('What this decision rests on keeps changing.');
+    throw changedTooOften();
   }
 
   return async (text, accepts, resource) => {

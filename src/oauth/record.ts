@@ -1,6 +1,7 @@
 // No record, no answer: a minted token leaves when its row and its replay key are durable, decided under today's epoch.
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Refusals } from '../audit/refusals.ts';
+import { DECISIONS } from '../audit/decisions.ts';
 import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
 import { Problem } from '../errors.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
@@ -14,7 +15,6 @@ export interface RecordDeps {
   log: { error(details: object, message: string): void };
 }
 
-const DECISIONS = 3;
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** oidc-provider opens its endpoint to scripts of every origin: a token is not for a browser to read. */

@@ -18,7 +18,6 @@ export interface VerifiedToken {
   scopes: string[];
   jti: string;
   kid: string;
-  issuedAt: number;
   expiresAt: number;
   /** Self-asserted on the host's socket. */
   as?: string | undefined;
@@ -129,7 +128,7 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     // Last, when all else about it is known to be true.
     if (!accepts(aud)) throw new WrongAudience(sub, resource);
     return {
-      ...{ subject: sub, audience: aud, jti, kid, issuedAt, expiresAt },
+      ...{ subject: sub, audience: aud, jti, kid, expiresAt },
       scopes: scope ? scope.split(' ') : [],
       as: typeof as === 'string' ? as : undefined,
       reason: typeof reason === 'string' ? reason : undefined,

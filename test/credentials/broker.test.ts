@@ -21,7 +21,6 @@ const token: VerifiedToken = {
   scopes: [],
   jti: 'j',
   kid: 'k',
-  issuedAt: 0,
   expiresAt: 0,
 };
 const ask = { connection: 'acme', purpose: 'default', requestId: 'rq' };

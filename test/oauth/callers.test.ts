@@ -27,7 +27,7 @@ async function findCaller(t: Test, row: { state: string; scopes: string[] } | un
   };
   const authenticate = createAuthenticate({
     clients: { find: async () => client, read: async () => client },
-    verify: async () => ({ subject: id, audience: 'x', scopes, jti: 'j', kid: 'k', issuedAt: 0, expiresAt: 0 }),
+    verify: async () => ({ subject: id, audience: 'x', scopes, jti: 'j', kid: 'k', expiresAt: 0 }),
     audience: 'x',
     lockClient: async () => row,
   });

@@ -1,6 +1,7 @@
 // One canary: a web identity token that can do nothing, on record before STS sees it, and what STS said to it.
 import type { AuditEntry } from '../../audit/chain.ts';
 import { SYSTEM } from '../../audit/act.ts';
+import { DECISIONS } from '../../audit/decisions.ts';
 import { EpochChanged } from '../../audit/stream.ts';
 import type { AwsSts } from '../../clouds/aws.ts';
 import { StsError, type StsSide } from '../../clouds/aws-errors.ts';
@@ -46,9 +47,6 @@ export interface Ask {
   kid: string;
   signedBy: 'this' | 'active';
 }
-
-/** A decision made under an epoch that is over is made again, this often. */
-const DECISIONS = 3;
 
 type Details = NonNullable<AuditEntry['details']>;
 
