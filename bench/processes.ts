@@ -72,7 +72,9 @@ export async function startProcess(
     env: { PATH, HOME, NODE_OPTIONS, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  process.once('exit', () => child.kill('SIGKILL'));
+  const endWithBench = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithBench);
+  child.once('exit', () => process.off('exit', endWithBench));
   const seen: string[] = [];
   await new Promise<void>((resolve, reject) => {
     createInterface(child.stdout as NodeJS.ReadableStream).on('line', (line) => {

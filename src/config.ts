@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { DATABASE_VARIABLES, type DatabaseConfig, readDatabase } from './db/environment.ts';
 import { type Bounds, BoundVariables, readBounds } from './http/bounds.ts';
 import { DEFAULT_POLICY, type KeyPolicy, LOOPBACK_POLICY, unsoundLines } from './keys/policy.ts';
@@ -80,6 +80,8 @@ export const Environment = Type.Object({
     Seconds('the period of the key policy, a seed; 2592000 (180 with a loopback issuer)'),
   ),
 });
+
+const check = new Ajv({ allErrors: true, validateSchema: false }).compile(Environment);
 
 /** Those that hold secrets and may come by `<NAME>_FILE` instead. */
 export const SECRETS = ['DATABASE_URL', 'MIGRATE_DATABASE_URL', 'OTEL_EXPORTER_OTLP_HEADERS'] as const;
@@ -171,12 +173,12 @@ function readVariables(env: NodeJS.ProcessEnv, problems: string[]): Partial<Vari
       problems.push(`${name}_FILE: ${file} cannot be read; make it readable for this user.`);
     }
   }
-  for (const error of Value.Errors(Environment, values)) {
-    const missing = (error.params as { requiredProperties?: string[] }).requiredProperties;
-    for (const name of missing ?? [error.instancePath.slice(1)]) {
-      const { description } = Environment.properties[name as Name] as unknown as { description: string };
-      problems.push(`${name} ${missing ? 'is missing' : 'is not valid'}: it is ${description}.`);
-    }
+  check(values);
+  for (const { instancePath, params } of check.errors ?? []) {
+    const missing = (params as { missingProperty?: string }).missingProperty;
+    const name = missing ?? instancePath.slice(1);
+    const { description } = Environment.properties[name as Name] as unknown as { description: string };
+    problems.push(`${name} ${missing ? 'is missing' : 'is not valid'}: it is ${description}.`);
   }
   return values as Partial<Variables>;
 }

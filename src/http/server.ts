@@ -1,7 +1,6 @@
 // A Fastify instance as strict as every listener needs it: hosts, headers, JSON, validation, errors as problems.
 import type { RequestListener } from 'node:http';
 import type {} from '@fastify/swagger';
-import { Ajv } from 'ajv';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -11,6 +10,7 @@ import Fastify, {
 import { unavailable } from '../errors.ts';
 import { createRequestId } from '../ids.ts';
 import { parseStrictJson } from '../json.ts';
+import { compileLate } from './compilers.ts';
 import { refuseDuplicateHeaders, refuseForeignHosts } from './headers.ts';
 import { createNodeServer, type NodeServerOptions } from './node-server.ts';
 import { type CountProblem, sendProblem } from './problems.ts';
@@ -39,14 +39,6 @@ const HANDLER_TIMEOUT_MS = 40_000;
 
 const NO_QUERY = { type: 'object', properties: {}, additionalProperties: false } as const;
 
-const AJV_OPTIONS = {
-  removeAdditional: false,
-  useDefaults: true,
-  allErrors: false,
-  strict: true,
-  strictTypes: false,
-} as const;
-
 export function createServer(options: ServerOptions): FastifyInstance {
   const server = Fastify({
     loggerInstance: options.logger,
@@ -65,14 +57,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
 
   server.decorate('countProblem', options.countProblem);
 
-  // Bodies are never coerced; query strings arrive as text, so they alone are.
-  const strict = new Ajv(AJV_OPTIONS);
-  const coercing = new Ajv({ ...AJV_OPTIONS, coerceTypes: true });
-  for (const ajv of [strict, coercing]) ajv.addKeyword('kind').addKeyword('example');
-  server.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'querystring' ? coercing : strict).compile(schema as object),
-  );
-
+  compileLate(server);
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
