@@ -86,14 +86,14 @@ export const http: Defence[] = [
     {
       name: 'http.coercion',
       promise: 'no coercion, query strings apart',
-      file: server,
+      file: 'src/http/compilers.ts',
       find: "httpPart === 'querystring' ? coercing : strict",
       replace: 'httpPart ? coercing : strict',
     },
     {
       name: 'http.unknown-members',
       promise: 'unknown members are refused, not dropped',
-      file: server,
+      file: 'src/http/compilers.ts',
       find: 'removeAdditional: false',
       replace: 'removeAdditional: true',
     },
