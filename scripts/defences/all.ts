@@ -27,6 +27,7 @@ import { model } from './model.ts';
 import { oauth } from './oauth.ts';
 import { proofs } from './proofs.ts';
 import { publishing } from './publishing.ts';
+import { refusals } from './refusals.ts';
 import { replicas } from './replicas.ts';
 import { rotation } from './rotation.ts';
 import { running } from './running.ts';
@@ -59,6 +60,7 @@ export const DEFENCES: readonly Defence[] = [
     ...inTime,
     ...canaries,
     ...proofs,
+    ...refusals,
     ...model,
     ...publishing,
     ...incident,

@@ -1,5 +1,6 @@
 // Why the agent got no session: what the service, its token endpoint or the way there said, and whether it lasts.
 import { STATUS_CODES } from 'node:http';
+import { awsMessage } from '../http/problems.ts';
 
 export interface RefusalOptions {
   hint?: string | undefined;
@@ -7,6 +8,8 @@ export interface RefusalOptions {
   status?: number | undefined;
   /** Of the service, where it answered. */
   requestId?: string | undefined;
+  /** Of AWS STS, where that answered. */
+  stsRequestId?: string | undefined;
   /** Seconds. */
   retryAfter?: number | undefined;
   cause?: unknown;
@@ -42,11 +45,15 @@ export function isLasting({ code, options: { status } }: Refusal): boolean {
 /** The body that SDKs are answered with; the service's own members, `Code` and `Message` as they show them. */
 export function refusalDocument(refusal: Refusal, ownRequestId: string): object {
   const { code, message: detail, status, options } = refusal;
-  const { hint, requestId = ownRequestId } = options;
-  return {
-    ...{ type: `urn:countersign:problem:${code}`, title: STATUS_CODES[status] ?? 'Error', status, code, detail },
+  const { hint, requestId = ownRequestId, stsRequestId } = options;
+  const told = {
+    detail,
     ...(hint === undefined ? {} : { hint }),
-    ...{ request_id: requestId, Code: code },
-    Message: [detail, hint, `(request ${requestId})`].filter(Boolean).join(' '),
+    request_id: requestId,
+    ...(stsRequestId === undefined ? {} : { sts_request_id: stsRequestId }),
+  };
+  return {
+    ...{ type: `urn:countersign:problem:${code}`, title: STATUS_CODES[status] ?? 'Error', status, code, ...told },
+    ...{ Code: code, Message: awsMessage(told) },
   };
 }

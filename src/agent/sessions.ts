@@ -124,7 +124,7 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
       } catch (error) {
         const refusal = toRefusal(error);
         const { code, message: reason, options } = refusal;
-        const said = { ...named(entry), code, reason, request: options.requestId };
+        const said = { ...named(entry), code, reason, request: options.requestId, sts_request: options.stsRequestId };
         if (isLasting(refusal)) {
           entry.kept = undefined;
           entries.delete(keyOf(entry.wanted));

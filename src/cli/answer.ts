@@ -7,6 +7,7 @@ interface Refusal {
   detail?: unknown;
   hint?: unknown;
   request_id?: unknown;
+  sts_request_id?: unknown;
   error?: unknown;
   error_description?: unknown;
 }
@@ -16,6 +17,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 const OAUTH_HINTS: Record<string, string> = {
   invalid_client:
     'Check COUNTERSIGN_CLIENT_ID, that the public half of COUNTERSIGN_PRIVATE_KEY_FILE is registered and not expired, that it is not suspended, and this clock.',
+  unauthorized_client: 'Ask an operator why it is suspended, and to resume it.',
   invalid_target:
     'This client may not have a token for that resource: check the connection and its grants, or the audiences registered.',
   invalid_scope: 'This client does not have every scope asked for; `countersign whoami` shows who it is.',
@@ -36,6 +38,7 @@ export function assertOk(answer: Answer): void {
       hint: text(refusal.hint) ?? OAUTH_HINTS[code],
       status: answer.status,
       requestId,
+      stsRequestId: text(refusal.sts_request_id),
       retryAfter: answer.retryAfter,
     },
   );

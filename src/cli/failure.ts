@@ -13,6 +13,8 @@ interface FailureOptions {
   /** HTTP status, where the service answered. */
   status?: number;
   requestId?: string | undefined;
+  /** Of AWS STS, where the service passed on what that said. */
+  stsRequestId?: string | undefined;
   /** Seconds after which the service wants to be asked again. */
   retryAfter?: number | undefined;
   /** What else is wrong, a line each. */
@@ -26,6 +28,7 @@ export class Failure extends Error {
   readonly hint: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
+  readonly stsRequestId: string | undefined;
   readonly retryAfter: number | undefined;
   readonly problems: readonly string[] | undefined;
 
@@ -37,6 +40,7 @@ export class Failure extends Error {
     this.hint = options.hint;
     this.status = options.status;
     this.requestId = options.requestId;
+    this.stsRequestId = options.stsRequestId;
     this.retryAfter = options.retryAfter;
     this.problems = options.problems;
   }

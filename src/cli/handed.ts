@@ -31,8 +31,8 @@ export async function askForCredentials(call: Call<unknown>, asked: Asked): Prom
 }
 
 export function toRefusal(error: unknown): Refusal {
-  const { code, message, hint, status, requestId, retryAfter } = toFailure(error);
-  return new Refusal(code, message, { hint, status, requestId, retryAfter, cause: error });
+  const { code, message, hint, status, requestId, stsRequestId, retryAfter } = toFailure(error);
+  return new Refusal(code, message, { hint, status, requestId, stsRequestId, retryAfter, cause: error });
 }
 
 export function toFailureAgain(refusal: Refusal): Failure {

@@ -104,16 +104,19 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
   }
 }
 
-function errorDocument({ code, message, problems, hint, status, requestId }: Failure): object {
-  return { error: { code, detail: message, problems, hint, status, request_id: requestId } };
+function errorDocument({ code, message, problems, hint, status, requestId, stsRequestId }: Failure): object {
+  return {
+    error: { code, detail: message, problems, hint, status, request_id: requestId, sts_request_id: stsRequestId },
+  };
 }
 
-function errorText({ code, message, problems, hint, requestId }: Failure, outside: Outside): string {
+function errorText({ code, message, problems, hint, requestId, stsRequestId }: Failure, outside: Outside): string {
   const paint = paintFor(outside.stderr, outside.env);
   const lines = [`${paint('red', 'error')}: ${clean(message)} [${clean(code)}]`];
   for (const problem of problems ?? []) lines.push(`  ${clean(problem)}`);
   if (hint !== undefined) lines.push(`hint: ${clean(hint)}`);
   if (requestId !== undefined) lines.push(`request: ${clean(requestId)}`);
+  if (stsRequestId !== undefined) lines.push(`request at AWS: ${clean(stsRequestId)}`);
   return `${lines.join('\n')}\n`;
 }
 

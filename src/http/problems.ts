@@ -12,6 +12,8 @@ export interface ProblemDocument {
   detail: string;
   hint?: string;
   request_id: string;
+  /** Of AWS STS, where it answered. */
+  sts_request_id?: string;
   [member: string]: unknown;
 }
 
@@ -115,9 +117,13 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     );
 }
 
-/** The AWS SDKs show `Message` to people, so what to do goes with it. */
-function awsMessage(document: ProblemDocument): string {
-  return [document.detail, document.hint, `(request ${document.request_id})`].filter(Boolean).join(' ');
+/** The AWS SDKs show `Message` to people, so what to do goes with it, and whatever support is asked about. */
+export function awsMessage(
+  document: Pick<ProblemDocument, 'detail' | 'hint' | 'request_id' | 'sts_request_id'>,
+): string {
+  const { detail, hint, request_id, sts_request_id } = document;
+  const request = typeof sts_request_id === 'string' ? `${request_id}, AWS request ${sts_request_id}` : request_id;
+  return [detail, hint, `(request ${request})`].filter(Boolean).join(' ');
 }
 
 declare module 'fastify' {

@@ -71,6 +71,7 @@ function readFault(members: Members): Fault {
   if (!kind) throw bad(`kind must be one of ${FAULT_KINDS.join(', ')}`);
   const given = {
     action: optionalString(members, 'action'),
+    accountId: optionalString(members, 'account_id'),
     code: optionalString(members, 'code'),
     latencyMs: optionalNumber(members, 'latency_ms'),
     status: optionalNumber(members, 'status'),
@@ -84,9 +85,10 @@ function readFault(members: Members): Fault {
 }
 
 function showFault(fault: Fault): Members {
-  const { latencyMs, offsetSeconds, ...rest } = fault;
+  const { accountId, latencyMs, offsetSeconds, ...rest } = fault;
   return {
     ...rest,
+    ...(accountId !== undefined && { account_id: accountId }),
     ...(latencyMs !== undefined && { latency_ms: latencyMs }),
     ...(offsetSeconds !== undefined && { offset_seconds: offsetSeconds }),
   };
@@ -121,7 +123,18 @@ function route(world: World, faults: Faults, calls: readonly RecordedCall[], req
       return { faults: faults.list().map(showFault) };
     case 'POST /_sandbox/faults':
       faults.add(
-        readFault(readBody(request, ['action', 'kind', 'latency_ms', 'status', 'code', 'times', 'offset_seconds'])),
+        readFault(
+          readBody(request, [
+            'action',
+            'account_id',
+            'kind',
+            'latency_ms',
+            'status',
+            'code',
+            'times',
+            'offset_seconds',
+          ]),
+        ),
       );
       return { faults: faults.list().map(showFault) };
     case 'DELETE /_sandbox/faults':

@@ -76,8 +76,8 @@ async function perform(world: World, request: WireRequest, form: Form, requestId
   return { service, accountId: actor.account.accountId, result: await operation(actor, form) };
 }
 
-/** Whose account a call that failed was about, as far as it can be told without trusting it. */
-function accountOfFailure(world: World, request: WireRequest, form: Form): string | undefined {
+/** Whose account a call is about, as far as it can be told without trusting it. */
+function accountOfCall(world: World, request: WireRequest, form: Form): string | undefined {
   const [, accessKeyId = ''] = /Credential=([^/]+)\//.exec(headerOf(request, 'authorization') ?? '') ?? [];
   const signer = world.sessions.get(accessKeyId)?.accountId ?? world.owners.get(accessKeyId)?.accountId;
   return signer ?? /^arn:[^:]*:iam::(\d{12}):/.exec(form.get('RoleArn') ?? '')?.[1];
@@ -108,10 +108,10 @@ export async function dispatch(
   try {
     world.witness(request.body.toString());
     form = readForm(request);
-    fault = faults.take(form.get('Action') ?? '');
+    fault = faults.take(form.get('Action') ?? '', accountOfCall(world, request, form));
     await beforeCall(fault);
     if (fault?.kind === 'reset') {
-      settle('reset', accountOfFailure(world, request, form));
+      settle('reset', accountOfCall(world, request, form));
       return sendWithFault(response, fault, 500, '');
     }
     const { service, result, accountId } = await perform(world, request, form, requestId);
@@ -126,7 +126,7 @@ export async function dispatch(
     sendWithFault(response, fault, 200, answer);
   } catch (cause) {
     const error = toAwsError(world, cause);
-    settle(error.code, accountOfFailure(world, request, form));
+    settle(error.code, accountOfCall(world, request, form));
     const service = SERVICES.find(({ version }) => version === form.get('Version')) ?? sts;
     sendWithFault(response, fault, error.status, renderError(error, service.namespace, requestId));
   }

@@ -7,6 +7,8 @@ import { type Xml, zulu } from './wire/xml.ts';
 export interface Fault {
   /** e.g. `AssumeRoleWithWebIdentity`; every action if absent. */
   action?: string;
+  /** 12 digits, whose calls alone it spoils; everybody's if absent. */
+  accountId?: string;
   /**
    * `latency` waits, then goes on as usual; `throttle` answers Throttling; `error` answers `status` and `code`; `reset`
    * closes the connection without a word; `half` closes it in the middle of the true answer; `oversize` pads that
@@ -34,8 +36,8 @@ export const FAULT_KINDS = [
 export interface Faults {
   add(fault: Fault): void;
   clear(): void;
-  /** The first fault on this action, used up by one. */
-  take(action: string): Fault | undefined;
+  /** The first fault on this action of this account, used up by one. */
+  take(action: string, accountId?: string): Fault | undefined;
   list(): Fault[];
 }
 
@@ -45,8 +47,12 @@ export function createFaults(): Faults {
     add: (fault) => void faults.push({ ...fault }),
     clear: () => void faults.splice(0),
     list: () => faults.map((fault) => ({ ...fault })),
-    take: (action) => {
-      const fault = faults.find((one) => one.action === undefined || one.action === action);
+    take: (action, accountId) => {
+      const fault = faults.find(
+        (one) =>
+          (one.action === undefined || one.action === action) &&
+          (one.accountId === undefined || one.accountId === accountId),
+      );
       if (fault?.times !== undefined) {
         fault.times -= 1;
         if (fault.times <= 0) faults.splice(faults.indexOf(fault), 1);

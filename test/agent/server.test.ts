@@ -101,6 +101,7 @@ t.test("a refusal keeps the service's code, status, hint, request id and Retry-A
         status: 404,
         hint: 'Ask for a grant.',
         requestId: 'rq_svc',
+        stsRequestId: 'of-aws',
       }),
     ),
   );
@@ -109,7 +110,8 @@ t.test("a refusal keeps the service's code, status, hint, request id and Retry-A
   t.match(answer.headers.get('content-type'), 'application/problem+json');
   t.match(await answer.json(), {
     ...{ status: 404, code: 'not_found', hint: 'Ask for a grant.', request_id: 'rq_svc', Code: 'not_found' },
-    Message: 'There is no such connection. Ask for a grant. (request rq_svc)',
+    ...{ sts_request_id: 'of-aws' },
+    Message: 'There is no such connection. Ask for a grant. (request rq_svc, AWS request of-aws)',
   });
   const busy = await start(t, () =>
     Promise.reject(new Refusal('rate_limited', 'Too many.', { status: 429, retryAfter: 7 })),

@@ -31,6 +31,15 @@ t.test('1 when it is refused: detail, code, hint and request id, no stack', asyn
   );
 });
 
+t.test("where AWS refused, AWS's own request id is there for AWS's support", async (t) => {
+  const refused = problem(403, 'sts_refused', 'AWS STS answered AccessDenied.');
+  const body = { ...(refused.body as object), sts_request_id: 'of-aws' };
+  const { url } = await startStandIn(t, { 'GET /v1/whoami': { ...refused, body } });
+  const env = { ...TOKEN, COUNTERSIGN_URL: url };
+  t.match((await cli(['whoami'], env)).stderr, /\nrequest: rq_problem\nrequest at AWS: of-aws\n$/);
+  t.match(JSON.parse((await cli(['whoami', '--json'], env)).stderr), { error: { sts_request_id: 'of-aws' } });
+});
+
 t.test('with --json the error is JSON, on stderr', async (t) => {
   const { url } = await startStandIn(t, { 'GET /v1/whoami': problem(401, 'invalid_token', 'No.') });
   const ended = await cli(['whoami', '--json'], { ...TOKEN, COUNTERSIGN_URL: url });

@@ -138,6 +138,12 @@ t.test('faults: throttling, errors by status and code, for some calls or all', a
     sandbox.faults.add({ kind: 'error', status, code, times: 1 });
     t.match(await refusal(assume()), { status, code });
   }
+  sandbox.faults.add({ kind: 'throttle', accountId: '999988887777' });
+  t.match(await assume(), { Audience: 'sts.amazonaws.com' }, "another account's");
+  sandbox.faults.add({ kind: 'throttle', accountId: ACCOUNT });
+  t.match(await refusal(assume()), { code: 'Throttling' }, 'its own');
+  t.match(await ask(sandbox.url, 'GET', '/_sandbox/faults'), { body: { faults: [{}, { account_id: ACCOUNT }] } });
+  sandbox.faults.clear();
   t.same(await ask(sandbox.url, 'POST', '/_sandbox/faults', { kind: 'latency', latency_ms: 1 }), {
     status: 200,
     body: { faults: [{ kind: 'latency', latency_ms: 1 }] },

@@ -9,6 +9,7 @@ export type Step = 'workload' | 'grant' | 'connection' | 'trust' | 'aws' | 'serv
 /** Whose fault a refusal is, by its code. What is not named here is the service's. */
 const STEPS: Record<string, Step> = {
   ...{ invalid_client: 'workload', unauthenticated: 'workload', invalid_token: 'workload' },
+  ...{ unauthorized_client: 'workload' },
   ...{ workload_suspended: 'workload', insufficient_scope: 'workload', usage: 'workload', file_unreadable: 'workload' },
   ...{ invalid_target: 'grant', not_found: 'grant', grant_ambiguous: 'grant' },
   ...{ duration_exceeds_limit: 'grant', duration_out_of_range: 'grant', invalid_request: 'grant' },
@@ -52,7 +53,8 @@ export function checkConnection(call: Call<{ purpose?: string }>, connection: st
     if (!(error instanceof Failure)) throw error;
     const step = error.exit === EXIT.unreachable ? 'service' : stepOf(error.code);
     const { fault, hint } = WORDS[step];
-    const request = error.requestId === undefined ? '' : `, request ${error.requestId}`;
+    const asked = error.requestId === undefined ? '' : `, request ${error.requestId}`;
+    const request = error.stsRequestId === undefined ? asked : `${asked}, AWS request ${error.stsRequestId}`;
     return {
       ...{ code: `connection_${step}`, severity: 'failure', subject: connection },
       ...{ detail: `${fault}: ${error.message} (${error.code}${request})`, hint: error.hint ?? hint },

@@ -139,11 +139,11 @@ export function checkEndpoint(url: URL, env: Environment): Check {
         return [ok(code, `It gives credentials until ${String(answer['Expiration'])}.`, url.origin)];
       const name = answer['code'] ?? answer['Code'];
       const told = answer['detail'] ?? answer['Message'];
-      const { hint } = answer;
+      const { hint, sts_request_id: stsRequestId } = answer;
       return [
         {
           ...{ code, severity: 'failure', subject: url.origin },
-          detail: `It answers ${status}: ${typeof told === 'string' ? told : 'not in words that are known here'} (${typeof name === 'string' ? `${name}, of the ${stepOf(name)}` : 'no code'}${requestId ? `, request ${requestId}` : ''})`,
+          detail: `It answers ${status}: ${typeof told === 'string' ? told : 'not in words that are known here'} (${typeof name === 'string' ? `${name}, of the ${stepOf(name)}` : 'no code'}${requestId ? `, request ${requestId}` : ''}${typeof stsRequestId === 'string' ? `, AWS request ${stsRequestId}` : ''})`,
           hint: typeof hint === 'string' ? hint : 'Look at `countersign doctor --connection …` as the same workload.',
         },
       ];
