@@ -11,6 +11,7 @@ export const DOORS = [
   { vendor: /^@prometheus-io\/client(\/|$)/, open: ['metrics/'], where: 'src/metrics/' },
   { vendor: /^@opentelemetry\//, open: ['tracing/'], where: 'src/tracing/' },
   { vendor: /^jose(\/|$)/, open: ['keys/', 'tokens/', 'cli/', ...BESIDE], where: 'src/keys/ and src/tokens/' },
+  { vendor: /^openid-client(\/|$)/, open: ['cli/login/'], where: 'src/cli/login/' },
   {
     vendor: /^kysely(\/|$)/,
     // The decision of grants/ is one query.
