@@ -218,6 +218,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     connections: {
       ...{ db, act, rings, clock, issuerUrl, listGrantedConnections, assertLabelsUnambiguous },
       templateUrl: config.templateUrl,
+      learn: view.learn,
       changed: () => view.refresh(),
       wake: () => verifier.wake(),
       assertReachable: selfCheck.assertReachable,

@@ -30,7 +30,7 @@ export const custody: Defence[] = [
       name: 'custody.no-late-row',
       promise: 'no private half is written under a key that is chosen no more',
       file: 'src/keys/rings.ts',
-      find: 'if (key.kek !== HELD && choice && choice.kek !== key.kek)',
+      find: 'if (keys.some(({ kek }) => kek !== HELD && choice && choice.kek !== kek))',
       replace: 'if (false)',
     },
   ]),

@@ -194,8 +194,8 @@ export const keys: Defence[] = [
       name: 'keys.single-flight',
       promise: 'an unknown issuer costs one read',
       file: view,
-      find: 'if (flight) return flight;',
-      replace: '',
+      find: 'rings.find(issuer) ?? loading.get(issuer)',
+      replace: 'rings.find(issuer)',
     },
   ]),
   ...provenBy(PLAIN, 'a view that is too old is not served', [

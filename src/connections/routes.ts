@@ -50,7 +50,9 @@ export interface ConnectionDependencies {
   templateUrl?: string | undefined;
   assertLabelsUnambiguous: AssertLabelsUnambiguous;
   listGrantedConnections: ListGrantedConnections;
-  /** A ring was added or destroyed: the view of this process should know before the caller goes on. */
+  /** An issuer was added: the view of this process should know before the caller goes on. */
+  learn?: ((issuer: string) => Promise<unknown>) | undefined;
+  /** A ring was destroyed: the same. */
   changed?: (() => Promise<unknown>) | undefined;
   /** A connection is waiting to be verified. */
   wake?: (() => void) | undefined;
@@ -69,7 +71,7 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
   app.addHook('preClose', async () => closing.abort());
   registerOnboardingRoutes(server, deps);
   // What was committed stands, whether or not this process has looked at it yet.
-  const showRings = async (): Promise<void> => void (await deps.changed?.().catch(() => {}));
+  const look = async (looking: Promise<unknown> | undefined): Promise<void> => void (await looking?.catch(() => {}));
 
   app.post(
     '/v1/connections',
@@ -90,7 +92,7 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
         const created = await createConnection(trx, { rings, assertLabelsUnambiguous }, row, prepared, request.caller);
         return { ...created, result: showConnection(created.result, issuerUrl) };
       });
-      await showRings();
+      await look(deps.learn?.(row.issuer));
       return answer;
     },
   );
@@ -189,7 +191,7 @@ export function registerConnectionRoutes(server: FastifyInstance, deps: Connecti
     },
     async (request) => {
       const row = await act(request.caller, (trx) => disconnect(trx, request.params.connection, rings));
-      await showRings();
+      await look(deps.changed?.());
       return showConnection(row, issuerUrl);
     },
   );

@@ -125,6 +125,8 @@ export type NewRow = Pick<
   | ('permission_set' | 'additions' | 'custom_policy')
 >;
 
+const UNVERIFIED = { started_at: null, attempts: null, next_at: null, last_code: null, last_detail: null } as const;
+
 /** The issuer's row must be there. @returns undefined when the reference is taken. */
 export async function insertConnection(trx: Transaction, row: NewRow): Promise<ConnectionRow | undefined> {
   const {
@@ -142,17 +144,20 @@ export async function insertConnection(trx: Transaction, row: NewRow): Promise<C
     .insertInto('connections')
     .values({ ...connection, labels: JSON.stringify(connection.labels), cloud: 'aws', state: 'pending' })
     .onConflict((conflict) => conflict.column('reference').doNothing())
-    .returning('id')
+    .returningAll()
     .executeTakeFirst();
   if (!inserted) return undefined;
-  await trx
+  const atAws = await trx
     .insertInto('aws_connections')
     .values({
       ...{ connection: row.id, account_id, partition, region, role_name, role_arn, permission_set, additions },
       custom_policy: custom_policy === null ? null : JSON.stringify(custom_policy),
     })
-    .execute();
-  return findConnection(trx, row.id);
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const { cloud: _cloud, ...ours } = inserted;
+  const { connection: _connection, ...theirs } = atAws;
+  return { ...ours, ...theirs, ...UNVERIFIED } as ConnectionRow;
 }
 
 export type Settings = Partial<

@@ -13,7 +13,7 @@ import { followChoice } from './keyring/load.ts';
 import { shareChoice } from './keyring/store.ts';
 import { readPolicy } from './policies.ts';
 import type { Purpose } from './policy.ts';
-import { deletePrivateKeys, insertActivation, insertKey, insertRing, type ReadClock, ringId } from './store.ts';
+import { deletePrivateKeys, insertActivation, insertKeyRows, insertRing, type ReadClock, ringId } from './store.ts';
 import { nextRotationAt } from './timeline.ts';
 
 /** What a key is made for: its private half opens there alone. */
@@ -41,7 +41,7 @@ export interface PreparedRing {
 export interface Rings {
   /** A key pair for a ring; slow for RSA, and never two at once in one process. Not inside a transaction. */
   prepareKey(ring: RingPlace): Promise<PreparedKey>;
-  /** A new ring with its two key pairs. Not inside a transaction. */
+  /** A new ring with its two key pairs, made here. Not inside a transaction. */
   prepare(ring: { issuer: string; algorithm: Algorithm; purpose: Purpose }): Promise<PreparedRing>;
   /** Writes a ring with key 0 active and key 1 standby. The issuer's row must be there. */
   insert(trx: Transaction, prepared: PreparedRing, actor: Actor): Promise<void>;
@@ -63,8 +63,8 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
   let turn: Promise<unknown> = Promise.resolve();
   const generatePrivateKey = createGenerator();
 
+  /** Wrapped by what this process knows to wrap; a newer choice is seen when the row is written. */
   async function makeHere(ring: RingPlace): Promise<PreparedKey> {
-    await followChoice(db, keyring);
     const kek = keyring.wrapping();
     const privateKey = await generatePrivateKey(ring.algorithm);
     const bytes = publicBytes(privateKey);
@@ -88,21 +88,45 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
     return { kid, public: bytes, kek: HELD, envelope: Buffer.alloc(0) };
   }
 
-  const rings: Rings = {
-    prepareKey: (ring) => {
-      const generated = turn.then(async () => {
-        const signer = await findRingSigner(db, ring.id);
-        return signer.signer === 'local' ? await makeHere(ring) : await makeThere(signer.signer, signer.region, ring);
-      });
-      turn = generated.catch(() => {});
-      return generated;
-    },
+  /** Never two at once in one process. */
+  function inTurn<T>(make: () => Promise<T>): Promise<T> {
+    const made = turn.then(make);
+    turn = made.catch(() => {});
+    return made;
+  }
 
-    prepare: async (ring) => {
-      const { issuer, algorithm, purpose } = ring;
-      const place = { id: ringId(issuer, algorithm), algorithm, purpose };
-      return { ...ring, keys: [await rings.prepareKey(place), await rings.prepareKey(place)] };
-    },
+  /** The last word on what wraps is had with them, and holds until the transaction ends. */
+  async function insertKeys(
+    trx: Transaction,
+    keys: readonly PreparedKey[],
+    of: { ring: string; at: number; bornWithRing: boolean },
+  ): Promise<void> {
+    const choice = await shareChoice(trx);
+    if (keys.some(({ kek }) => kek !== HELD && choice && choice.kek !== kek))
+      throw unavailable('The key-encryption key was rotated while this key was made.');
+    await insertKeyRows(
+      trx,
+      keys.map((key) => ({ ...key, ...of })),
+    );
+  }
+
+  return {
+    prepareKey: (ring) =>
+      inTurn(async () => {
+        const { signer, region } = await findRingSigner(db, ring.id);
+        if (signer !== 'local') return await makeThere(signer, region, ring);
+        await followChoice(db, keyring);
+        return await makeHere(ring);
+      }),
+
+    // Nobody can have chosen a signer for a ring that is not there yet.
+    prepare: (ring) =>
+      inTurn(async () => {
+        const { issuer, algorithm, purpose } = ring;
+        const place = { id: ringId(issuer, algorithm), algorithm, purpose };
+        await followChoice(db, keyring);
+        return { ...ring, keys: [await makeHere(place), await makeHere(place)] };
+      }),
 
     insert: async (trx, { issuer, algorithm, purpose, keys }, actor) => {
       const id = ringId(issuer, algorithm);
@@ -118,7 +142,7 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
         at,
         nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy),
       });
-      for (const key of keys) await rings.insertKey(trx, { id }, key, at, true);
+      await insertKeys(trx, keys, { ring: id, at, bornWithRing: true });
       await insertActivation(trx, {
         ring: id,
         seq: 0,
@@ -129,16 +153,10 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
       });
     },
 
-    insertKey: async (trx, ring, key, at, bornWithRing) => {
-      const choice = await shareChoice(trx);
-      if (key.kek !== HELD && choice && choice.kek !== key.kek)
-        throw unavailable('The key-encryption key was rotated while this key was made.');
-      await insertKey(trx, { ...key, ring: ring.id, at, bornWithRing });
-    },
+    insertKey: (trx, ring, key, at, bornWithRing) => insertKeys(trx, [key], { ring: ring.id, at, bornWithRing }),
 
     destroyPrivateKeys: async (trx, issuer) => {
       await deletePrivateKeys(trx, issuer);
     },
   };
-  return rings;
 }

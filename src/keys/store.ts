@@ -82,24 +82,25 @@ export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring,
   return { ...row, heldUntil: (await findHold(trx, id))?.until };
 }
 
-export async function insertKey(
+/** Keys and their private halves, each kind in one statement. */
+export async function insertKeyRows(
   trx: Transaction,
-  key: { kid: string; ring: string; at: number; bornWithRing: boolean; public: Buffer; kek: string; envelope: Buffer },
+  keys: readonly {
+    kid: string;
+    ring: string;
+    at: number;
+    bornWithRing: boolean;
+    public: Buffer;
+    kek: string;
+    envelope: Buffer;
+  }[],
 ): Promise<void> {
-  await trx
-    .insertInto('signing_keys')
-    .values({
-      kid: key.kid,
-      ring: key.ring,
-      published_at: new Date(key.at),
-      born_with_ring: key.bornWithRing,
-      public: key.public,
-    })
-    .execute();
-  await trx
-    .insertInto('private_keys')
-    .values({ kid: key.kid, kek: key.kek, envelope: key.envelope, destroy_at: null })
-    .execute();
+  const published = keys.map(({ kid, ring, at, bornWithRing, public: bytes }) => ({
+    ...{ kid, ring, published_at: new Date(at), born_with_ring: bornWithRing, public: bytes },
+  }));
+  await trx.insertInto('signing_keys').values(published).execute();
+  const wrapped = keys.map(({ kid, kek, envelope }) => ({ kid, kek, envelope, destroy_at: null }));
+  await trx.insertInto('private_keys').values(wrapped).execute();
 }
 
 export interface Activation {

@@ -13,6 +13,8 @@ export interface RingView {
   find(issuer: string): readonly Ring[] | undefined;
   /** One read for an issuer that this process has not met: single flight. @throws Problem `unavailable` beyond a few a second */
   load(issuer: string): Promise<readonly Ring[] | undefined>;
+  /** The same for one that is known to be there, however many are. */
+  learn(issuer: string): Promise<readonly Ring[] | undefined>;
   /** Reads what changed; throws when the database does not answer. */
   refresh(): Promise<void>;
   /** Now on the database's clock, carried forward on the monotonic one; milliseconds since the epoch. */
@@ -143,28 +145,32 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     return undefined;
   }
 
+  function learn(issuer: string): Promise<readonly Ring[] | undefined> {
+    const read = listIssuerRings(db, issuer, now())
+      .then((found) => {
+        // A refresh that came between knows it by now, and better: what changed before it is not read again.
+        if (!rings.find(issuer)) for (const ring of found) if (rings.put(ring)) changed += 1;
+        return rings.find(issuer);
+      })
+      .finally(() => loading.delete(issuer));
+    loading.set(issuer, read);
+    return read;
+  }
+
   return {
     find: (issuer) => rings.find(issuer),
 
     load: (issuer) => {
-      const known = rings.find(issuer);
-      if (known) return Promise.resolve(known);
-      const flight = loading.get(issuer);
-      if (flight) return flight;
+      const underWay = rings.find(issuer) ?? loading.get(issuer);
+      if (underWay) return Promise.resolve(underWay);
       const second = Math.floor(clock.monotonic() / 1000);
       reads = second === reads.second ? { second, count: reads.count + 1 } : { second, count: 1 };
       if (reads.count > UNKNOWN_READS_PER_SECOND)
         return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
-      const read = listIssuerRings(db, issuer, now())
-        .then((found) => {
-          // A refresh that came between knows it by now, and better: what changed before it is not read again.
-          if (!rings.find(issuer)) for (const ring of found) if (rings.put(ring)) changed += 1;
-          return rings.find(issuer);
-        })
-        .finally(() => loading.delete(issuer));
-      loading.set(issuer, read);
-      return read;
+      return learn(issuer);
     },
+
+    learn,
 
     refresh: () => {
       refreshing ??= refresh().finally(() => {

@@ -117,12 +117,8 @@ t.test('a refresh brings what changed, by whoever', async (t) => {
   t.equal(active(peers), kid);
 });
 
-t.test('an unknown issuer costs one read however many ask, and is then known', async (t) => {
-  const { view: createView, deps, act } = await createKeysFixture(t);
-  const view = createView();
-  await view.refresh();
-  t.equal(view.find('is_new'), undefined);
-  t.equal(await view.load('is_new'), undefined);
+/** As a connection's creation does. */
+async function insertNewIssuer({ deps, act }: Pick<Awaited<ReturnType<typeof createKeysFixture>>, 'deps' | 'act'>) {
   const prepared = await deps.rings.prepare({
     ...{ issuer: 'is_new', algorithm: 'ES256', purpose: 'web_identity_token' },
   });
@@ -131,19 +127,30 @@ t.test('an unknown issuer costs one read however many ask, and is then known', a
     await deps.rings.insert(trx, prepared, SYSTEM);
     return { result: undefined, records: [], affectsDecisions: false };
   });
+}
+
+t.test('an unknown issuer costs one read however many ask, and is then known', async (t) => {
+  const { view: createView, ...fixture } = await createKeysFixture(t);
+  const view = createView();
+  await view.refresh();
+  t.equal(view.find('is_new'), undefined);
+  t.equal(await view.load('is_new'), undefined);
+  await insertNewIssuer(fixture);
   const flights = Array.from({ length: 50 }, () => view.load('is_new'));
   t.equal(new Set(flights).size, 1, 'single flight');
   t.equal((await flights[0])?.[0]?.keys.length, 2);
 });
 
 t.test('a burst of unknown issuers is put off, not answered as if nobody had looked', async (t) => {
-  const { view: createView, clock } = await createKeysFixture(t);
+  const { view: createView, clock, ...fixture } = await createKeysFixture(t);
   const view = createView();
   await view.refresh();
+  await insertNewIssuer(fixture);
   const burst = () => Promise.allSettled(Array.from({ length: 30 }, (_, index) => view.load(`is_${index}`)));
   const refused = (await burst()).filter((result) => result.status === 'rejected');
   t.equal(refused.length, 10);
   t.match(refused[0]?.reason, { code: 'unavailable' });
+  t.equal((await view.learn('is_new'))?.length, 1, 'one that this process made is read all the same');
   clock.step(1000);
   t.equal(await view.load('is_1'), undefined);
 });
