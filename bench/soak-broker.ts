@@ -25,6 +25,7 @@ const MOST_MEGABYTES_AN_HOUR = 1;
 const MOST_HANDLES_MORE = 2;
 /** Half of it is warm-up: sessions that nobody asks for again are forgotten after five minutes and a change. */
 const LEAST_MINUTES = 15;
+const SAY_MINUTES = 5;
 
 interface Sample {
   hours: number;
@@ -112,6 +113,7 @@ async function main(): Promise<number> {
   const began = performance.now();
   const isOver = (): boolean => performance.now() - began > minutes * 60_000;
   const samples: Sample[] = [];
+  let saidAt = 0;
   try {
     const loaded = load(side, isOver);
     while (!isOver()) {
@@ -122,6 +124,13 @@ async function main(): Promise<number> {
         resident: side.service.residentMegabytes() ?? Number.NaN,
         handles: side.service.openFiles(),
       });
+      const passed = Math.floor((performance.now() - began) / 60_000);
+      const { live, resident, handles } = samples.at(-1) as Sample;
+      if (passed < saidAt + SAY_MINUTES) continue;
+      saidAt = passed;
+      process.stderr.write(
+        `minute ${passed} of ${minutes}: ${live} MB live, ${resident} MB resident, ${handles} handles\n`,
+      );
     }
     return report(minutes, await loaded, samples) ? 0 : 1;
   } finally {
