@@ -106,7 +106,8 @@ export const TOKEN_FORM: Members = {
           subject_token: {
             type: 'string',
             maxLength: 8192,
-            description: 'With an exchange: a token of a trusted issuer, whose audience is ISSUER_URL alone.',
+            description:
+              "With an exchange: a platform's token whose audience is ISSUER_URL alone (type jwt), or the ID token of a person's sign-in (type id_token).",
           },
           subject_token_type: {
             type: 'string',

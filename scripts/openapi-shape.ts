@@ -28,6 +28,9 @@ export interface Document {
 
 const CHANGING = new Set(['post', 'put', 'patch', 'delete']);
 
+/** Asked by whoever has no token yet. */
+const OPEN = new Set(['/v1/login']);
+
 /** Reads that may start a verification, on record. */
 const STARTING = new Set(['getConnectionLink', 'getConnectionTemplate']);
 
@@ -76,7 +79,7 @@ function describeResponse(status: string, response: Members): Members {
 
 function shapeOperation(path: string, method: string, operation: Operation): Operation {
   const { parameters = [], responses, requestBody, ...rest } = operation;
-  const api = path.startsWith('/v1/');
+  const api = path.startsWith('/v1/') && !OPEN.has(path);
   const credentials = path.endsWith('/credentials');
   const acts = CHANGING.has(method) || STARTING.has(operation.operationId);
   const reason = api && acts && !credentials ? [{ $ref: '#/components/parameters/Reason' }] : [];
@@ -90,7 +93,7 @@ function shapeOperation(path: string, method: string, operation: Operation): Ope
     // A token endpoint authenticates by what is in its form; documents and health are for anybody.
     security: api ? [{ bearer: [] }] : [],
     ...(path.startsWith('/c/') ? { servers: [SERVERS.public] } : {}),
-    ...(path.startsWith('/oauth2/') || api
+    ...(path.startsWith('/oauth2/') || path.startsWith('/v1/')
       ? {}
       : path.startsWith('/c/')
         ? {}

@@ -30,6 +30,7 @@ import { type PublishingRoutesDeps, registerPublishingRoutes } from './publishin
 import { registerSealRoutes, type SealRoutesDeps } from './seal/routes.ts';
 import { registerStatusRoutes, type StatusRoutesDeps } from './status/routes.ts';
 import { bearerOf, isStranger } from './tokens/counted.ts';
+import { registerLoginRoutes } from './trusted-issuers/login-routes.ts';
 import { registerTrustedIssuerRoutes, type TrustedIssuerRoutesDeps } from './trusted-issuers/routes.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
 
@@ -111,6 +112,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
 function registerInternal(server: FastifyInstance, deps: AppDeps): void {
   registerOAuthRoutes(server, deps.oauth);
   registerCredentialsRoutes(server, deps.credentials);
+  registerLoginRoutes(server, { db: deps.trustedIssuers.db, limits: deps.limits });
   registerApi(server, deps);
 }
 

@@ -1,7 +1,7 @@
 // Identifiers: 128 random bits, lower-case base32 (RFC 4648, no padding), prefixed by kind (`cn_` connection, `wl_` workload, …).
 import { randomBytes } from 'node:crypto';
 
-export type IdPrefix = 'cn' | 'wl' | 'ad' | 'gr' | 'is' | 'iv' | 'ex' | 'st' | 'rp' | 'ro' | 'tg' | 'ti' | 'wi';
+export type IdPrefix = 'cn' | 'wl' | 'ad' | 'gr' | 'is' | 'iv' | 'ex' | 'st' | 'rp' | 'ro' | 'tg' | 'ti' | 'wi' | 'pi';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 

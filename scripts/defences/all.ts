@@ -25,6 +25,7 @@ import { life } from './life.ts';
 import { listeners } from './listeners.ts';
 import { model } from './model.ts';
 import { oauth } from './oauth.ts';
+import { people } from './people.ts';
 import { proofs } from './proofs.ts';
 import { publishing } from './publishing.ts';
 import { refusals } from './refusals.ts';
@@ -50,6 +51,8 @@ export const DEFENCES: readonly Defence[] = [
     ...heldSessions,
     ...egress,
     ...federation,
+    ...people,
+    ...people,
     ...issuerKeys,
   ],
   ...[

@@ -113,9 +113,9 @@ export const federation: Defence[] = [
     {
       name: 'federation.client-id',
       promise: 'a proof of one workload is not taken for another that is named beside it',
-      file: federated,
-      find: 'clientId !== undefined && clientId !== workload',
-      replace: 'false',
+      file: prove,
+      find: 'matched.find(({ owner }) => owner === client)',
+      replace: 'matched[0]',
     },
   ]),
   ...provenBy(FEDERATED, 'what the two grants are asked with', [
@@ -148,8 +148,8 @@ export const federation: Defence[] = [
       name: 'federation.suspended',
       promise: 'a suspended issuer proves nobody, from the commit of its suspension',
       file: verify,
-      find: "|| issuer.state !== 'active'",
-      replace: '',
+      find: "issuer?.state !== 'active'",
+      replace: '!issuer',
     },
     {
       name: 'federation.epoch',
@@ -162,8 +162,8 @@ export const federation: Defence[] = [
       name: 'federation.report-only',
       promise: 'an identity that only reports lets nobody in',
       file: prove,
-      find: 'const [first, ...others] = all.filter(({ report_only }) => !report_only);',
-      replace: 'const [first, ...others] = all;',
+      find: 'const enforced = all.filter(({ report_only }) => !report_only);',
+      replace: 'const enforced = all;',
     },
     {
       name: 'federation.reported',
@@ -255,7 +255,7 @@ export const federation: Defence[] = [
       name: 'federation.power-given',
       promise: 'whoever gives a workload an identity holds its scopes',
       file: 'src/identities/routes.ts',
-      find: 'requireEditable(caller, workload);',
+      find: 'requireEditable(caller, client);',
       replace: '',
     },
   ]),

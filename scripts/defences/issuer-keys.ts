@@ -106,9 +106,15 @@ export const issuerKeys: Defence[] = [
     name: 'federation.confused',
     promise: 'no token of one issuer is taken for one of another',
     file: 'src/identities/store.ts',
-    find: '(select to_jsonb(t) from trusted_issuers t where t.issuer = ${issuer}) as issuer',
-    replace:
-      "(select to_jsonb(t) || jsonb_build_object('issuer', ${issuer}::text) from trusted_issuers t where rtrim(lower(t.issuer), '/') = rtrim(lower(${issuer}), '/') limit 1) as issuer",
+    find: 'from trusted_issuers t where t.issuer = ${issuer}) as issuers',
+    replace: "from trusted_issuers t where rtrim(lower(t.issuer), '/') = rtrim(lower(${issuer}), '/')) as issuers",
+    also: [
+      {
+        file: 'src/trusted-issuers/sharing.ts',
+        find: 'issuers.filter((one) => one.issuer === issuer)',
+        replace: '[...issuers]',
+      },
+    ],
     test: ['test/federation/confused.test.ts', 'no token of issuer A is taken for one of issuer B'],
   },
 ];

@@ -8,7 +8,7 @@ import type { AuditStream } from './stream.ts';
 export interface Actor {
   /** `wl_…`, `ad_…`, `host`, or `system`. */
   id: string;
-  /** Self-asserted name of the person at the host's shell. */
+  /** The person at the host's shell, as they say; or who signed in, as their company's issuer says. */
   as?: string | undefined;
   /** Why, as the person said it. */
   reason?: string | undefined;

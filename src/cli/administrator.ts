@@ -1,6 +1,7 @@
 // `countersign administrator`: the people and pipelines that run the service.
 import type { Command } from 'commander';
 import { addChanges, addCreate, addListAndShow } from './client-commands.ts';
+import { addIdentityVerbs } from './client-identities.ts';
 import { addKeyVerbs } from './client-keys.ts';
 import { addNoun } from './command.ts';
 import type { Outside } from './outside.ts';
@@ -11,4 +12,5 @@ export function addAdministratorCommands(program: Command, outside: Outside): vo
   addListAndShow(administrator, outside, 'administrator');
   addChanges(administrator, outside, 'administrator');
   addKeyVerbs(administrator, outside, 'administrator');
+  addIdentityVerbs(administrator, outside, 'administrator');
 }

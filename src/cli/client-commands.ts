@@ -34,7 +34,8 @@ export function addCreate(parent: Command, outside: Outside, kind: Kind): void {
             'countersign workload create deploys --key deploys.jwk --scope connections:read',
           ]
         : [
-            'countersign administrator create ana --key ana.jwk --scope connections:read --scope connections:write --reason "joins the platform team"',
+            'countersign administrator create ana --scope connections:read --scope connections:write --reason "joins the platform team, and signs in"',
+            'countersign administrator create pipeline --key pipeline.jwk --scope connections:read --reason "…"',
           ],
     options: (command) => {
       command

@@ -1,4 +1,4 @@
-// `countersign trusted-issuer`: who may say of a workload that it is who it says.
+// `countersign trusted-issuer`: who may say of a workload or a person that they are who they say.
 import { type Command, Option } from 'commander';
 import { segment } from './api.ts';
 import type { Call } from './call.ts';
@@ -15,6 +15,7 @@ interface TrustedIssuer {
   kind: string;
   issuer: string;
   state: string;
+  login: { client_id: string; scopes: string[] } | null;
   warnings?: { code: string; detail: string }[];
 }
 
@@ -25,6 +26,9 @@ interface RuleOptions {
   jwks?: string | false;
   oneTime?: boolean;
   maxTokenSeconds?: number;
+  loginClientId?: string;
+  loginScope?: string[];
+  login?: false;
 }
 
 interface CreateOptions extends RuleOptions {
@@ -45,11 +49,24 @@ function ruleOptions(command: Command): Command {
     .option('--jwks <file>', 'its JWKS, pasted: then nothing is fetched')
     .option('--one-time', 'each of its tokens may be shown once (default: of its kind)')
     .option('--no-one-time', 'its tokens may be shown many times')
-    .option('--max-token-seconds <n>', 'the longest life of a token, 60 to 86400', integer(60, 86_400));
+    .option('--max-token-seconds <n>', 'the longest life of a token, 60 to 86400', integer(60, 86_400))
+    .option('--login-client-id <id>', 'people sign in there, by the public client that is registered for this command')
+    .option('--login-scope <scope>', 'that a sign-in asks for beside openid (again for more), e.g. email', collect);
 }
 
-function rules({ audience, algorithm, jwksUri, jwks, oneTime, maxTokenSeconds }: RuleOptions): Record<string, unknown> {
+/** @throws Failure (usage) for scopes of no client */
+function loginOf({ login, loginClientId, loginScope }: RuleOptions): object | null | undefined {
+  if (login === false) return null;
+  if (loginClientId !== undefined) return given({ client_id: loginClientId, scopes: loginScope });
+  if (loginScope !== undefined)
+    throw usage('--login-scope goes with --login-client-id.', 'Say both: how people sign in is given as a whole.');
+  return undefined;
+}
+
+function rules(options: RuleOptions): Record<string, unknown> {
+  const { audience, algorithm, jwksUri, jwks, oneTime, maxTokenSeconds } = options;
   return given({
+    login: loginOf(options),
     ...{ audience, algorithms: algorithm, one_time: oneTime, max_token_seconds: maxTokenSeconds },
     jwks_uri: jwksUri === false ? null : jwksUri,
     jwks: jwks === undefined ? undefined : jwks === false ? null : readJson(jwks),
@@ -59,7 +76,8 @@ function rules({ audience, algorithm, jwksUri, jwks, oneTime, maxTokenSeconds }:
 /** The issuer, and under it what asks for a second look. */
 function shown(paint: Paint, { warnings = [], ...issuer }: TrustedIssuer): string {
   const lines = warnings.map(({ detail }) => `${paint('yellow', 'warning')}: ${detail}\n`);
-  return fields(paint, Object.entries(issuer)) + lines.join('');
+  const login = issuer.login && `${issuer.login.client_id} (${issuer.login.scopes.join(' ')})`;
+  return fields(paint, Object.entries({ ...issuer, login })) + lines.join('');
 }
 
 async function change(call: Call<object>, members: object): Promise<void> {
@@ -68,7 +86,11 @@ async function change(call: Call<object>, members: object): Promise<void> {
 }
 
 export function addTrustedIssuerCommands(program: Command, outside: Outside): void {
-  const noun = addNoun(program, 'trusted-issuer', 'platforms whose tokens prove workloads: clusters, CI, clouds');
+  const noun = addNoun(
+    program,
+    'trusted-issuer',
+    'whose tokens prove workloads and people: clusters, CI, clouds, the company',
+  );
 
   addVerb<CreateOptions>(noun, outside, {
     usage: 'create <name>',
@@ -76,6 +98,7 @@ export function addTrustedIssuerCommands(program: Command, outside: Outside): vo
     changes: true,
     examples: [
       'countersign trusted-issuer create github --kind github --issuer https://token.actions.githubusercontent.com --reason "…"',
+      'countersign trusted-issuer create acme --kind oidc --issuer https://login.acme.example --login-client-id 0oa1countersign --login-scope email --reason "…"',
       'countersign trusted-issuer create cluster-a --kind kubernetes --issuer https://kubernetes.cluster-a --jwks jwks.json',
     ],
     options: (command) =>
@@ -131,7 +154,10 @@ export function addTrustedIssuerCommands(program: Command, outside: Outside): vo
     changes: true,
     examples: ['countersign trusted-issuer update cluster-a --jwks jwks.json --reason "its next key"'],
     options: (command) =>
-      ruleOptions(command).option('--no-jwks-uri', 'by discovery again').option('--no-jwks', 'fetched again'),
+      ruleOptions(command)
+        .option('--no-jwks-uri', 'by discovery again')
+        .option('--no-jwks', 'fetched again')
+        .option('--no-login', 'nobody signs in there any more'),
     run: async (call) => {
       const body = rules(call.options);
       if (Object.keys(body).length === 0) throw usage('Nothing was named to change.');
@@ -151,7 +177,7 @@ export function addTrustedIssuerCommands(program: Command, outside: Outside): vo
 
   addVerb(noun, outside, {
     usage: 'delete <issuer>',
-    summary: 'Trust an issuer no more, once no workload has an identity of it.',
+    summary: 'Trust an issuer no more, once nobody has an identity of it.',
     changes: true,
     examples: ['countersign trusted-issuer delete cluster-a --reason "the cluster is gone"'],
     run: async ({ api, args, show }) => {

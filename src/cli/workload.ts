@@ -1,9 +1,9 @@
 // `countersign workload`: the internal services that may ask for tokens.
 import type { Command } from 'commander';
 import { addChanges, addCreate, addListAndShow } from './client-commands.ts';
+import { addIdentityVerbs, addSetOutlive } from './client-identities.ts';
 import { addKeyVerbs } from './client-keys.ts';
 import { addNoun } from './command.ts';
-import { addIdentityVerbs } from './workload-identity.ts';
 import type { Outside } from './outside.ts';
 
 export function addWorkloadCommands(program: Command, outside: Outside): void {
@@ -12,5 +12,6 @@ export function addWorkloadCommands(program: Command, outside: Outside): void {
   addListAndShow(workload, outside, 'workload');
   addChanges(workload, outside, 'workload');
   addKeyVerbs(workload, outside, 'workload');
-  addIdentityVerbs(workload, outside);
+  addIdentityVerbs(workload, outside, 'workload');
+  addSetOutlive(workload, outside);
 }

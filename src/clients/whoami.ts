@@ -12,7 +12,11 @@ const Whoami = Type.Object(
     id: Type.String(),
     slug: Type.Optional(Type.String()),
     scopes: Scopes,
-    as: Type.Optional(Type.String({ description: 'Who is at the shell of the host, as they say.' })),
+    as: Type.Optional(
+      Type.String({
+        description: 'Who is at the shell of the host, as they say; or who signed in, as their issuer calls them.',
+      }),
+    ),
     reason: Type.Optional(Type.String()),
   },
   { additionalProperties: false },

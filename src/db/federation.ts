@@ -1,4 +1,4 @@
-// Whether there is room for trusted issuers: the migration may not have run yet.
+// Whether there is room for trusted issuers, and for people: the migrations may not have run yet.
 import { Problem } from '../errors.ts';
 import type { Db } from './connect.ts';
 import { hasTable } from './has-table.ts';
@@ -9,6 +9,16 @@ export const hasFederation = (db: Db): Promise<boolean> => hasTable(db, 'trusted
 export async function requireFederation(db: Db): Promise<void> {
   if (await hasFederation(db)) return;
   throw new Problem('migration_missing', 'The database has no room for trusted issuers: 0008_federation has not run.', {
+    hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
+  });
+}
+
+export const hasPeople = (db: Db): Promise<boolean> => hasTable(db, 'person_identities');
+
+/** @throws Problem `migration_missing` */
+export async function requirePeople(db: Db): Promise<void> {
+  if (await hasPeople(db)) return;
+  throw new Problem('migration_missing', 'The database has no room for people: 0009_people has not run.', {
     hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
   });
 }

@@ -1,4 +1,4 @@
-// How often: requests of a client that has proved who it is, and failures to prove it of one address.
+// How often: requests of a client that has proved who it is, failures to prove it of one address, and its questions.
 import type { FastifyInstance } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
@@ -54,6 +54,8 @@ export interface Limits {
   admit(address: string): void;
   /** Somebody at this address did not prove who it is. */
   failed(address: string): void;
+  /** One question of this address, which needs no proof. @throws RateLimited */
+  ask(address: string): void;
   /** One request of who has proved to be this client. @throws RateLimited */
   count(client: string): void;
 }
@@ -61,6 +63,8 @@ export interface Limits {
 export function createLimits({ perClient, failuresPerAddress }: RateBounds, clock: Pick<Clock, 'monotonic'>): Limits {
   const clients = createRate(perClient, clock);
   const failures = createRate(failuresPerAddress, clock);
+  // Apart from failures: who asks where to sign in has failed at nothing.
+  const questions = createRate(failuresPerAddress, clock);
   return {
     admit: (address) => {
       const seconds = failures.wait(callerOf(address));
@@ -72,6 +76,15 @@ export function createLimits({ perClient, failuresPerAddress }: RateBounds, cloc
       );
     },
     failed: (address) => void failures.take(callerOf(address)),
+    ask: (address) => {
+      const seconds = questions.take(callerOf(address));
+      if (seconds === undefined) return;
+      throw new RateLimited(
+        `This address asks more than ${failuresPerAddress} times a second.`,
+        'Wait a moment. Behind a proxy, the service needs TRUST_PROXY to tell callers apart.',
+        seconds,
+      );
+    },
     count: (client) => {
       const seconds = clients.take(client);
       if (seconds === undefined) return;

@@ -1,27 +1,43 @@
-// Giving a workload an identity of a platform's: sound, and nobody else's, whatever else is given at the same moment.
+// Giving a client an identity of a trusted issuer: sound, and nobody else's, whatever else is given at the same moment.
 import { notFound } from '../clients/rules.ts';
 import type { Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { lockTrustedIssuer, type TrustedIssuer } from '../trusted-issuers/store.ts';
-import { requireSound } from './check.ts';
-import { overlap, type Rule, subjectsThatTake } from './match.ts';
+import { requireForPerson, requireSound } from './check.ts';
+import { overlap, subjectsThatTake } from './match.ts';
 import type { NewIdentity } from './schema.ts';
 import { type Identity, insertIdentity, listIdentities, listNear, updateReportOnly } from './store.ts';
 
 const MOST = 50;
 
-/** One external identity belongs to one workload. The issuer's row is locked: nobody else gives one of it meanwhile. */
+/** `wl` or `ad`. */
+const registryOf = (owner: string): string => owner.slice(0, 2);
+
+/**
+ * One external identity belongs to one workload, or of a person to one administrator and one workload. The issuer's row is
+ * locked: nobody else gives one of it meanwhile.
+ */
 async function requireNobodyElses(
   trx: Transaction,
-  { id, workload, trusted_issuer, ...rule }: Rule & { id?: string; workload: string; trusted_issuer: string },
+  wanted: Pick<Identity, 'owner' | 'person' | 'trusted_issuer' | 'subject' | 'claims'>,
 ): Promise<void> {
-  const near = await listNear(trx, trusted_issuer, rule.subject, subjectsThatTake(rule.subject));
-  const other = near.find((found) => !found.report_only && found.workload !== workload && overlap(found, rule));
+  const { owner } = wanted;
+  const near = (await listNear(trx, wanted, subjectsThatTake(wanted.subject))).filter(
+    (found) => !found.report_only && registryOf(found.owner) === registryOf(owner),
+  );
+  const other = near.find((found) => found.owner !== owner && overlap(found, wanted));
   if (!other) return;
-  throw new Problem('identity_overlaps', `The identity ${other.id} of ${other.workload} could have the same token.`, {
+  throw new Problem('identity_overlaps', `The identity ${other.id} of ${other.owner} could have the same token.`, {
     hint: 'Name a claim in both that tells them apart, or take the other away first.',
   });
+}
+
+export interface Owner {
+  /** `wl_…` or `ad_…`. */
+  id: string;
+  /** Whether it is to be proved by a person's sign-in, and by nothing else. */
+  person: boolean;
 }
 
 /**
@@ -30,7 +46,7 @@ async function requireNobodyElses(
  */
 export async function addIdentity(
   trx: Transaction,
-  workload: string,
+  { id: owner, person }: Owner,
   given: NewIdentity,
   reason: string | undefined,
 ): Promise<{ identity: Identity; issuer: TrustedIssuer }> {
@@ -38,15 +54,14 @@ export async function addIdentity(
   requireSound({ subject, claims }, allow_wildcard);
   const issuer = await lockTrustedIssuer(trx, given.trusted_issuer);
   if (!issuer) throw notFound('trusted-issuer', given.trusted_issuer);
-  if ((await listIdentities(trx, workload)).length >= MOST)
+  if (person) requireForPerson(issuer, allow_wildcard);
+  if ((await listIdentities(trx, owner)).length >= MOST)
     throw new Problem('conflict', `There are ${MOST} identities already.`, { hint: 'Delete one first.' });
-  const wanted = { workload, trusted_issuer: issuer.id, subject, claims };
+  const wanted = { owner, person, trusted_issuer: issuer.id, subject, claims };
   if (!report_only) await requireNobodyElses(trx, wanted);
   const wildcard_reason = allow_wildcard ? (reason as string) : null;
-  return {
-    identity: await insertIdentity(trx, { id: createId('wi'), ...wanted, report_only, wildcard_reason }),
-    issuer,
-  };
+  const id = createId(person ? 'pi' : 'wi');
+  return { identity: await insertIdentity(trx, { id, ...wanted, report_only, wildcard_reason }), issuer };
 }
 
 /** @throws Problem `identity_overlaps` */

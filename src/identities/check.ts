@@ -2,6 +2,7 @@
 import { Problem } from '../errors.ts';
 import { KIND, type KindName } from '../trusted-issuers/kinds.ts';
 import type { Warning } from '../trusted-issuers/check.ts';
+import type { TrustedIssuer } from '../trusted-issuers/store.ts';
 import { pathOf, type Rule } from './match.ts';
 
 /** Checked otherwise, or not at all a name of somebody. */
@@ -37,6 +38,17 @@ export function requireSound({ subject, claims }: Rule, allowWildcard: boolean):
   }
 }
 
+/** @throws Problem `identity_refused` */
+export function requireForPerson(issuer: TrustedIssuer, allowWildcard: boolean): void {
+  if (allowWildcard)
+    throw refuse('A person is named exactly.', 'Leave allow_wildcard out, and give each person an identity.');
+  if (!issuer.login)
+    throw refuse(
+      `Nobody signs in through ${issuer.name}.`,
+      'Say how first: countersign trusted-issuer update … --login-client-id.',
+    );
+}
+
 export function warningsOf(kind: KindName, rule: Rule): Warning[] {
   const warnings: Warning[] = [];
   const { lasting, recycled } = KIND[kind];
@@ -46,6 +58,11 @@ export function warningsOf(kind: KindName, rule: Rule): Warning[] {
   const people = Object.keys(rule.claims).filter((name) => REASSIGNED.has(name));
   if (people.length > 0)
     warnings.push({ code: 'name_recyclable', detail: `${people.join(' and ')} can be given to somebody else later.` });
+  if (kind === 'oidc' && rule.subject.includes('@'))
+    warnings.push({
+      code: 'name_recyclable',
+      detail: 'The subject looks like an address, which others can get later.',
+    });
   if (rule.subject.endsWith('*'))
     warnings.push({ code: 'subject_wildcard', detail: `Every subject that begins with ${rule.subject.slice(0, -1)}.` });
   return warnings;

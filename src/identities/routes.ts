@@ -1,17 +1,20 @@
-// /v1/workloads/{workload}/identities: what its platform calls a workload, beside the keys of its own.
+// /v1/workloads/{workload}/identities and /v1/administrators/{administrator}/identities: how others call a client, beside
+// the keys of its own. What a platform calls a workload, and who of the company may be a workload or an administrator.
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { findAdministrator, lockAdministrator } from '../administrators/store.ts';
 import type { Act, Done } from '../audit/act.ts';
-import { notFound, requireEditable } from '../clients/rules.ts';
+import { type Client, notFound, requireEditable } from '../clients/rules.ts';
 import type { Db, Transaction } from '../db/connect.ts';
+import { requireFederation, requirePeople } from '../db/federation.ts';
 import { type Caller, requireReason, requireScopes } from '../http/caller.ts';
 import { createOnce, IdempotencyHeaders } from '../http/idempotency.ts';
-import { type KindName } from '../trusted-issuers/kinds.ts';
+import type { Scope } from '../http/scopes.ts';
+import type { KindName } from '../trusted-issuers/kinds.ts';
 import { findTrustedIssuer } from '../trusted-issuers/store.ts';
-import { requireFederation } from '../db/federation.ts';
 import { type HoldsGrants, requireProofsChangeable } from '../workloads/rules.ts';
-import { findWorkload, lockWorkload, type Workload } from '../workloads/store.ts';
+import { findWorkload, lockWorkload } from '../workloads/store.ts';
 import { addIdentity, setReportOnly } from './change.ts';
 import { warningsOf } from './check.ts';
 import * as schema from './schema.ts';
@@ -23,79 +26,118 @@ export interface IdentityRoutesDeps {
   holdsGrants: HoldsGrants;
 }
 
-const tags = ['workloads'];
-
-function show(kind: KindName, identity: Identity): Static<typeof schema.Identity> {
-  const warnings = warningsOf(kind, identity);
-  return { ...identity, ...(warnings.length > 0 ? { warnings } : {}) };
+/** Whose identities they are. */
+interface Owners {
+  find(db: Db, reference: string): Promise<Client | undefined>;
+  lock(trx: Transaction, reference: string): Promise<Client | undefined>;
+  /** What else it takes to change how another proves who it is. @throws Problem */
+  guard?(trx: Transaction, caller: Caller, client: Client): Promise<void>;
 }
 
-function recordOf(verb: string, identity: Identity): Done<unknown>['records'][number] {
-  const { id, workload, claims, created_at: _, updated_at: __, ...rest } = identity;
-  return { kind: `workload.identity_${verb}`, workload, details: { identity: id, claims: { ...claims }, ...rest } };
+type Shown = Static<typeof schema.Identity> | Static<typeof schema.AdministratorIdentity>;
+type Params = Record<string, string>;
+
+interface Noun {
+  Title: string;
+  named: string;
+  identity: typeof schema.Identity | typeof schema.AdministratorIdentity;
+  body: typeof schema.NewIdentity | typeof schema.NewAdministratorIdentity;
+  read: Scope;
+  write: Scope;
 }
 
-export function registerIdentityRoutes(server: FastifyInstance, { db, act, holdsGrants }: IdentityRoutesDeps): void {
+const NOUNS: Record<'workload' | 'administrator', Noun> = {
+  workload: {
+    ...{ Title: 'Workload', named: 'a workload', identity: schema.Identity, body: schema.NewIdentity },
+    ...{ read: 'workloads:read', write: 'workloads:write' },
+  },
+  administrator: {
+    ...{ Title: 'Administrator', named: 'an administrator', identity: schema.AdministratorIdentity },
+    ...{ body: schema.NewAdministratorIdentity, read: 'administrators:read', write: 'administrators:write' },
+  },
+};
+
+function registerOf(
+  server: FastifyInstance,
+  { db, act }: IdentityRoutesDeps,
+  noun: keyof typeof NOUNS,
+  owners: Owners,
+): void {
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
+  const { Title, named, identity: shape, body: given, read, write } = NOUNS[noun];
+  const tags = [`${noun}s`];
+  const path = `/v1/${noun}s/:${noun}/identities`;
+  const params = schema.identityParamsOf(noun);
 
-  /** Whoever gives a workload an identity could be that workload. */
-  async function lockEditable(trx: Transaction, caller: Caller, reference: string): Promise<Workload> {
-    await requireFederation(trx);
-    const workload = await lockWorkload(trx, reference);
-    if (!workload) throw notFound('workload', reference);
-    requireEditable(caller, workload);
-    await requireProofsChangeable(trx, caller, workload, holdsGrants);
-    return workload;
+  function show(kind: KindName, { owner: id, ...identity }: Identity): Shown {
+    const warnings = warningsOf(kind, identity);
+    return { ...identity, [noun]: id, ...(warnings.length > 0 ? { warnings } : {}) } as Shown;
   }
 
-  async function lockOne(trx: Transaction, caller: Caller, params: { workload: string; identity: string }) {
-    const workload = await lockEditable(trx, caller, params.workload);
-    const identity = await lockIdentity(trx, workload.id, params.identity);
-    if (!identity) throw notFound('identity', params.identity);
+  function done(verb: string, kind: KindName, identity: Identity): Done<Shown> {
+    const { id, owner: of, claims, created_at: _, updated_at: __, ...rest } = identity;
+    const details = { identity: id, [noun]: of, claims: { ...claims }, ...rest };
+    const record = { kind: `${noun}.identity_${verb}`, ...(noun === 'workload' ? { workload: of } : {}), details };
+    return { result: show(kind, identity), records: [record], affectsDecisions: true };
+  }
+
+  /** Whoever gives a client an identity could be that client. */
+  async function lockEditable(trx: Transaction, caller: Caller, reference: string): Promise<Client> {
+    await requireFederation(trx);
+    const client = await owners.lock(trx, reference);
+    if (!client) throw notFound(noun, reference);
+    requireEditable(caller, client);
+    await owners.guard?.(trx, caller, client);
+    return client;
+  }
+
+  async function lockOne(trx: Transaction, caller: Caller, { [noun]: reference, identity: id }: Params) {
+    const client = await lockEditable(trx, caller, reference as string);
+    const identity = await lockIdentity(trx, client.id, id as string);
+    if (!identity) throw notFound('identity', id as string);
     return identity;
   }
 
   app.post(
-    '/v1/workloads/:workload/identities',
+    path,
     {
-      preHandler: requireScopes('workloads:write'),
+      preHandler: requireScopes(write),
       schema: {
-        ...{ operationId: 'addWorkloadIdentity', summary: 'Give a workload an identity of a trusted issuer', tags },
-        ...{ headers: IdempotencyHeaders, params: schema.WorkloadParams, body: schema.NewIdentity },
-        response: { 201: schema.Identity },
+        ...{ operationId: `add${Title}Identity`, summary: `Give ${named} an identity of a trusted issuer`, tags },
+        ...{ headers: IdempotencyHeaders, params: schema.paramsOf(noun), body: given, response: { 201: shape } },
       },
     },
     async (request, reply) => {
-      const { caller, body } = request;
+      const { caller } = request;
+      const body = request.body as schema.NewIdentity;
+      const person = noun === 'administrator' || body.person === true;
       const reason = body.allow_wildcard ? requireReason(caller, 'A wildcard is allowed with a reason.') : undefined;
-      return createOnce<Static<typeof schema.Identity>>(act, request, reply, async (trx) => {
-        const workload = await lockEditable(trx, caller, request.params.workload);
-        const { identity, issuer } = await addIdentity(trx, workload.id, body, reason);
-        return {
-          result: show(issuer.kind, identity),
-          records: [recordOf('added', identity)],
-          affectsDecisions: true,
-        };
+      return createOnce<Shown>(act, request, reply, async (trx) => {
+        const { id } = await lockEditable(trx, caller, (request.params as Params)[noun] as string);
+        if (person) await requirePeople(trx);
+        const { identity, issuer } = await addIdentity(trx, { id, person }, body, reason);
+        return done('added', issuer.kind, identity);
       });
     },
   );
 
   app.get(
-    '/v1/workloads/:workload/identities',
+    path,
     {
-      preHandler: requireScopes('workloads:read'),
+      preHandler: requireScopes(read),
       schema: {
-        ...{ operationId: 'listWorkloadIdentities', summary: "A workload's identities", tags },
-        ...{ params: schema.WorkloadParams, response: { 200: schema.Identities } },
+        ...{ operationId: `list${Title}Identities`, summary: `The identities of ${named}`, tags },
+        ...{ params: schema.paramsOf(noun), response: { 200: schema.listOf(shape) } },
       },
     },
     async (request) => {
       await requireFederation(db);
-      const workload = await findWorkload(db, request.params.workload);
-      if (!workload) throw notFound('workload', request.params.workload);
+      const reference = (request.params as Params)[noun] as string;
+      const client = await owners.find(db, reference);
+      if (!client) throw notFound(noun, reference);
       const kinds = new Map<string, KindName>();
-      const items: Static<typeof schema.Identity>[] = [];
-      for (const identity of await listIdentities(db, workload.id)) {
+      const items: Shown[] = [];
+      for (const identity of await listIdentities(db, client.id)) {
         const { trusted_issuer: id } = identity;
         const kind = kinds.get(id) ?? (await findTrustedIssuer(db, id))?.kind ?? 'oidc';
         kinds.set(id, kind);
@@ -106,42 +148,46 @@ export function registerIdentityRoutes(server: FastifyInstance, { db, act, holds
   );
 
   app.patch(
-    '/v1/workloads/:workload/identities/:identity',
+    `${path}/:identity`,
     {
-      preHandler: requireScopes('workloads:write'),
+      preHandler: requireScopes(write),
       schema: {
-        ...{ operationId: 'updateWorkloadIdentity', summary: 'Let an identity in, or only report it', tags },
-        ...{ params: schema.IdentityParams, body: schema.IdentityChange, response: { 200: schema.Identity } },
+        ...{ operationId: `update${Title}Identity`, summary: 'Let an identity in, or only report it', tags },
+        ...{ params, body: schema.IdentityChange, response: { 200: shape } },
       },
     },
     async (request) =>
       act(request.caller, async (trx) => {
-        const found = await lockOne(trx, request.caller, request.params);
+        const found = await lockOne(trx, request.caller, request.params as Params);
         const { identity, issuer } = await setReportOnly(trx, found, request.body.report_only);
-        return {
-          result: show(issuer.kind, identity),
-          records: [recordOf('updated', identity)],
-          affectsDecisions: true,
-        };
+        return done('updated', issuer.kind, identity);
       }),
   );
 
   app.delete(
-    '/v1/workloads/:workload/identities/:identity',
+    `${path}/:identity`,
     {
-      preHandler: requireScopes('workloads:write'),
+      preHandler: requireScopes(write),
       schema: {
-        ...{ operationId: 'deleteWorkloadIdentity', summary: 'Take an identity away from a workload', tags },
-        ...{ params: schema.IdentityParams, response: { 204: Type.Null() } },
+        ...{ operationId: `delete${Title}Identity`, summary: `Take an identity away from ${named}`, tags },
+        ...{ params, response: { 204: Type.Null() } },
       },
     },
     async (request, reply) => {
       await act(request.caller, async (trx) => {
-        const identity = await lockOne(trx, request.caller, request.params);
+        const identity = await lockOne(trx, request.caller, request.params as Params);
         await deleteIdentity(trx, identity.id);
-        return { result: undefined, records: [recordOf('deleted', identity)], affectsDecisions: true };
+        return done('deleted', 'oidc', identity);
       });
       return reply.code(204).send(null);
     },
   );
+}
+
+export function registerIdentityRoutes(server: FastifyInstance, deps: IdentityRoutesDeps): void {
+  registerOf(server, deps, 'workload', {
+    ...{ find: findWorkload, lock: lockWorkload },
+    guard: (trx, caller, workload) => requireProofsChangeable(trx, caller, workload, deps.holdsGrants),
+  });
+  registerOf(server, deps, 'administrator', { find: findAdministrator, lock: lockAdministrator });
 }

@@ -9,7 +9,7 @@ import { parseAudience } from '../tokens/audiences.ts';
 import { MalformedToken, parseCompact } from '../tokens/compact.ts';
 import { type VerifiedToken, type VerifyWorkloadToken, WrongAudience } from '../tokens/verify.ts';
 import { isOurs } from '../trusted-issuers/check.ts';
-import { ProofRefused } from '../trusted-issuers/verify.ts';
+import { ProofRefused } from '../trusted-issuers/refused.ts';
 import type { Prove, Proved } from './prove.ts';
 
 /** A workload as it is now; read from the database. */
@@ -53,7 +53,7 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
   const { issuerUrl, verify, prove, readWorkload, stream, count } = deps;
 
   async function record(proved: Proved): Promise<string> {
-    const workload = await readWorkload(proved.workload);
+    const workload = await readWorkload(proved.client);
     if (!workload) throw refused('its bearer is not registered');
     refuseSealed(workload);
     if (workload.state !== 'active')
@@ -61,11 +61,11 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
         new Problem('workload_suspended', 'This workload is suspended or gone.', {
           hint: 'An administrator can resume it.',
         }),
-        { bearer: proved.workload },
+        { bearer: proved.client },
       );
     const jti = randomUUID();
     const details = { audience: proved.audience, jti, shown: true, ...proved.details };
-    const entry = { kind: 'token.minted', actor: proved.workload, workload: proved.workload, details };
+    const entry = { kind: 'token.minted', actor: proved.client, workload: proved.client, details };
     await stream.append({ entry, epoch: Math.min(proved.epoch, workload.epoch), replay: proved.replay });
     return jti;
   }
@@ -73,8 +73,8 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
   async function take(text: string, accepts: (audience: string) => boolean, resource: string): Promise<VerifiedToken> {
     for (let decided = 0; decided < DECISIONS; decided += 1) {
       try {
-        const proved = await prove(text);
-        const { workload, audience, expiresAt } = proved;
+        const proved = await prove(text, { shown: 'platform' });
+        const { client: workload, audience, expiresAt } = proved;
         if (decided === 0) count(workload);
         // An audience registered for something else of ours names no connection, and the issuer names the token endpoint.
         if (!parseAudience(issuerUrl, audience) || !accepts(audience)) throw new WrongAudience(workload, resource);

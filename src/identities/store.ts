@@ -1,16 +1,18 @@
-// The SQL of workload identities; and what a token is held against, in one snapshot with the policy epoch.
-import { type Selectable, sql } from 'kysely';
+// The SQL of identities, of platforms and of people; and what a token is held against, in one snapshot with the policy epoch.
+import { type RawBuilder, sql } from 'kysely';
 import type { Db, Transaction } from '../db/connect.ts';
-import type { WorkloadIdentitiesTable } from '../db/federation-types.ts';
+import { hasPeople } from '../db/federation.ts';
 import { EPOCH_ROW, type EpochRow, standingOf } from '../seal/store.ts';
 import type { TrustedIssuer } from '../trusted-issuers/store.ts';
 import type { Rule } from './match.ts';
 
 export interface Identity extends Rule {
-  /** `wi_…` */
+  /** `wi_…` of a platform, `pi_…` of a person. */
   id: string;
-  /** `wl_…` */
-  workload: string;
+  /** Whose it is: `wl_…`, or of a person also `ad_…`. */
+  owner: string;
+  /** Proved by a sign-in alone; otherwise by a platform's token alone. */
+  person: boolean;
   /** `ti_…` */
   trusted_issuer: string;
   /** Lets nobody in: what it would match is on record. */
@@ -23,25 +25,41 @@ export interface Identity extends Rule {
   updated_at: string;
 }
 
-const COLUMNS = [
-  ...(['id', 'workload', 'trusted_issuer', 'subject', 'claims', 'report_only', 'wildcard_reason'] as const),
-  ...(['version', 'created_at', 'updated_at'] as const),
-];
+type Row = Omit<Identity, 'created_at' | 'updated_at'> & { created_at: Date; updated_at: Date };
 
-function fromRow({ created_at, updated_at, ...same }: Selectable<WorkloadIdentitiesTable>): Identity {
-  return { ...same, created_at: created_at.toISOString(), updated_at: updated_at.toISOString() };
+const COMMON = sql`trusted_issuer, subject, claims, report_only, version, created_at, updated_at`;
+const OF_PLATFORMS = sql`select id, workload as owner, false as person, wildcard_reason, ${COMMON} from workload_identities`;
+const OF_PEOPLE = sql`select id, owner, true as person, null::text as wildcard_reason, ${COMMON} from person_identities`;
+
+/** All of both tables, as one; before migration 0009 there are no people. */
+const identities = (people: boolean): RawBuilder<unknown> =>
+  people ? sql`(${OF_PLATFORMS} union all ${OF_PEOPLE}) i` : sql`(${OF_PLATFORMS}) i`;
+
+const isPerson = (id: string): boolean => id.startsWith('pi_');
+const tableOf = (person: boolean) => sql.table(person ? 'person_identities' : 'workload_identities');
+
+async function select(db: Db, people: boolean, where: RawBuilder<unknown>): Promise<Identity[]> {
+  const { rows } = await sql<Row>`select * from ${identities(people)} where ${where} order by id`.execute(db);
+  return rows.map(({ created_at, updated_at, ...same }) => ({
+    ...{ ...same, created_at: created_at.toISOString(), updated_at: updated_at.toISOString() },
+  }));
 }
 
-/** All of a workload, by id. */
-export async function listIdentities(db: Db, workload: string): Promise<Identity[]> {
-  const found = db.selectFrom('workload_identities').select(COLUMNS).where('workload', '=', workload).orderBy('id');
-  return (await found.execute()).map(fromRow);
+async function read(trx: Transaction, id: string): Promise<Identity> {
+  const [identity] = await select(trx, isPerson(id), sql`id = ${id}`);
+  return identity as Identity;
 }
 
-export async function lockIdentity(trx: Transaction, workload: string, id: string): Promise<Identity | undefined> {
-  const found = trx.selectFrom('workload_identities').select(COLUMNS).where('workload', '=', workload);
-  const row = await found.where('id', '=', id).forUpdate().executeTakeFirst();
-  return row && fromRow(row);
+/** All of a workload or an administrator, by id. */
+export async function listIdentities(db: Db, owner: string): Promise<Identity[]> {
+  return await select(db, await hasPeople(db), sql`owner = ${owner}`);
+}
+
+export async function lockIdentity(trx: Transaction, owner: string, id: string): Promise<Identity | undefined> {
+  if (isPerson(id) && !(await hasPeople(trx))) return undefined;
+  await sql`select from ${tableOf(isPerson(id))} where id = ${id} for update`.execute(trx);
+  const [identity] = await select(trx, isPerson(id), sql`id = ${id} and owner = ${owner}`);
+  return identity;
 }
 
 /**
@@ -50,62 +68,68 @@ export async function lockIdentity(trx: Transaction, workload: string, id: strin
  */
 export async function listNear(
   trx: Transaction,
-  issuer: string,
-  subject: string,
+  { trusted_issuer, subject, person }: Pick<Identity, 'trusted_issuer' | 'subject' | 'person'>,
   taking: string[],
 ): Promise<Identity[]> {
-  const rows = await trx
-    .selectFrom('workload_identities')
-    .select(COLUMNS)
-    .where('trusted_issuer', '=', issuer)
-    .$if(!subject.endsWith('*'), (query) => query.where('subject', 'in', taking))
-    .$if(subject.endsWith('*'), (query) =>
-      query.where((row) =>
-        row.or([row('subject', 'in', taking), sql<boolean>`starts_with(subject, ${subject.slice(0, -1)})`]),
-      ),
-    )
-    .execute();
-  return rows.map(fromRow);
+  const begun = subject.endsWith('*') ? sql`or starts_with(subject, ${subject.slice(0, -1)})` : sql``;
+  const near = sql`(subject in (${sql.join(taking)}) ${begun})`;
+  return await select(trx, person, sql`trusted_issuer = ${trusted_issuer} and person = ${person} and ${near}`);
 }
 
 export type IdentityToInsert = Omit<Identity, 'version' | 'created_at' | 'updated_at'>;
 
 export async function insertIdentity(trx: Transaction, identity: IdentityToInsert): Promise<Identity> {
-  const values = { ...identity, claims: JSON.stringify(identity.claims) };
-  const inserted = trx.insertInto('workload_identities').values(values).returning(COLUMNS);
-  return fromRow(await inserted.executeTakeFirstOrThrow());
+  const { owner, person, wildcard_reason, ...columns } = { ...identity, claims: JSON.stringify(identity.claims) };
+  if (person)
+    await trx
+      .insertInto('person_identities')
+      .values({ ...columns, [owner.startsWith('ad_') ? 'administrator' : 'workload']: owner })
+      .execute();
+  else
+    await trx
+      .insertInto('workload_identities')
+      .values({ ...columns, workload: owner, wildcard_reason })
+      .execute();
+  return await read(trx, identity.id);
 }
 
-export async function updateReportOnly(trx: Transaction, id: string, report_only: boolean): Promise<Identity> {
-  const row = await trx
-    .updateTable('workload_identities')
-    .set((eb) => ({ report_only, version: eb('version', '+', 1), updated_at: sql<Date>`now()` }))
-    .where('id', '=', id)
-    .returning(COLUMNS)
-    .executeTakeFirstOrThrow();
-  return fromRow(row);
+export async function updateReportOnly(trx: Transaction, id: string, reportOnly: boolean): Promise<Identity> {
+  await sql`update ${tableOf(isPerson(id))}
+    set report_only = ${reportOnly}, version = version + 1, updated_at = now() where id = ${id}`.execute(trx);
+  return await read(trx, id);
 }
 
 export async function deleteIdentity(trx: Transaction, id: string): Promise<void> {
-  await trx.deleteFrom('workload_identities').where('id', '=', id).execute();
+  await sql`delete from ${tableOf(isPerson(id))} where id = ${id}`.execute(trx);
 }
 
-/** What a token of this issuer and subject is held against. */
+/** What a token of this `iss` and subject is held against. */
 export interface Against {
-  issuer: TrustedIssuer | undefined;
-  identities: Pick<Identity, 'id' | 'workload' | 'subject' | 'claims' | 'report_only'>[];
+  /** Those with that `iss`: more than one where clusters share it. */
+  issuers: TrustedIssuer[];
+  /** Of all of them. */
+  identities: Pick<Identity, 'id' | 'owner' | 'person' | 'trusted_issuer' | 'subject' | 'claims' | 'report_only'>[];
   /** The policy epoch of the snapshot. */
   epoch: number;
 }
 
-/** @param taking every subject that takes the token's */
-export async function findAgainst(db: Db, issuer: string, taking: readonly string[]): Promise<Against> {
-  const { rows } = await sql<{ epoch_row: EpochRow; issuer: TrustedIssuer | null; identities: Against['identities'] }>`
+/**
+ * @param issuer the `iss`
+ * @param taking every subject that takes the token's
+ * @param people whether there is room for them
+ */
+export async function findAgainst(
+  db: Db,
+  issuer: string,
+  taking: readonly string[],
+  people: boolean,
+): Promise<Against> {
+  const { rows } = await sql<Omit<Against, 'epoch'> & { epoch_row: EpochRow }>`
     select ${EPOCH_ROW} as epoch_row,
-      (select to_jsonb(t) from trusted_issuers t where t.issuer = ${issuer}) as issuer,
-      (select coalesce(jsonb_agg(to_jsonb(i)), '[]'::jsonb) from workload_identities i
-        where i.trusted_issuer = (select t.id from trusted_issuers t where t.issuer = ${issuer})
+      (select coalesce(jsonb_agg(to_jsonb(t)), '[]'::jsonb) from trusted_issuers t where t.issuer = ${issuer}) as issuers,
+      (select coalesce(jsonb_agg(to_jsonb(i)), '[]'::jsonb) from ${identities(people)}
+        where i.trusted_issuer in (select t.id from trusted_issuers t where t.issuer = ${issuer})
           and i.subject in (${sql.join(taking)})) as identities`.execute(db);
   const row = rows[0] as (typeof rows)[number];
-  return { issuer: row.issuer ?? undefined, identities: row.identities, epoch: standingOf(row.epoch_row).epoch };
+  return { issuers: row.issuers, identities: row.identities, epoch: standingOf(row.epoch_row).epoch };
 }

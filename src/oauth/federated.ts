@@ -1,50 +1,60 @@
-// The second way to prove who one is: a token of the platform that the workload runs on, whether asserted or exchanged.
-import type { Prove, Proved } from '../identities/prove.ts';
+// The second way to prove who one is: a token of a trusted issuer. A platform's, asserted or exchanged, proves a workload; the
+// ID token of a sign-in, exchanged alone, a person who may be an administrator or a workload.
+import type { ProofOf, Prove, Proved } from '../identities/prove.ts';
+import { apiAudience } from '../tokens/audiences.ts';
 import type { Compact } from '../tokens/compact.ts';
-import { ProofRefused } from '../trusted-issuers/verify.ts';
+import { ProofRefused } from '../trusted-issuers/refused.ts';
 import type { Clients } from './clients.ts';
 import type { Proof } from './request.ts';
 import type { ClientRow } from './store.ts';
 
 export interface FederatedDeps {
+  issuerUrl: string;
   clients: Clients;
   prove: Prove;
+}
+
+export interface Federated {
+  token: string;
+  shown: ProofOf['shown'];
+  /** The client that it says it is, where it does. */
+  clientId: string | undefined;
+  /** What a token is asked for. */
+  resource: string;
+  /** The token's parts, where they were read. */
+  compact: Compact | undefined;
 }
 
 /** As of the older of the two snapshots: what changed since then is found by its record. */
 const asOf = (client: ClientRow, { epoch }: Proved): ClientRow => ({ ...client, epoch: Math.min(client.epoch, epoch) });
 
-/**
- * @param clientId the workload that it says it is, where it does
- * @param compact the token's parts, where they were read
- * @throws ProofRefused; Problem `unavailable` where the issuer's keys cannot be read
- */
-export async function proveByPlatform(
-  { clients, prove }: FederatedDeps,
-  token: string,
-  clientId: string | undefined,
-  compact?: Compact,
+/** @throws ProofRefused; Problem `unavailable` where the issuer's keys cannot be read */
+export async function proveByIssuer(
+  { issuerUrl, clients, prove }: FederatedDeps,
+  { token, shown, clientId, resource, compact }: Federated,
 ): Promise<{ client: ClientRow; proof: Proof }> {
-  const proved = await prove(token, compact);
-  const { workload, audience, tokenAudience, details, expiresAt, replay } = proved;
-  if (audience !== tokenAudience)
+  const prefers = resource === apiAudience(issuerUrl) ? 'ad_' : 'wl_';
+  const proved = await prove(token, { shown, client: clientId, prefers, compact });
+  const { client: id, audience, tokenAudience, details, expiresAt, replay } = proved;
+  if (shown === 'platform' && audience !== tokenAudience)
     throw new ProofRefused(`its audience (aud) must be "${tokenAudience}" at the token endpoint, and nothing else`);
-  if (clientId !== undefined && clientId !== workload)
-    throw new ProofRefused("it is not an identity of this client_id's");
-  const client = await clients.find(workload, (row) => row.seal === undefined && row.state === 'active');
-  if (!client) throw new ProofRefused('its workload is not registered any more');
+  const client = await clients.find(id, (row) => row.seal === undefined && row.state === 'active');
+  if (!client) throw new ProofRefused('its client is not registered any more');
+  // A sign-in is over when it is over.
+  const outlives = (row: ClientRow): number => (shown === 'person' ? 0 : row.maxOutliveSeconds);
   const proof: Proof = {
-    ...{ replay, details, endsAt: expiresAt + client.maxOutliveSeconds },
+    ...{ replay, details, endsAt: expiresAt + outlives(client) },
+    as: shown === 'person' ? (details.person ?? details.external_subject.slice(0, 100)) : undefined,
     again: async () => {
-      const again = await prove(token).catch((error: unknown) => {
+      const again = await prove(token, { shown, client: id }).catch((error: unknown) => {
         if (error instanceof ProofRefused) return undefined;
         throw error;
       });
-      if (again?.workload !== workload || again.details.identity !== details.identity) return undefined;
+      if (!again || again.details.identity !== details.identity) return undefined;
       if (again.tokenAudience !== tokenAudience) return undefined;
-      const fresh = await clients.read(workload);
+      const fresh = await clients.read(id);
       // The token is signed already: it may live shorter than it could, never longer.
-      if (!fresh || fresh.maxOutliveSeconds < client.maxOutliveSeconds) return undefined;
+      if (!fresh || outlives(fresh) < outlives(client)) return undefined;
       proof.replay = again.replay;
       return asOf(fresh, again);
     },

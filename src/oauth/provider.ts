@@ -7,6 +7,7 @@ import { publicJwk } from '../keys/algorithms.ts';
 import type { Signer } from '../keys/signer.ts';
 import { activeKey } from '../keys/timeline.ts';
 import type { RingView } from '../keys/view.ts';
+import { apiAudience } from '../tokens/audiences.ts';
 import { EmptyAdapter } from './adapter.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
 import { letProvedClientsIn } from './proved-clients.ts';
@@ -79,6 +80,11 @@ export function createProvider({ issuerUrl, view, signer, decideToken, clock, re
     clientBasedCORS: () => false,
     scopes: [],
     responseTypes: [],
+    // Of people, and for our own records: no other service is told more than which client it is.
+    extraTokenClaims: (ctx: KoaContextWithOIDC) => {
+      const { proof, decision } = requestOf(ctx);
+      return proof.as !== undefined && decision?.audience === apiAudience(issuerUrl) ? { as: proof.as } : undefined;
+    },
     ttl: { ClientCredentials: (ctx: KoaContextWithOIDC) => lifeOf(requestOf(ctx), clock) },
     cookies: { keys: ['no cookie is ever set'] },
     features: {

@@ -11,6 +11,8 @@ export interface Proof {
   replay: ReplayKey | undefined;
   /** Seconds since the epoch: a token given for it ends then at the latest. */
   endsAt: number;
+  /** Of a person, what people call them: acts with the token are on record with it. */
+  as?: string | undefined;
   /** What the record keeps of it. */
   details: { [member: string]: string | string[] | undefined };
   /** The client as it is now; undefined where this proof would not be its own any more. @throws Problem */

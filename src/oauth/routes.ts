@@ -7,16 +7,16 @@ import { Problem } from '../errors.ts';
 import { toProblem } from '../http/problems.ts';
 import { type Limits, limitStrangers, RateLimited } from '../http/rates.ts';
 import type { Compact } from '../tokens/compact.ts';
-import { ProofRefused } from '../trusted-issuers/verify.ts';
+import { ProofRefused } from '../trusted-issuers/refused.ts';
+import type { Shown } from '../trusted-issuers/verify.ts';
 import { type Assertion, AssertionFault, isOfAnotherIssuer, openAssertion, readAssertion } from './assertion.ts';
 import { countFault, type TokenCount } from './counted.ts';
-import { type FederatedDeps, proveByPlatform } from './federated.ts';
+import { type FederatedDeps, proveByIssuer } from './federated.ts';
 import { type OwnKeyDeps, proveByOwnKey } from './own-key.ts';
 import { attachRequest, type Proof } from './request.ts';
 import type { ClientRow } from './store.ts';
 
 export interface OAuthRoutesDeps extends OwnKeyDeps, FederatedDeps {
-  issuerUrl: string;
   provider: Provider;
   count: TokenCount;
   refusals: Pick<Refusals, 'record'>;
@@ -30,7 +30,11 @@ const OF_CREDENTIALS = ['client_assertion', 'client_assertion_type'];
 const OF_EXCHANGE = ['subject_token', 'subject_token_type', 'requested_token_type'];
 const PARAMETERS = new Set(['grant_type', 'client_id', 'resource', 'scope', ...OF_CREDENTIALS, ...OF_EXCHANGE]);
 const TYPES = 'urn:ietf:params:oauth:token-type:';
-const SUBJECT_TYPES = new Set([`${TYPES}jwt`, `${TYPES}id_token`]);
+/** By what a subject token is said to be, it is a platform's of a workload, or of a person who signed in. */
+const SUBJECT_TYPES = new Map<string, Shown>([
+  [`${TYPES}jwt`, 'platform'],
+  [`${TYPES}id_token`, 'person'],
+]);
 const ISSUED_TYPES = new Set([`${TYPES}access_token`, `${TYPES}jwt`]);
 
 class TokenRequestFault extends Error {
@@ -75,7 +79,7 @@ function readGrant(form: Map<string, string>): 'client_credentials' | 'token_exc
     throw fault(`client_assertion_type must be ${JWT_BEARER}`);
   const type = form.get('subject_token_type') ?? '';
   if (exchange && !SUBJECT_TYPES.has(type))
-    throw fault(`subject_token_type must be ${[...SUBJECT_TYPES].join(' or ')}`);
+    throw fault(`subject_token_type must be ${[...SUBJECT_TYPES.keys()].join(' or ')}`);
   const wanted = form.get('requested_token_type');
   if (wanted !== undefined && !ISSUED_TYPES.has(wanted))
     throw fault(`requested_token_type must be ${[...ISSUED_TYPES].join(' or ')}`);
@@ -123,8 +127,10 @@ async function authenticate(
   }
   if (!exchanged && !form.get('client_id'))
     throw fault("client_id is required beside a platform's token: the id of the workload");
+  const shown = (exchanged && SUBJECT_TYPES.get(form.get('subject_token_type') ?? '')) || 'platform';
   try {
-    return { ...(await proveByPlatform(deps, token, form.get('client_id'), read.platform)), exchanged };
+    const [clientId, resource] = [form.get('client_id'), form.get('resource') ?? ''];
+    return { ...(await proveByIssuer(deps, { token, shown, clientId, resource, compact: read.platform })), exchanged };
   } catch (error) {
     if (!(error instanceof ProofRefused)) throw error;
     if (exchanged) throw fault(`the subject token was refused: ${error.message}`);

@@ -19,7 +19,7 @@ export interface VerifiedToken {
   jti: string;
   kid: string;
   expiresAt: number;
-  /** Self-asserted on the host's socket. */
+  /** Self-asserted on the host's socket; or of a person who signed in. */
   as?: string | undefined;
   reason?: string | undefined;
 }

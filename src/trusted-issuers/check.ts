@@ -1,9 +1,11 @@
 // What may be trusted: somebody else, by a URL in one spelling, with keys that verify something, for an audience that is ours.
+import type { Login } from '../db/federation-types.ts';
 import { Problem } from '../errors.ts';
 import { isReservedAudience } from '../tokens/audiences.ts';
 import { readJwks } from './jwks.ts';
 import { KIND } from './kinds.ts';
 import type { NewTrustedIssuer, TrustedIssuerChange } from './schema.ts';
+import { loginOf } from './sign-in.ts';
 import type { TrustedIssuer, TrustedIssuerToInsert } from './store.ts';
 
 function refuse(detail: string, hint: string): Problem {
@@ -22,9 +24,23 @@ function requirePlainUrl(name: string, value: string): void {
     throw refuse(`${name} is not a URL without query, fragment and user.`, 'Give it as its tokens carry it in `iss`.');
 }
 
+/** @throws Problem `trusted_issuer_refused` */
+function requireLoginSound({ login, kind, jwks, issuer, audience }: TrustedIssuerToInsert, issuerUrl: string): void {
+  if (login === null) return;
+  if (kind !== 'oidc' || jwks !== null || !issuer.startsWith('http'))
+    throw refuse('People sign in at an issuer of kind oidc whose keys are fetched.', 'Trust the company’s own issuer.');
+  // By its audience a token is of a person or of a platform, and never of both.
+  if (login.client_id === audience || login.client_id === issuerUrl || login.client_id.startsWith(`${issuerUrl}/`))
+    throw refuse(
+      `login.client_id ${login.client_id} is an audience that a platform's tokens have here.`,
+      "Register a client of the command's own at that issuer, and give its client_id.",
+    );
+}
+
 /** @throws Problem `trusted_issuer_refused`, `audience_refused` */
 function requireSound(issuer: TrustedIssuerToInsert, issuerUrl: string): void {
   requirePlainUrl('issuer', issuer.issuer);
+  requireLoginSound(issuer, issuerUrl);
   if (isOurs(issuer.issuer, issuerUrl))
     throw refuse('This service does not trust itself as an issuer.', 'A token of ours is shown as it is.');
   if (issuer.jwks_uri !== null && issuer.jwks !== null)
@@ -54,6 +70,11 @@ function requireSound(issuer: TrustedIssuerToInsert, issuerUrl: string): void {
     });
 }
 
+/** `openid` is what makes it a sign-in. */
+function readLogin(given: NewTrustedIssuer['login']): Login | null {
+  return given ? { client_id: given.client_id, scopes: [...new Set(['openid', ...(given.scopes ?? [])])] } : null;
+}
+
 /** @throws Problem `trusted_issuer_refused`, `audience_refused` */
 export function readNew(given: NewTrustedIssuer, id: string, issuerUrl: string): TrustedIssuerToInsert {
   const kind = KIND[given.kind];
@@ -64,6 +85,7 @@ export function readNew(given: NewTrustedIssuer, id: string, issuerUrl: string):
     jwks_uri: given.jwks_uri ?? null,
     jwks: given.jwks ?? null,
     one_time: given.one_time ?? kind.oneTime === 'default',
+    login: readLogin(given.login),
     max_token_seconds: given.max_token_seconds ?? kind.maxTokenSeconds,
   };
   requireSound(issuer, issuerUrl);
@@ -72,7 +94,10 @@ export function readNew(given: NewTrustedIssuer, id: string, issuerUrl: string):
 
 /** @throws Problem `trusted_issuer_refused`, `audience_refused` */
 export function readChange(issuer: TrustedIssuer, change: TrustedIssuerChange, issuerUrl: string): TrustedIssuer {
-  const changed = { ...issuer, ...change };
+  const { login, ...others } = change;
+  // Whoever says how people sign in has looked at the rest.
+  const looked = login === undefined ? {} : { login: readLogin(login), login_version: issuer.version };
+  const changed = { ...issuer, ...others, ...looked };
   requireSound(changed, issuerUrl);
   return changed;
 }
@@ -93,6 +118,11 @@ export function warningsOf(issuer: TrustedIssuer, issuerUrl: string): Warning[] 
     warnings.push({
       code: 'keys_pasted',
       detail: 'These keys stay until somebody changes them: put its next key in before it signs with it.',
+    });
+  if (issuer.login && !loginOf(issuer))
+    warnings.push({
+      code: 'login_left_behind',
+      detail: 'It was changed by an older version of this service: nobody signs in until login is given again.',
     });
   if (issuer.issuer.startsWith('http:'))
     warnings.push({ code: 'not_https', detail: 'Whoever is on the way to it can put keys of theirs in its place.' });

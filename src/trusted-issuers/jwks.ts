@@ -1,6 +1,7 @@
 // A JWKS of somebody else's as keys to verify with: what is not sound is left out, and no key serves an algorithm of another kind.
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../keys/algorithms.ts';
+import { KIND, type KindName } from './kinds.ts';
 
 export interface VerificationKey {
   key: KeyObject;
@@ -60,4 +61,9 @@ export function readJwks(document: unknown, uses: readonly string[]): Verificati
     found.set(kid, key && !found.has(kid) ? { key, algorithms } : undefined);
   }
   return new Map([...found].filter((entry): entry is [string, VerificationKey] => entry[1] !== undefined));
+}
+
+/** Those of an issuer whose keys were pasted; none where they are fetched. */
+export function readPasted({ jwks, kind }: { jwks: unknown; kind: KindName }): VerificationKeys {
+  return readJwks(jwks, KIND[kind].use) ?? new Map();
 }

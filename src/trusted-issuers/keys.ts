@@ -3,8 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Ask } from '../reach/stranger.ts';
 import { fetchKeys, KeysUnreadable } from './fetch.ts';
-import { readJwks, type VerificationKey, type VerificationKeys } from './jwks.ts';
-import { KIND } from './kinds.ts';
+import { readPasted, type VerificationKey, type VerificationKeys } from './jwks.ts';
 import type { TrustedIssuer } from './store.ts';
 
 /** From one fetch to the next at least, whoever asks for what. */
@@ -88,12 +87,11 @@ export function createIssuerKeys({ ask, clock, log }: KeysDeps): IssuerKeys {
     return hold.underWay;
   }
 
-  const pasted = ({ jwks, kind }: TrustedIssuer): VerificationKeys => readJwks(jwks, KIND[kind].use) ?? new Map();
   const opened = new LRUCache<string, VerificationKeys>({ max: ISSUERS });
 
   function openPasted(issuer: TrustedIssuer): VerificationKeys {
     const name = `${issuer.id} ${issuer.version}`;
-    const keys = opened.get(name) ?? pasted(issuer);
+    const keys = opened.get(name) ?? readPasted(issuer);
     opened.set(name, keys);
     return keys;
   }

@@ -1,4 +1,4 @@
-// /v1/trusted-issuers: who may say of a workload that it is who it says.
+// /v1/trusted-issuers: who may say of a workload or a person that they are who they say.
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
@@ -6,7 +6,7 @@ import type { Act, Done } from '../audit/act.ts';
 import type { JsonValue } from '../audit/chain.ts';
 import { notFound } from '../clients/rules.ts';
 import type { Db, Transaction } from '../db/connect.ts';
-import { requireFederation } from '../db/federation.ts';
+import { hasPeople, requireFederation, requirePeople } from '../db/federation.ts';
 import { Problem } from '../errors.ts';
 import { type Caller, requireScopes } from '../http/caller.ts';
 import { createOnce, IdempotencyHeaders } from '../http/idempotency.ts';
@@ -17,6 +17,7 @@ import { readChange, readNew, warningsOf } from './check.ts';
 import type { IssuerKeys } from './keys.ts';
 import { KIND } from './kinds.ts';
 import * as schema from './schema.ts';
+import { requireApart } from './sharing.ts';
 import * as store from './store.ts';
 
 export interface TrustedIssuerRoutesDeps {
@@ -31,11 +32,14 @@ const tags = ['trusted issuers'];
 const CHANGES = ['workloads:write', 'grants:write'] as const;
 
 function recordOf(verb: string, issuer: store.TrustedIssuer): Done<unknown>['records'][number] {
-  const { id, jwks, created_at: _, updated_at: __, ...rest } = issuer;
+  const { id, jwks, login, login_version: _, created_at: __, updated_at: ___, ...rest } = issuer;
   const kids = jwks && { kids: jwks.keys.map(({ kid }) => String(kid)) };
   return {
     kind: `trusted_issuer.${verb}`,
-    details: { trusted_issuer: id, ...(rest as { [member: string]: JsonValue }), ...kids },
+    details: {
+      ...{ trusted_issuer: id, ...(rest as { [member: string]: JsonValue }), ...kids },
+      login: login ? { ...login } : undefined,
+    },
   };
 }
 
@@ -45,7 +49,7 @@ export function registerTrustedIssuerRoutes(server: FastifyInstance, deps: Trust
 
   function show(issuer: store.TrustedIssuer): Static<typeof schema.TrustedIssuer> {
     const warnings = warningsOf(issuer, issuerUrl);
-    const { jwks, ...shown } = issuer;
+    const { jwks, login_version: _, ...shown } = issuer;
     return {
       ...{ ...shown, audience: issuer.audience ?? issuerUrl, claims: [...KIND[issuer.kind].claims] },
       pasted_kids: jwks && jwks.keys.map(({ kid }) => String(kid)),
@@ -80,11 +84,13 @@ export function registerTrustedIssuerRoutes(server: FastifyInstance, deps: Trust
     async (request, reply) => {
       await requireFederation(db);
       const given = readNew(request.body, createId('ti'), issuerUrl);
+      if (given.login) await requirePeople(db);
       return createOnce<Static<typeof schema.TrustedIssuer>>(act, request, reply, async (trx) => {
+        requireApart(given, await store.lockIssuersNamed(trx, given.issuer));
         const issuer = await store.insertTrustedIssuer(trx, given);
         if (!issuer)
-          throw new Problem('trusted_issuer_exists', `The name ${given.name} or the issuer ${given.issuer} is taken.`, {
-            hint: 'Tokens are told apart by their iss: one that two clusters share must be changed in one of them.',
+          throw new Problem('trusted_issuer_exists', `The name ${given.name} is taken.`, {
+            hint: 'Choose another name. Before the migration 0009_people no two may have one iss either.',
           });
         return { result: show(issuer), records: [recordOf('created', issuer)], affectsDecisions: true };
       });
@@ -160,7 +166,14 @@ export function registerTrustedIssuerRoutes(server: FastifyInstance, deps: Trust
     async (request) =>
       act(request.caller, async (trx) => {
         const issuer = await lock(trx, request.caller, request.params.trusted_issuer);
-        const updated = await store.updateTrustedIssuer(trx, readChange(issuer, request.body, issuerUrl));
+        if (request.body.login !== undefined) await requirePeople(trx);
+        const changed = readChange(issuer, request.body, issuerUrl);
+        const named = await store.lockIssuersNamed(trx, issuer.issuer);
+        requireApart(
+          changed,
+          named.filter(({ id }) => id !== issuer.id),
+        );
+        const updated = await store.updateTrustedIssuer(trx, changed, await hasPeople(trx));
         return { result: show(updated), records: [recordOf('updated', updated)], affectsDecisions: true };
       }),
   );
@@ -178,7 +191,7 @@ export function registerTrustedIssuerRoutes(server: FastifyInstance, deps: Trust
       await act(request.caller, async (trx) => {
         const issuer = await lock(trx, request.caller, request.params.trusted_issuer);
         if (await store.hasIdentities(trx, issuer.id))
-          throw new Problem('trusted_issuer_in_use', `Workloads have identities of ${issuer.name}.`, {
+          throw new Problem('trusted_issuer_in_use', `There are identities of ${issuer.name}.`, {
             hint: 'Delete those first; to stop it at once, suspend it.',
           });
         await store.deleteTrustedIssuer(trx, issuer.id);

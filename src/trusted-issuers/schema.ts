@@ -14,7 +14,7 @@ export const TrustedIssuerReference = Type.String({
 const Issuer = Type.String({
   maxLength: 512,
   pattern: '^(https?|spiffe)://[!-~]+$',
-  description: 'The `iss` of its tokens, to the letter. Unique in the service.',
+  description: 'The `iss` of its tokens, to the letter. Several may share one where the JWKS of each is pasted.',
 });
 const Audience = Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~]+$' });
 const Algorithms = Type.Array(Type.Enum([...SIGNATURE_ALGORITHMS]), { uniqueItems: true, minItems: 1, maxItems: 9 });
@@ -47,7 +47,23 @@ const MaxTokenSeconds = Type.Integer({
   maximum: 86_400,
   description: 'From a token’s iat to its exp at most.',
 });
-const orNull = <T extends ReturnType<typeof Type.String> | typeof Jwks>(schema: T) => Type.Union([schema, Type.Null()]);
+const ClientId = Type.String({ minLength: 1, maxLength: 255, pattern: '^[!-~]+$' });
+const LoginScopes = Type.Array(Type.String({ pattern: '^[!#-\\[\\]-~]{1,100}$' }), { maxItems: 20 });
+export const LoginMembers = { client_id: ClientId, scopes: LoginScopes };
+const Login = Type.Object(LoginMembers, {
+  additionalProperties: false,
+  description: 'How people sign in there: the public client that is registered for the command, and what it asks for.',
+});
+const NewLogin = Type.Object(
+  { client_id: ClientId, scopes: Type.Optional(LoginScopes) },
+  {
+    additionalProperties: false,
+    description: 'Kind oidc alone, with keys that are fetched. openid is always asked for.',
+  },
+);
+
+const orNull = <T extends ReturnType<typeof Type.String> | typeof Jwks | typeof Login | typeof NewLogin>(schema: T) =>
+  Type.Union([schema, Type.Null()]);
 
 export const Warnings = Type.Array(
   Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }),
@@ -68,6 +84,7 @@ export const TrustedIssuer = Type.Object(
     }),
     one_time: OneTime,
     max_token_seconds: MaxTokenSeconds,
+    login: orNull(Login),
     state: State,
     claims: Type.Array(Type.String(), { description: 'Worth matching beside the subject, of this kind.' }),
     version: Type.Integer(),
@@ -85,6 +102,7 @@ const changeable = {
   jwks: Type.Optional(orNull(Jwks)),
   one_time: Type.Optional(OneTime),
   max_token_seconds: Type.Optional(MaxTokenSeconds),
+  login: Type.Optional(orNull(NewLogin)),
 };
 
 export const NewTrustedIssuer = Type.Object(

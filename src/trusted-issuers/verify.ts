@@ -1,4 +1,4 @@
-// One token of a platform's: what it says, and whether the issuer that it names signed it. Whose it is, is asked elsewhere.
+// One token of a trusted issuer: what it says, and whether the issuer that it names signed it. Whose it is, is asked elsewhere.
 import type { Clock } from '../clock.ts';
 import { unavailable } from '../errors.ts';
 import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../keys/algorithms.ts';
@@ -7,10 +7,10 @@ import { verifies } from '../tokens/signature.ts';
 import { KeysUnreadable } from './fetch.ts';
 import type { IssuerKeys } from './keys.ts';
 import { KIND } from './kinds.ts';
+import { ProofRefused } from './refused.ts';
+import { findSigner } from './sharing.ts';
+import { requireSignIn } from './sign-in.ts';
 import type { TrustedIssuer } from './store.ts';
-
-/** The token proves nothing, and why: a clause for its bearer. */
-export class ProofRefused extends Error {}
 
 /** The same for an issuer that nobody trusts, a key that it does not have and a signature that is not its own. */
 const UNPROVED = 'its issuer is not trusted here, or did not sign it';
@@ -18,7 +18,10 @@ const UNPROVED = 'its issuer is not trusted here, or did not sign it';
 /** Of others' clocks: for what lies ahead. What has ended has ended. */
 const TOLERANCE_SECONDS = 30;
 
-export interface PlatformToken {
+/** What it is shown as: what a platform says of a workload, or what a sign-in said of a person. */
+export type Shown = 'platform' | 'person';
+
+export interface IssuedToken {
   token: string;
   algorithm: SignatureAlgorithm;
   typ: unknown;
@@ -49,7 +52,7 @@ function open(token: string): Compact {
  * What can be read without knowing its issuer. Nothing of the header is followed or fetched.
  * @throws ProofRefused
  */
-export function readPlatformToken(token: string, issuerUrl: string, compact = open(token)): PlatformToken {
+export function readIssuedToken(token: string, issuerUrl: string, compact = open(token)): IssuedToken {
   const { header, payload } = compact;
   const { iss, sub, aud } = payload;
   const algorithm = SIGNATURE_ALGORITHMS.find((name) => name === header['alg']);
@@ -73,7 +76,7 @@ export interface Times {
   expiresAt: number;
 }
 
-function readTimes({ payload }: PlatformToken, issuer: TrustedIssuer, now: number): Times {
+function readTimes({ payload }: IssuedToken, issuer: TrustedIssuer, now: number): Times {
   const { exp, iat, nbf } = payload;
   if (!Number.isInteger(exp)) throw new ProofRefused('it has no end (exp), or not in whole seconds');
   for (const [name, value] of Object.entries({ iat, nbf })) {
@@ -91,21 +94,24 @@ function readTimes({ payload }: PlatformToken, issuer: TrustedIssuer, now: numbe
   return { issuedAt, expiresAt };
 }
 
-export interface VerifyPlatformDeps {
+export interface VerifyIssuedDeps {
   keys: Pick<IssuerKeys, 'find'>;
   clock: Clock;
 }
 
 /**
- * Whether this issuer signed it, by its rules: key, algorithm, typ, times. `undefined` for an issuer that is not trusted.
+ * Which issuer signed it, by that issuer's rules: key, algorithm, typ, times; and of a sign-in, whether it was one here.
+ * @param issuers those with its `iss`
  * @throws ProofRefused; Problem `unavailable` where the issuer's keys cannot be read.
  */
-export async function verifyPlatformToken(
-  token: PlatformToken,
-  issuer: TrustedIssuer | undefined,
-  { keys, clock }: VerifyPlatformDeps,
-): Promise<Times> {
-  if (issuer?.issuer !== token.issuer || issuer.state !== 'active') throw new ProofRefused(UNPROVED);
+export async function verifyIssuedToken(
+  token: IssuedToken,
+  shown: Shown,
+  issuers: readonly TrustedIssuer[],
+  { keys, clock }: VerifyIssuedDeps,
+): Promise<Times & { issuer: TrustedIssuer }> {
+  const issuer = findSigner(issuers, token);
+  if (issuer?.state !== 'active') throw new ProofRefused(UNPROVED);
   if (!issuer.algorithms.includes(token.algorithm)) throw new ProofRefused(UNPROVED);
   let key: Awaited<ReturnType<IssuerKeys['find']>>;
   try {
@@ -116,7 +122,8 @@ export async function verifyPlatformToken(
   }
   if (!key?.algorithms.includes(token.algorithm)) throw new ProofRefused(UNPROVED);
   if (!(await verifies(token.token, key.key, token.algorithm))) throw new ProofRefused(UNPROVED);
-  if (!KIND[issuer.kind].typ.includes(token.typ as string | undefined))
+  if (shown === 'person') requireSignIn(token, issuer);
+  else if (!KIND[issuer.kind].typ.includes(token.typ as string | undefined))
     throw new ProofRefused('it is a token of another kind (typ)');
-  return readTimes(token, issuer, clock.wall() / 1000);
+  return { issuer, ...readTimes(token, issuer, clock.wall() / 1000) };
 }

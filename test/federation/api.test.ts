@@ -159,7 +159,7 @@ t.test('of two that are given one identity at once, at two replicas, one gets it
   const wanted = { trusted_issuer: 'github', subject: 'repo:a/c:ref' };
   const give = (workload: string, meanwhile?: () => Promise<unknown>) =>
     db.transaction().execute(async (trx) => {
-      await addIdentity(trx, workload, wanted, undefined);
+      await addIdentity(trx, { id: workload, person: false }, wanted, undefined);
       await meanwhile?.();
     });
   let second: Promise<string> | undefined;

@@ -13,7 +13,7 @@ function trusted(standIn: StandIn, more: Partial<TrustedIssuer> = {}): TrustedIs
   return {
     ...{ id: 'ti_x', name: 'x', kind: 'kubernetes', issuer: standIn.url, audience: null, algorithms: ['RS256'] },
     ...{ jwks_uri: null, jwks: null, one_time: false, max_token_seconds: 3600, state: 'active', version: 1 },
-    ...{ created_at: '', updated_at: '', ...more },
+    ...{ login: null, login_version: null, created_at: '', updated_at: '', ...more },
   };
 }
 

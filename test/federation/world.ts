@@ -11,6 +11,7 @@ import {
 } from '../support/service.ts';
 
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+export const ID_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:id_token';
 export const JWT_TYPE = 'urn:ietf:params:oauth:token-type:jwt';
 
 export interface Federation {
@@ -22,6 +23,8 @@ export interface Federation {
   identify(workload: string, identity: Record<string, unknown>): Promise<string>;
   /** RFC 8693. */
   exchange(token: string, more?: Record<string, string>): Promise<Answer>;
+  /** The same of a person's ID token, for the API unless said otherwise. */
+  signIn(token: string, more?: Record<string, string>): Promise<Answer>;
   /** RFC 7523. */
   assert(token: string, workload: string, more?: Record<string, string>): Promise<Answer>;
 }
@@ -43,6 +46,11 @@ export async function openFederation(t: Test, options: TestServiceOptions = {}):
     exchange: (token, more = {}) =>
       postToken(service.url, {
         ...{ grant_type: EXCHANGE, subject_token: token, subject_token_type: JWT_TYPE, resource, ...more },
+      }),
+    signIn: (token, more = {}) =>
+      postToken(service.url, {
+        ...{ grant_type: EXCHANGE, subject_token: token, subject_token_type: ID_TOKEN_TYPE },
+        ...{ resource: `${service.config.issuerUrl}/v1`, ...more },
       }),
     assert: (token, workload, more = {}) =>
       postToken(service.url, {

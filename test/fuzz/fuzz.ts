@@ -53,6 +53,8 @@ const SELDOM: Record<string, unknown> = {
   createTrustedIssuer: { name: 'again', kind: 'oidc', issuer: 'https://again.example' },
   updateTrustedIssuer: { max_token_seconds: 600 },
   updateWorkloadIdentity: { report_only: true },
+  addAdministratorIdentity: { trusted_issuer: 'people', subject: '00u1ana' },
+  updateAdministratorIdentity: { report_only: true },
 };
 
 export interface Tally {
@@ -182,7 +184,7 @@ function gather(pools: FuzzWorld['pools'], { status, json }: Reply): void {
     ti_: 'trusted_issuer',
   }[json.id.slice(0, 3) as string];
   if (kind) add(kind, json.id);
-  if (json.id.startsWith('wi_')) add(identitiesOf(json.workload), json.id);
+  if (/^[wp]i_/.test(json.id)) add(identitiesOf(json.workload ?? json.administrator), json.id);
   if (json.issuer?.id) add('issuer', json.issuer.id);
   for (const { kid } of json.keys ?? []) {
     add('kid', kid);

@@ -93,9 +93,13 @@ export async function openFuzzWorld(t: Test): Promise<FuzzWorld> {
     jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] },
   });
   if (cluster.status !== 201) throw new Error(JSON.stringify(cluster.body));
+  const people = await service.call('POST', '/v1/trusted-issuers', {
+    ...{ name: 'people', kind: 'oidc', issuer: 'https://people.example', login: { client_id: 'countersign' } },
+  });
+  if (people.status !== 201) throw new Error(JSON.stringify(people.body));
   const pools: Record<string, string[]> = {
     target: [target.body.id],
-    trusted_issuer: [cluster.body.id],
+    trusted_issuer: [cluster.body.id, people.body.id],
     ...{ workload: [], connection: [], grant: [], administrator: [], kid: ['A'.repeat(43)], issuer: [], cursor: [] },
     active: [active.id],
     drill: [drill.body.issuer],

@@ -119,7 +119,7 @@ export interface World {
   /** Bodies that would succeed, by operation. */
   bodies: Record<string, Record<string, unknown>>;
   workload: { id: string; kids: string[] };
-  administrator: { id: string; kids: string[] };
+  administrator: { id: string; kids: string[]; identity: string };
 }
 
 export function publicJwk(): Record<string, unknown> {
@@ -162,6 +162,10 @@ export async function openWorld(t: Test): Promise<World> {
   });
   const subject = 'system:serviceaccount:payments:billing';
   const identity = await make(`/v1/workloads/${workload.id}/identities`, { trusted_issuer: trusted.id, subject });
+  const login = { client_id: 'countersign', scopes: ['email'] };
+  const company = { name: 'people', kind: 'oidc', issuer: 'https://people.example', login };
+  const person = { trusted_issuer: (await make('/v1/trusted-issuers', company)).id, subject: '00u1alice' };
+  const signIn = await make(`/v1/administrators/${administrator.id}/identities`, person);
   const kidsOf = (client: { keys: { kid: string }[] }): string[] => client.keys.map(({ kid }) => kid);
   return {
     service,
@@ -178,7 +182,7 @@ export async function openWorld(t: Test): Promise<World> {
       identity: identity.id,
     },
     workload: { id: workload.id, kids: kidsOf(workload) },
-    administrator: { id: administrator.id, kids: kidsOf(administrator) },
+    administrator: { id: administrator.id, kids: kidsOf(administrator), identity: signIn.id },
     bodies: {
       createWorkload: {
         slug: 'shipping',
@@ -201,6 +205,8 @@ export async function openWorld(t: Test): Promise<World> {
         claims: { '/kubernetes.io/serviceaccount/uid': 'f1a1' },
       },
       updateWorkloadIdentity: { report_only: true },
+      addAdministratorIdentity: { ...person, subject: '00u2alice', claims: { hd: 'acme.example' }, report_only: true },
+      updateAdministratorIdentity: { report_only: true },
       addWorkloadKey: { jwk: publicJwk(), expires_at: '2099-01-01T00:00:00Z' },
       createAdministrator: { slug: 'bob', description: 'Bob', scopes: [], keys: [publicJwk()] },
       updateAdministrator: { description: 'Alice', scopes: [], state: 'active' },
@@ -287,8 +293,10 @@ export async function openWorld(t: Test): Promise<World> {
 
 /** The path of an operation with what is there in place of its parameters. */
 export function pathOf({ params, workload, administrator }: World, { path }: Operation): string {
-  const kid = path.includes('administrator') ? administrator.kids[0] : workload.kids[0];
-  return path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => (name === 'kid' ? kid : params[name]) ?? `no-${name}`);
+  const theirs: Record<string, string | undefined> = path.includes('administrator')
+    ? { kid: administrator.kids[0], identity: administrator.identity }
+    : { kid: workload.kids[0] };
+  return path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => theirs[name] ?? params[name] ?? `no-${name}`);
 }
 
 /** A request that the service would carry out, given a token. */

@@ -51,6 +51,10 @@ const NEEDED: Record<string, string[]> = {
     addWorkloadIdentity: ['workloads:write'],
     updateWorkloadIdentity: ['workloads:write'],
     deleteWorkloadIdentity: ['workloads:write'],
+    listAdministratorIdentities: ['administrators:read'],
+    addAdministratorIdentity: ['administrators:write'],
+    updateAdministratorIdentity: ['administrators:write'],
+    deleteAdministratorIdentity: ['administrators:write'],
   },
   ...{
     listGrants: ['grants:read'],
@@ -90,7 +94,7 @@ const NEEDED: Record<string, string[]> = {
 
 t.test('every operation of the API says which scopes it needs', async (t) => {
   const api = (await listOperations())
-    .filter(({ path }) => path.startsWith('/v1/') && !path.endsWith('/credentials'))
+    .filter(({ path }) => path.startsWith('/v1/') && path !== '/v1/login' && !path.endsWith('/credentials'))
     .map(({ id }) => id);
   t.same(api.sort(), Object.keys(NEEDED).sort());
 });
@@ -115,7 +119,7 @@ t.test('without exactly that scope: 403, and nothing changed', async (t) => {
 
 t.test('with these scopes and no other it goes through', async (t) => {
   const operations = await listOperations();
-  const identities = ['deleteWorkloadIdentity', 'deleteTrustedIssuer'];
+  const identities = ['deleteWorkloadIdentity', 'deleteAdministratorIdentity', 'deleteTrustedIssuer'];
   const last = [
     ...identities,
     'turnPublishingOff',
@@ -223,6 +227,15 @@ t.test('nobody gives away what they do not hold, nor touches one who holds more'
         subject: 'a:b',
         report_only: true,
       });
+    } else {
+      const { body } = await service.call('GET', '/v1/trusted-issuers/people');
+      const person = { trusted_issuer: body.id, subject: '00u3more' };
+      tried.push(
+        ['POST', `/v1/administrators/${more.id}/identities`, person],
+        ['PATCH', '/v1/trusted-issuers/people', { login: { client_id: 'mine' } }],
+        ['DELETE', '/v1/trusted-issuers/people', undefined],
+      );
+      await service.call('POST', `/v1/administrators/${more.id}/identities`, person);
     }
     const before = await dumpState(service.database.db);
     for (const [method, path, body] of tried) {

@@ -1,0 +1,159 @@
+// People: what a sign-in proves and what does not prove one, who lets them in, and clusters that share an `iss`.
+import { type Defence, provenBy } from './defence.ts';
+
+const PEOPLE = 'test/federation/people.test.ts';
+const SHARING = 'test/federation/sharing.test.ts';
+const signIn = 'src/trusted-issuers/sign-in.ts';
+const sharing = 'src/trusted-issuers/sharing.ts';
+const prove = 'src/identities/prove.ts';
+const check = 'src/trusted-issuers/check.ts';
+const store = 'src/trusted-issuers/store.ts';
+
+export const people: Defence[] = [
+  ...provenBy(PEOPLE, 'a sign-in is taken or refused', [
+    {
+      name: 'people.audience',
+      promise: 'a sign-in is one by the client that people sign in here with',
+      file: signIn,
+      find: 'audience !== login.client_id',
+      replace: 'false',
+    },
+    {
+      name: 'people.azp',
+      promise: 'no other client asked for it',
+      file: signIn,
+      find: 'azp !== undefined && azp !== login.client_id',
+      replace: 'false',
+    },
+    {
+      name: 'people.typ',
+      promise: 'an access token or a logout token is no sign-in',
+      file: signIn,
+      find: "(typ !== undefined && typ !== 'JWT')",
+      replace: 'false',
+    },
+    {
+      name: 'people.logout-token',
+      promise: 'nor is a logout token that has no typ of its own',
+      file: signIn,
+      find: 'events !== undefined',
+      replace: 'false',
+    },
+    {
+      name: 'people.access-token',
+      promise: 'nor is an access token that says so among its claims',
+      file: signIn,
+      find: '|| others)',
+      replace: ')',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'neither a platform’s token is a sign-in, nor a sign-in a platform’s token', [
+    {
+      name: 'people.apart',
+      promise: "a person's identity is proved by a sign-in alone, a platform's by the platform's token alone",
+      file: prove,
+      find: "identity.person === (shown === 'person') && matches(",
+      replace: 'matches(',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'a person who is an administrator and a workload says which, or is what the resource is for', [
+    {
+      name: 'people.end',
+      promise: 'what is given for a sign-in ends with it',
+      file: 'src/oauth/federated.ts',
+      find: "shown === 'person' ? 0 : row.maxOutliveSeconds",
+      replace: 'row.maxOutliveSeconds',
+    },
+    {
+      name: 'people.name-stays-here',
+      promise: 'a name of a person is in no token for others',
+      file: 'src/oauth/provider.ts',
+      find: 'proof.as !== undefined && decision?.audience === apiAudience(issuerUrl)',
+      replace: 'proof.as !== undefined',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'an administrator signs in without a key, and what she does is on record with her name', [
+    {
+      name: 'people.name-on-record',
+      promise: 'acts are on record with the name of who signed in',
+      file: 'src/oauth/authenticate.ts',
+      find: 'scopes, as: token.as, reason: reasonOf(request, token, client.kind)',
+      replace: 'scopes, reason: reasonOf(request, token, client.kind)',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'whoever lets people in holds what they get', [
+    {
+      name: 'people.power-behind',
+      promise: 'whoever changes an issuer holds every scope of the administrators behind it',
+      file: store,
+      find: 'select unnest(a.scopes || ',
+      replace: 'select unnest(array[]::text[] || ',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'where people may sign in, and who they may be', [
+    {
+      name: 'people.never-both',
+      promise: 'no client_id is an audience that platforms’ tokens have',
+      file: check,
+      find: 'login.client_id === audience || login.client_id === issuerUrl || login.client_id.startsWith(`${issuerUrl}/`)',
+      replace: 'false',
+    },
+    {
+      name: 'people.exactly',
+      promise: 'a person is named exactly, and not by a wildcard',
+      file: 'src/identities/check.ts',
+      find: 'if (allowWildcard) throw',
+      replace: 'if (false) throw',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'a process of before there were people can change an issuer, and then nobody signs in', [
+    {
+      name: 'people.left-behind',
+      promise: 'what a process that knows no people changed of an issuer lets none of them in',
+      file: signIn,
+      find: 'login && login_version === version ? login : undefined',
+      replace: 'login ?? undefined',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'a name in the records is one that people can read', [
+    {
+      name: 'people.readable',
+      promise: 'a name on record is one line, of characters that can be seen',
+      file: signIn,
+      find: 'name.length <= LONGEST_NAME && /^[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S} ]+$/u.test(name)',
+      replace: 'true',
+    },
+  ]),
+  ...provenBy(SHARING, 'no token of cluster A is ever taken for cluster B’s', [
+    {
+      name: 'people.clusters-apart',
+      promise: 'identities hang on the cluster whose key signed, and not on the iss that it shares',
+      file: prove,
+      find: '.filter(({ trusted_issuer }) => trusted_issuer === issuer.id)',
+      replace: '',
+    },
+  ]),
+  ...provenBy(SHARING, 'what would mix two clusters up is refused, and lets nobody in were it there', [
+    {
+      name: 'people.one-kid',
+      promise: 'a kid that two clusters with one iss have verifies nothing',
+      file: sharing,
+      find: 'return more.length === 0 ? holding : undefined;',
+      replace: 'return holding;',
+    },
+    {
+      name: 'people.all-pasted',
+      promise: 'issuers that share an iss have pasted keys, or take nothing',
+      file: sharing,
+      find: 'if (!named.every(mayShare)) return undefined;',
+      replace: '',
+    },
+    {
+      name: 'people.one-key',
+      promise: 'two clusters with one iss have no key in common, by whatever name',
+      file: sharing,
+      find: "|| bytes.has(publicBytes(key).toString('base64'))",
+      replace: '',
+    },
+  ]),
+];
