@@ -55,6 +55,8 @@ export function warningsOf(kind: KindName, rule: Rule): Warning[] {
   const missing = lasting.filter((name) => !Object.hasOwn(rule.claims, name));
   if (missing.length > 0)
     warnings.push({ code: 'name_recyclable', detail: `Match ${missing.join(' and ')} too: ${recycled}.` });
+  if (lasting.length === 0 && recycled !== '')
+    warnings.push({ code: 'name_recyclable', detail: `No claim of its tokens prevents it: ${recycled}.` });
   const people = Object.keys(rule.claims).filter((name) => REASSIGNED.has(name));
   if (people.length > 0)
     warnings.push({ code: 'name_recyclable', detail: `${people.join(' and ')} can be given to somebody else later.` });

@@ -24,7 +24,7 @@ export interface Kind {
   claims: readonly string[];
   /** Claims of which every identity should match each: without them, who registers a name anew is taken for its last owner. */
   lasting: readonly string[];
-  /** What comes back. */
+  /** What comes back; empty where nothing does. */
   recycled: string;
 }
 
@@ -71,12 +71,14 @@ export const KIND: Record<KindName, Kind> = {
   aws: {
     ...{ algorithms: ['RS256', 'ES384'], typ: JWT, use: [], iat: true, maxTokenSeconds: 3600, oneTime: 'possible' },
     claims: [
-      '/https:~1~1sts.amazonaws.com~1/aws_account',
+      '/https:~1~1sts.amazonaws.com~1/lambda_source_function_arn',
+      '/https:~1~1sts.amazonaws.com~1/ec2_source_instance_arn',
+      '/https:~1~1sts.amazonaws.com~1/ec2_instance_source_vpc',
       '/https:~1~1sts.amazonaws.com~1/org_id',
-      '/https:~1~1sts.amazonaws.com~1/principal_id',
     ],
-    lasting: ['/https:~1~1sts.amazonaws.com~1/principal_id'],
-    recycled: 'a role can be deleted and made anew under the same ARN',
+    // AWS tells no unique id of the role.
+    lasting: [],
+    recycled: 'a role can be deleted and made anew under the same ARN, by whoever may make roles in that account',
   },
   oidc: {
     ...{ algorithms: ['RS256', 'ES256'], typ: [...JWT, 'at+jwt'], use: [], iat: true, maxTokenSeconds: 3600 },

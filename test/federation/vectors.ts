@@ -117,15 +117,16 @@ export const VECTORS: Record<string, Vector> = {
     ...{ kind: 'aws', algorithm: 'ES384' },
     claims: {
       sub: 'arn:aws:iam::111122223333:role/billing',
-      [AWS]: { aws_account: '111122223333', org_id: 'o-1', principal_id: 'AROAEXAMPLE' },
+      [AWS]: { aws_account: '111122223333', org_id: 'o-1', ec2_instance_source_vpc: 'vpc-1' },
     },
     identity: {
       subject: 'arn:aws:iam::111122223333:role/billing',
-      claims: { '/https:~1~1sts.amazonaws.com~1/principal_id': 'AROAEXAMPLE' },
+      claims: { '/https:~1~1sts.amazonaws.com~1/ec2_instance_source_vpc': 'vpc-1' },
     },
-    warnings: [],
+    warnings: ['name_recyclable'],
     refused: {
-      'made anew under its ARN': { [AWS]: { aws_account: '111122223333', principal_id: 'AROAOTHER' } },
+      'from another network': { [AWS]: { aws_account: '111122223333', ec2_instance_source_vpc: 'vpc-2' } },
+      'from outside any': { [AWS]: { aws_account: '111122223333' } },
       "another account's": { sub: 'arn:aws:iam::444455556666:role/billing' },
     },
   },
