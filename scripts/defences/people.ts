@@ -46,6 +46,13 @@ export const people: Defence[] = [
       find: '|| others)',
       replace: ')',
     },
+    {
+      name: 'people.readable',
+      promise: 'a name on record is one line, of characters that can be seen',
+      file: signIn,
+      find: 'name.length <= LONGEST_NAME && /^[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S} ]+$/u.test(name)',
+      replace: 'true',
+    },
   ]),
   ...provenBy(PEOPLE, 'neither a platform’s token is a sign-in, nor a sign-in a platform’s token', [
     {
@@ -115,15 +122,6 @@ export const people: Defence[] = [
       replace: 'login ?? undefined',
     },
   ]),
-  ...provenBy(PEOPLE, 'a name in the records is one that people can read', [
-    {
-      name: 'people.readable',
-      promise: 'a name on record is one line, of characters that can be seen',
-      file: signIn,
-      find: 'name.length <= LONGEST_NAME && /^[\\p{L}\\p{M}\\p{N}\\p{P}\\p{S} ]+$/u.test(name)',
-      replace: 'true',
-    },
-  ]),
   ...provenBy(SHARING, 'no token of cluster A is ever taken for cluster B’s', [
     {
       name: 'people.clusters-apart',
@@ -133,6 +131,23 @@ export const people: Defence[] = [
       replace: '',
     },
   ]),
+  {
+    name: 'people.locked',
+    promise: 'clusters with one iss that are trusted at once are looked at one after the other',
+    file: store,
+    find: 'await sql`lock table trusted_issuers in share row exclusive mode`.execute(trx);',
+    replace: '',
+    test: [SHARING, 'of two with one kid that are trusted at once, at two replicas, one is'],
+    engine: 'postgresql',
+  },
+  {
+    name: 'people.asked-in-turn',
+    promise: 'a stranger asks where to sign in so many times a second',
+    file: 'src/trusted-issuers/login-routes.ts',
+    find: 'limits.ask(request.ip);',
+    replace: '',
+    test: [PEOPLE, 'strangers ask where to sign in so many times a second'],
+  },
   ...provenBy(SHARING, 'what would mix two clusters up is refused, and lets nobody in were it there', [
     {
       name: 'people.one-kid',

@@ -46,7 +46,7 @@ export function refuseLastKey(caller: Caller, client: Client, kid: string, now: 
   const usable = unexpiredKeys(client.keys, now);
   if (usable.length !== 1 || usable[0]?.kid !== kid) return;
   throw new Problem('last_key', 'This is your last key that has not expired.', {
-    hint: 'Register the new key first, then delete this one.',
+    hint: 'Register the new key first, then delete this one; where you sign in, another administrator deletes it.',
   });
 }
 

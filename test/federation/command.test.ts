@@ -53,3 +53,34 @@ t.test('from a trusted issuer to a token, by the command alone', async (t) => {
   t.match(await ask({ ...pod, COUNTERSIGN_IDENTITY_TOKEN: 'x' }), { code: 2, stderr: /both set/ });
   t.match(await ask({ COUNTERSIGN_IDENTITY_TOKEN: 'x' }), { code: 2, stderr: /COUNTERSIGN_URL, which is not set/ });
 });
+
+t.test('from the company’s issuer to people, by the command alone', async (t) => {
+  const { service } = await openFederation(t);
+  const operator = { COUNTERSIGN_URL: service.url, COUNTERSIGN_TOKEN: await service.hostToken() };
+  const run = async (line: string, ...more: string[]) => {
+    const ended = await cli([...line.split(' '), ...more], operator);
+    t.equal(ended.code, 0, `${line}: ${ended.stderr}`);
+    return ended.stdout;
+  };
+  const issuer = 'https://login.acme.example';
+  const created = await run(
+    `trusted-issuer create acme --kind oidc --issuer ${issuer} --login-client-id command --login-scope email --json`,
+  );
+  t.match(JSON.parse(created), { login: { client_id: 'command', scopes: ['openid', 'email'] } });
+  t.match(await run('trusted-issuer show acme'), /login +command \(openid email\)/);
+  await run('administrator create ana --scope workloads:read');
+  await run('workload create laptops');
+  const hers = await run(
+    'administrator identity add ana --issuer acme --subject 00u1ana --claim hd=acme.example --json',
+  );
+  const { id } = JSON.parse(hers) as { id: string };
+  t.match(await run('administrator identity list ana'), new RegExp(`${id} .*a person .*lets in .*00u1ana`));
+  await run('workload identity add laptops --issuer acme --subject 00u1ana --person');
+  t.match(await run('workload identity list laptops'), /a person/);
+  t.match(JSON.parse(await run(`administrator identity report ana ${id} --json`)), { report_only: true });
+  t.match(JSON.parse(await run(`administrator identity enforce ana ${id} --json`)), { report_only: false });
+  t.match(await run(`administrator identity delete ana ${id}`), /deleted pi_/);
+  const half = await cli(['trusted-issuer', 'update', 'acme', '--login-scope', 'email'], operator);
+  t.match(half, { code: 2, stderr: /goes with --login-client-id/ });
+  t.match(JSON.parse(await run('trusted-issuer update acme --no-login --json')), { login: null });
+});

@@ -99,6 +99,21 @@ t.test('a sign-in is taken or refused', async (t) => {
     t.match(await federation.signIn(token), { status: 400, body: { error: 'invalid_request' } }, `signed ${name}`);
   t.match(await federation.signIn(await sign(), { client_id: `ad_${'a'.repeat(26)}` }), { status: 400 });
 
+  t.comment('its name in the records is one that people can read');
+  const unsafe = ['a\nb', 'a\u202eb', 'x'.repeat(101), 7, ['a'], ''];
+  const shown: [object, string | undefined][] = [
+    ...unsafe.map((email): [object, string] => [{ email }, 'ana']),
+    [{ email_verified: false }, 'ana'],
+    [{ email: 'Zoë Ünal (ops)' }, 'Zoë Ünal (ops)'],
+    [{ email: undefined, preferred_username: undefined }, undefined],
+  ];
+  for (const [claims, name] of shown) {
+    const answer = await federation.signIn(await sign(claims));
+    t.equal(decodeJwt(answer.body.access_token as string)['as'], name ?? ANA, JSON.stringify(claims));
+    const { body } = await service.call('GET', `/v1/audit?kind=token.minted&actor=${ana}&limit=1`);
+    t.equal(body.items[0].details.person, name);
+  }
+
   t.comment('and is nothing but an exchange');
   const good = await sign();
   t.match(await federation.assert(good, ana), { status: 401, body: { error: 'invalid_client' } }, 'asserted');
@@ -264,6 +279,17 @@ t.test('where people may sign in, and who they may be', async (t) => {
   t.match(await federation.exchange('x', form), { status: 400 });
 });
 
+t.test('strangers ask where to sign in so many times a second', async (t) => {
+  const { service } = await openFederation(t, { env: { RATE_LIMIT_FAILURES_PER_ADDRESS: '1' } });
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => service.call('GET', '/v1/login', undefined, { token: null })),
+  );
+  const refused = answers.find(({ status }) => status !== 200);
+  t.match(refused, { status: 429, body: { code: 'rate_limited' } });
+  t.ok(refused?.headers.get('retry-after'));
+  t.ok(answers.some(({ status }) => status === 200));
+});
+
 t.test('a process of before there were people can change an issuer, and then nobody signs in', async (t) => {
   const { federation, service, sign } = await openCompany(t);
   const { db } = service.database;
@@ -289,21 +315,4 @@ t.test('a process of before there were people can change an issuer, and then nob
   t.equal((await federation.signIn(token)).status, 400, 'until somebody says it again');
   await service.call('PATCH', '/v1/trusted-issuers/acme', { login: { client_id: CLIENT_ID } });
   t.equal((await federation.signIn(token)).status, 200);
-});
-
-t.test('a name in the records is one that people can read', async (t) => {
-  const { federation, service, ana, sign } = await openCompany(t);
-  const unsafe = ['a\nb', 'a\u202eb', 'x'.repeat(101), 7, ['a'], ''];
-  const shown: [object, string | undefined][] = [
-    ...unsafe.map((email): [object, string] => [{ email }, 'ana']),
-    [{ email_verified: false }, 'ana'],
-    [{ email: 'Zoë Ünal (ops)' }, 'Zoë Ünal (ops)'],
-    [{ email: undefined, preferred_username: undefined }, undefined],
-  ];
-  for (const [claims, name] of shown) {
-    const answer = await federation.signIn(await sign(claims));
-    t.equal(decodeJwt(answer.body.access_token as string)['as'], name ?? ANA, JSON.stringify(claims));
-    const { body } = await service.call('GET', `/v1/audit?kind=token.minted&actor=${ana}&limit=1`);
-    t.equal(body.items[0].details.person, name);
-  }
 });

@@ -114,7 +114,10 @@ const KNOWN: Record<string, Values> = {
     fc.constantFrom('repo:acme/*', 'repo:acme/1*', 'x'),
   ),
   subject_token: pool('assertion'),
-  subject_token_type: fc.constant('urn:ietf:params:oauth:token-type:jwt'),
+  subject_token_type: fc.constantFrom(
+    'urn:ietf:params:oauth:token-type:jwt',
+    'urn:ietf:params:oauth:token-type:id_token',
+  ),
   workload: pool('workload'),
   connection: pool('connection'),
   grant: pool('grant'),

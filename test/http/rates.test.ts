@@ -48,6 +48,15 @@ t.test('failures of an IPv6 network are those of one caller', (t) => {
   t.end();
 });
 
+t.test('who asks where to sign in is counted by address, and apart from who fails', (t) => {
+  const limits = createLimits({ perClient: 1, failuresPerAddress: 1 }, steppedClock());
+  for (let index = 1; index <= 4; index += 1) limits.ask('192.0.2.1');
+  t.throws(() => limits.ask('192.0.2.1'), { code: 'rate_limited', options: { retryAfter: 1 } });
+  t.doesNotThrow(() => limits.ask('192.0.2.2'));
+  t.doesNotThrow(() => limits.admit('192.0.2.1'), 'it has failed at nothing');
+  t.end();
+});
+
 const resource = (service: TestService): string => `${service.config.issuerUrl}/v1`;
 
 async function askToken(service: TestService, client: TestClient, form?: Record<string, string>): Promise<Answer> {
