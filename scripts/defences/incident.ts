@@ -24,6 +24,13 @@ export const incident: Defence[] = [
       replace: 'const standbyIsBurnt = false;',
     },
     {
+      name: 'incident.forgeries',
+      promise: 'a revocation says until when forgeries may pass: A + D + e',
+      file: 'src/keys/revoke.ts',
+      find: 'forgeries_until: iso(now + seasoning(policy))',
+      replace: 'forgeries_until: iso(now + policy.verifierCache + policy.oldestServed)',
+    },
+    {
       name: 'incident.private-halves',
       promise: 'the private halves of what was revoked end A + D + e later',
       file: 'src/keys/revoke.ts',

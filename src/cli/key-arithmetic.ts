@@ -62,6 +62,6 @@ export function arithmetic(paint: Paint, policy: Policy): string {
     `A key may sign A + D + e after it was published: by then every JWKS in use holds it.\n  ${a} + ${d} + ${e} = ${long(seasoning)}\n` +
     `A key leaves the JWKS R + T + S + e after its successor began to sign; T is the longest life of what it signs.\n${retired.join('')}` +
     `A private half is deleted R + e + 15 min after its successor began to sign.\n  ${r} + ${e} + ${margin} = ${long(r + e + margin)}\n` +
-    `After a revocation, forgeries may pass for A + D at a verifier that holds an older JWKS.\n  ${a} + ${d} = ${long(a + d)}\n`
+    `After a revocation, forgeries may pass for A + D + e at a verifier that holds an older JWKS.\n  ${a} + ${d} + ${e} = ${long(seasoning)}\n`
   );
 }

@@ -21,7 +21,7 @@ export interface RevokedKey {
 
 export interface Consequences {
   revoked_at: string;
-  /** Forgeries by what was revoked may pass until then. */
+  /** Forgeries by what was revoked may pass until then: A + D, and e for a commit that came later than its time. */
   forgeries_until: string;
   /** Where the successor was not seasoned: callers may be refused until then. */
   outage_until?: string | undefined;
@@ -56,7 +56,7 @@ export async function consequences(
   for (const kid of kids) for (const target of await listTargetsWith(trx, kid)) copies.add(target);
   return {
     revoked_at: iso(now),
-    forgeries_until: iso(now + policy.verifierCache + policy.oldestServed),
+    forgeries_until: iso(now + seasoning(policy)),
     ...(outage === undefined ? {} : { outage_until: iso(outage) }),
     ...(copies.size === 0 ? {} : { published_to: [...copies].sort() }),
   };
@@ -143,7 +143,7 @@ export async function revoke(
  * Revoked late rather than never. The standby that is published with it is then seasoned as much too early: that is said,
  * and on record.
  */
-export async function actOnRevoked<T extends Told>(
+export async function actOnRevoked<T extends Told & Partial<Pick<Consequences, 'forgeries_until'>>>(
   deps: RotateDeps,
   ring: string,
   actor: Actor,
@@ -155,7 +155,9 @@ export async function actOnRevoked<T extends Told>(
   const record = { kind: 'key.revoked_late', details: { ring, late_ms: late } };
   // What was committed is answered, whether or not this can be written down.
   await deps.act(actor, async () => ({ result, records: [record], affectsDecisions: false })).catch(() => {});
-  return { ...result, warnings: [...(result.warnings ?? []), warning] };
+  const { forgeries_until: until, warnings = [] } = result;
+  const longer = until === undefined ? {} : { forgeries_until: iso(Date.parse(until) + late) };
+  return { ...result, ...longer, warnings: [...warnings, warning] };
 }
 
 /** After the commit, which did not wait for it: what strangers are given may come from a cache. */

@@ -155,7 +155,7 @@ const RevokedKey = { kid: Type.String(), was: Type.Enum(['active', 'standby', 'v
 
 const Consequences = {
   revoked_at: Time,
-  forgeries_until: Type.String({ format: 'date-time', description: 'forgeries may pass until then' }),
+  forgeries_until: Type.String({ format: 'date-time', description: 'forgeries may pass until then: A + D + e' }),
   outage_until: Type.Optional(
     Type.String({ format: 'date-time', description: 'callers may be refused until then; absent where nobody is' }),
   ),

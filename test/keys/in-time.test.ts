@@ -65,6 +65,8 @@ t.test('a revocation is late rather than lost, and says so', async (t) => {
   const active = { ring: world.ringId, kid, acceptOutage: false };
   const done = await revoke(slowly(world, MOST + 1, MOST + 1, MOST + 700), active, SYSTEM);
   t.match(done, { was: 'active', warnings: [/700 ms longer.*replace the standby/] });
+  const forgeries = Date.parse(done.forgeries_until) - Date.parse(done.revoked_at);
+  t.equal(forgeries, seasoning(LOOPBACK_POLICY) + 700, 'forgeries may pass for as much longer');
   t.not(activeKey((await world.ring()).keys, world.clock.database())?.kid, kid);
   t.same(await listKinds(world), ['key.rotated', 'key.revoked', 'key.revoked_late']);
 

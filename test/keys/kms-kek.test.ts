@@ -12,10 +12,12 @@ import { createRewrapping } from '../../src/keys/keyring/rewrap.ts';
 import { rotateKek, showKeks } from '../../src/keys/keyring/rotation.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
+import { until } from '../seal/world.ts';
+import { openTestDatabase } from '../support/databases.ts';
 import { createKeysFixture } from '../support/keys.ts';
 import { giveCredentials, startStandInKms } from '../support/kms.ts';
 import { writeKek } from '../support/process.ts';
-import { startTestService } from '../support/service.ts';
+import { freePort, startTestService } from '../support/service.ts';
 
 const actor = { ...SYSTEM, id: 'ad_x', reason: 'to KMS' };
 const ring = { id: 'platform:ES256', algorithm: 'ES256', purpose: 'workload_token' } as const;
@@ -146,3 +148,34 @@ t.test('a service under a KMS key: it starts, serves, and is rotated by the API'
   t.match(refused, { status: 503, body: { code: 'unavailable', detail: /AccessDenied/ } });
   t.notMatch(JSON.stringify(service.logged), /AKIDEXAMPLE|Plaintext/);
 });
+
+t.test(
+  'KMS from the first start, back to a file by rotation, and a start with the file alone while KMS is away',
+  async (t) => {
+    const { standIn, key } = await setUp(t);
+    const database = await openTestDatabase(t);
+    const file = writeKek(t);
+    const common = { KMS_ENDPOINT_URL: standIn.url, ISSUER_URL: `http://127.0.0.1:${await freePort()}` };
+    const first = await startTestService(t, {
+      database,
+      env: { ...common, KEY_ENCRYPTION_KEYS: `${key.arn},${file}` },
+    });
+    const { body: before } = await first.call('GET', '/v1/kek');
+    const { id: to } = before.keks.find(({ id }: { id: string }) => id !== key.arn);
+    await first.call('POST', '/v1/kek/rotate', { to }, { headers: { 'countersign-reason': 'back to a file' } });
+    const finished = async (): Promise<boolean> =>
+      (await first.call('GET', '/v1/kek')).body.rotation?.finished_at !== undefined;
+    t.ok(await until(finished, 60_000), JSON.stringify((await first.call('GET', '/v1/kek')).body));
+    await first.close();
+
+    standIn.away = true;
+    const asked = standIn.calls.length;
+    const again = await startTestService(t, { database, env: { ...common, KEY_ENCRYPTION_KEY_FILE: file } });
+    const created = await again.call('POST', '/v1/connections', {
+      ...{ name: 'Acme', aws: { account_id: '111122223333', permission_set: 'core' } },
+    });
+    t.equal(created.status, 201, 'a private half is made and wrapped');
+    t.equal((await again.call('GET', '/v1/whoami')).status, 200, 'one from before is opened, and signs');
+    t.equal(standIn.calls.length, asked, 'KMS was not asked');
+  },
+);

@@ -40,6 +40,8 @@ export interface StandInKms {
   throttle: number;
   /** Milliseconds before each answer. */
   latencyMs: number;
+  /** Closes each connection without an answer. */
+  away: boolean;
   /** Signs with a key of its own instead. */
   lies: boolean;
   make(spec?: Spec, region?: string): StandInKey;
@@ -159,7 +161,8 @@ function answer(kms: StandInKms, action: string, region: string, input: Record<s
 
 export async function startStandInKms(t: Test): Promise<StandInKms> {
   const kms: StandInKms = {
-    ...{ url: '', keys: new Map(), calls: [], denied: new Set<string>(), throttle: 0, latencyMs: 0, lies: false },
+    ...{ url: '', keys: new Map(), calls: [], denied: new Set<string>(), throttle: 0, latencyMs: 0, away: false },
+    lies: false,
     make: (spec = 'SYMMETRIC_DEFAULT', region = 'eu-central-1') => {
       const key = make(spec, region);
       kms.keys.set(key.arn, key);
@@ -181,6 +184,7 @@ export async function startStandInKms(t: Test): Promise<StandInKms> {
     );
     const input = JSON.parse(text);
     kms.calls.push({ action, input });
+    if (kms.away) return void request.socket.destroy();
     if (!scope) return send(400, { __type: 'MissingAuthenticationTokenException', message: 'not signed' });
     if (kms.throttle > 0) {
       kms.throttle -= 1;

@@ -44,7 +44,7 @@ function revokeEveryRing(incident: Incident, policy: Awaited<ReturnType<typeof r
     means: [
       'The platform first, then each connection, one after the other. If it is interrupted, the same command does what is left.',
       'From each commit on nothing that those keys signed verifies here. Workload tokens that are out die: each workload gets another.',
-      `A verifier that holds an older JWKS may accept forgeries for A + D = ${policy.verifier_cache_seconds + policy.oldest_served_seconds} s more.`,
+      `A verifier that holds an older JWKS may accept forgeries for A + D + e = ${policy.seasoning_seconds} s more.`,
     ],
     run: async (api, progress): Promise<Done> => {
       const total: Done = { at: incident.before, what: '', kids: [] };

@@ -85,14 +85,19 @@ export function revocationStep(rings: readonly Ring[], which: Which, { before }:
   const refused = rings.flatMap(({ keys }) =>
     keys.filter(({ state, proof }) => state === 'standby' && proof?.outcome === 'refused' && !which.allBurnt),
   );
-  const forgeries = policy.verifier_cache_seconds + policy.oldest_served_seconds;
+  const {
+    verifier_cache_seconds: a,
+    oldest_served_seconds: d,
+    clock_error_seconds: e,
+    seasoning_seconds: forgeries,
+  } = policy;
   return {
     title: which.allBurnt
       ? `Revoke every key of ${rings.map(({ id }) => id).join(', ')} that was published before ${before}; fresh keys sign`
       : `Revoke ${which.kid?.join(', ')}; the standby signs`,
     means: [
       'From the commit on nothing that it signed verifies here, and it is not in the JWKS any more.',
-      `A verifier that holds an older JWKS may accept forgeries for A + D = ${policy.verifier_cache_seconds} + ${policy.oldest_served_seconds} = ${forgeries} s more.`,
+      `A verifier that holds an older JWKS may accept forgeries for A + D + e = ${a} + ${d} + ${e} = ${forgeries} s more.`,
       ...refused.map(
         ({ kid }) => `AWS STS refuses the standby ${kid}: revoke it first, or callers are refused where it signs.`,
       ),
