@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { type Api, segment } from './api.ts';
 import { addNoun, addVerb } from './command.ts';
+import { Failure } from './failure.ts';
+import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
 import { fields, table } from './text.ts';
@@ -15,7 +17,7 @@ export interface Rotation {
   created_at: string;
 }
 
-interface Progress extends Rotation {
+export interface Progress extends Rotation {
   done: number;
   waiting: number;
   held: number;
@@ -25,8 +27,27 @@ interface Progress extends Rotation {
   failures: { ring: string; code: string; detail: string }[];
 }
 
-const pathOf = (id: string): string => `/v1/rotations/${segment(id)}`;
-const POLL_MS = 2_000;
+export const rotationPath = (id: string): string => `/v1/rotations/${segment(id)}`;
+export const POLL_MS = 2_000;
+
+/** A week: longer than a standby is young by the default policy. */
+const LONGEST_WAIT_S = 604_800;
+
+export const addTimeout = (command: Command): Command =>
+  command.option(
+    '--timeout <seconds>',
+    'give up waiting after so long; the rotation goes on',
+    integer(1, 31_536_000),
+    LONGEST_WAIT_S,
+  );
+
+/** @param seconds waited @param id of the rotation, where the service keeps a record of it @param line what it waits for */
+export function ranOut(seconds: number, id: string | undefined, line: string): Failure {
+  const look = id === undefined ? 'countersign key show' : `countersign key rotations show ${id} --wait`;
+  return new Failure('wait_timeout', `It has not ended after ${seconds} s: ${line}.`, {
+    hint: `The rotation goes on by itself. To wait again: ${look}`,
+  });
+}
 
 /** One line: what is done of how many, and what the rest waits for. */
 export function progressLine({ done, total, waiting, held, failed, next_at: next, reasons }: Progress): string {
@@ -39,11 +60,21 @@ export function progressLine({ done, total, waiting, held, failed, next_at: next
   return parts.join(', ');
 }
 
-/** Looks until the rotation has ended; a line on a terminal that is written over, else a line for each change. */
-export async function watchRotation(api: Api, id: string, outside: Outside, quiet: boolean): Promise<Progress> {
+/**
+ * Looks until the rotation has ended; a line on a terminal that is written over, else a line for each change.
+ * @param timeout seconds
+ * @throws Failure `wait_timeout`: it goes on
+ */
+export async function watchRotation(
+  api: Api,
+  id: string,
+  outside: Outside,
+  { quiet, timeout }: { quiet: boolean; timeout: number },
+): Promise<Progress> {
+  const until = outside.now() + timeout * 1000;
   let before = '';
   for (;;) {
-    const found = (await api.get(pathOf(id))) as Progress;
+    const found = (await api.get(rotationPath(id))) as Progress;
     const line = progressLine(found);
     const ended = found.state !== 'running';
     if (!quiet && (line !== before || ended)) {
@@ -52,6 +83,7 @@ export async function watchRotation(api: Api, id: string, outside: Outside, quie
     }
     before = line;
     if (ended) return found;
+    if (outside.now() >= until) throw ranOut(timeout, id, line);
     await outside.sleep(POLL_MS);
   }
 }
@@ -76,17 +108,17 @@ export function addRotationsCommands(key: Command, outside: Outside): void {
       show(page, (paint) => table(paint, ['ID', 'STATE', 'RINGS', 'BEGUN', 'BY', 'REASON'], rows) + more(page));
     },
   });
-  addVerb<{ wait?: true }>(rotations, outside, {
+  addVerb<{ wait?: true; timeout: number }>(rotations, outside, {
     usage: 'show <id>',
     summary: 'Show how far a rotation is, and what it waits for.',
     examples: ['countersign key rotations show ro_…', 'countersign key rotations show ro_… --wait'],
-    options: (command) => command.option('--wait', 'until it has ended'),
+    options: (command) => addTimeout(command.option('--wait', 'until it has ended')),
     run: async ({ api, args, options, outside: around, show }) => {
       const access = await api();
       const id = args[0] as string;
       const found = options.wait
-        ? await watchRotation(access, id, around, options.json === true)
-        : ((await access.get(pathOf(id))) as Progress);
+        ? await watchRotation(access, id, around, { quiet: options.json === true, timeout: options.timeout })
+        : ((await access.get(rotationPath(id))) as Progress);
       show(found, (paint) => fields(paint, Object.entries(found)));
     },
   });
@@ -96,7 +128,7 @@ export function addRotationsCommands(key: Command, outside: Outside): void {
     changes: true,
     examples: ['countersign key rotations cancel ro_… --reason "wrong tenant"'],
     run: async ({ api, args, show }) => {
-      const found = (await (await api()).send('POST', `${pathOf(args[0] as string)}/cancel`)) as Progress;
+      const found = (await (await api()).send('POST', `${rotationPath(args[0] as string)}/cancel`)) as Progress;
       show(found, (paint) => fields(paint, Object.entries(found)));
     },
   });

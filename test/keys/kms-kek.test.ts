@@ -160,12 +160,16 @@ t.test(
       database,
       env: { ...common, KEY_ENCRYPTION_KEYS: `${key.arn},${file}` },
     });
+    const wrappedBy = async () =>
+      (await database.db.selectFrom('private_keys').select('kek').distinct().execute()).map(({ kek }) => kek);
+    t.same(await wrappedBy(), [key.arn]);
     const { body: before } = await first.call('GET', '/v1/kek');
     const { id: to } = before.keks.find(({ id }: { id: string }) => id !== key.arn);
     await first.call('POST', '/v1/kek/rotate', { to }, { headers: { 'countersign-reason': 'back to a file' } });
     const finished = async (): Promise<boolean> =>
       (await first.call('GET', '/v1/kek')).body.rotation?.finished_at !== undefined;
     t.ok(await until(finished, 60_000), JSON.stringify((await first.call('GET', '/v1/kek')).body));
+    t.same(await wrappedBy(), [to]);
     await first.close();
 
     standIn.away = true;
