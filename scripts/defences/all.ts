@@ -52,7 +52,6 @@ export const DEFENCES: readonly Defence[] = [
     ...egress,
     ...federation,
     ...people,
-    ...people,
     ...issuerKeys,
   ],
   ...[

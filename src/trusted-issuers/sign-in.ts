@@ -11,6 +11,8 @@ interface SignInToken {
 
 /** What some issuers write into the claims of an ID token, and another word into those of their access tokens. */
 const SAID_OF_ID_TOKENS: Record<string, string> = { typ: 'ID', token_use: 'id' };
+/** What no ID token has, of tokens whose `typ` may be that of any JWT: logout tokens, and access tokens of Entra and Okta. */
+const OF_OTHER_TOKENS = ['events', 'scp'];
 
 /**
  * How people sign in at this issuer; undefined where nobody does. Not by settings that were left behind when the rest
@@ -29,14 +31,14 @@ export function requireSignIn({ typ, audience, payload }: SignInToken, issuer: T
   if (!login) throw new ProofRefused('nobody signs in here through its issuer');
   if (audience !== login.client_id)
     throw new ProofRefused('it was given to another client (aud) than the one that people sign in here with');
-  const { azp, events } = payload;
+  const { azp } = payload;
   if (azp !== undefined && azp !== login.client_id)
     throw new ProofRefused('it was asked for by another client (azp) than the one that people sign in here with');
-  const others = Object.entries(SAID_OF_ID_TOKENS).some(
+  const saysOtherwise = Object.entries(SAID_OF_ID_TOKENS).some(
     ([name, word]) => payload[name] !== undefined && payload[name] !== word,
   );
-  // Logout tokens of before RFC 8725 have the typ of any JWT; `events` they all have, and no ID token has.
-  if ((typ !== undefined && typ !== 'JWT') || events !== undefined || others)
+  const isOther = OF_OTHER_TOKENS.some((name) => payload[name] !== undefined);
+  if ((typ !== undefined && typ !== 'JWT') || saysOtherwise || isOther)
     throw new ProofRefused('it is no ID token, but a token of another kind');
 }
 

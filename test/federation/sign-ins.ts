@@ -42,6 +42,7 @@ export const REFUSED: Record<string, SignIn & { why: RegExp }> = {
   'an access token (RFC 9068)': { header: { typ: 'at+jwt' }, why: /no ID token/ },
   'an access token, by its claims': { claims: { typ: 'Bearer' }, why: /no ID token/ },
   'an access token, by token_use': { claims: { token_use: 'access' }, why: /no ID token/ },
+  'an access token, by its scopes': { claims: { scp: 'openid' }, why: /no ID token/ },
   'a logout token': { header: { typ: 'logout+jwt' }, why: /no ID token/ },
   'a logout token without a typ of its own': {
     claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} }, nonce: undefined },
