@@ -23,6 +23,7 @@ import { issuerKeys } from './issuer-keys.ts';
 import { keys } from './keys.ts';
 import { life } from './life.ts';
 import { listeners } from './listeners.ts';
+import { login } from './login.ts';
 import { model } from './model.ts';
 import { oauth } from './oauth.ts';
 import { people } from './people.ts';
@@ -52,6 +53,7 @@ export const DEFENCES: readonly Defence[] = [
     ...egress,
     ...federation,
     ...people,
+    ...login,
     ...issuerKeys,
   ],
   ...[

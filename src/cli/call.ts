@@ -1,8 +1,9 @@
 // What a running command is given: its arguments, the API, and ways to show what it got.
-import { type Access, type Identity, obtainAccess, sourceOf } from './access.ts';
+import { type Access, obtainAccess } from './access.ts';
 import { type Api, createApi } from './api.ts';
 import { usage } from './failure.ts';
 import type { Outside } from './outside.ts';
+import { type Identity, sourceOf } from './source.ts';
 import { json, type Paint, paintFor } from './text.ts';
 
 export interface CommonOptions extends Identity {
@@ -59,7 +60,8 @@ function readReason(given: string | undefined): string | undefined {
 /** The same for one that is missing. */
 function requireReason(outside: Outside, options: CommonOptions): void {
   const source = sourceOf(outside.env, options);
-  if (options.reason === undefined && source.kind === 'client' && source.client.clientId.startsWith('ad_')) {
+  const client = source.kind === 'client' ? source.client.clientId : source.kind === 'person' ? source.as : undefined;
+  if (options.reason === undefined && client?.startsWith('ad_')) {
     throw usage('An administrator says why: --reason is missing.', 'Add --reason "…"; it is kept in the audit log.');
   }
 }

@@ -35,7 +35,10 @@ export function addVerb<O = object>(parent: Command, outside: Outside, verb: Ver
   if (verb.changes) command.option('--reason <text>', 'why, for the audit log; administrators must say');
   if (!verb.local) {
     command.option('--url <url>', 'internal URL of the service (default: $COUNTERSIGN_URL)');
-    command.option('--as <name>', 'who is at the shell, when the socket is used (default: $SUDO_USER, $USER)');
+    command.option(
+      '--as <id>',
+      'which administrator or workload to be, by id, when signed in (default: $COUNTERSIGN_AS); who is at the shell, when the socket is used (default: $SUDO_USER, $USER)',
+    );
   }
   command.option('--verbose', 'requests and stacks on stderr');
   command.action(async () => {

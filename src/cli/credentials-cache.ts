@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { isLasting } from '../agent/refusal.ts';
 import type { Credentials } from '../agent/sessions.ts';
 import { floorMs, LAST_MS, remainingMs } from '../credentials/freshness.ts';
-import { sourceOf } from './access.ts';
 import type { Call } from './call.ts';
 import { type Asked, toRefusal } from './handed.ts';
 import { readText } from './options.ts';
 import { findFolderFault, privateFolder, readPrivate, writePrivate } from './private-file.ts';
+import { sourceOf } from './source.ts';
 
 /** A file's content; `at` is wall time, milliseconds: two processes share no other clock. */
 interface Kept {
@@ -30,6 +30,7 @@ function bearerOf(token: string): unknown {
 /** Who asks. One file may hold the token of another workload a moment later, so what it says counts, not where it is. */
 function whoAsks({ outside, options }: Call<unknown>): unknown {
   const source = sourceOf(outside.env, options);
+  if (source.kind === 'person') return [source.url, source.signIn.issuer, source.signIn.subject, source.as];
   if (source.kind !== 'platform') return source;
   const shown = 'file' in source.token ? readText(source.token.file).trim() : source.token.text;
   return [source.url, bearerOf(shown)];

@@ -1,11 +1,12 @@
 // Session credentials asked of the service, as whoever this command is: with a token of its own for each request.
 import type { AskService, Credentials, Wanted } from '../agent/sessions.ts';
 import { Refusal } from '../agent/refusal.ts';
-import { obtainAccess, sourceOf } from './access.ts';
+import { obtainAccess } from './access.ts';
 import { segment } from './api.ts';
 import type { Call } from './call.ts';
 import { Failure, toFailure, usage } from './failure.ts';
 import { given } from './options.ts';
+import { sourceOf } from './source.ts';
 
 /** A caller's own Deny statements go with it where one process asks for itself. */
 export interface Asked extends Wanted {
@@ -17,7 +18,7 @@ export function assertWorkload({ outside, options }: Call<unknown>): void {
   if (sourceOf(outside.env, options).kind === 'socket')
     throw usage(
       'The host gets tokens for the API alone: credentials are for workloads that have a grant.',
-      'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE to be a workload.',
+      'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE to be a workload, or sign in: countersign login.',
     );
 }
 

@@ -26,6 +26,11 @@ export const DEADLINE = 30_000;
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
+/** Whether what is sent there is read by nobody on the way: https, or http to this machine. */
+export function isConfidential({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && LOOPBACK.test(hostname));
+}
+
 /** A base URL as people type it, without its trailing slash. Tokens travel on it: https, or http to this machine. */
 export function baseUrl(text: string, name: string): string {
   const url = URL.parse(text);
@@ -36,7 +41,7 @@ export function baseUrl(text: string, name: string): string {
     );
   if (url.username || url.password || url.search || url.hash)
     throw usage(`${name} must have no user, query or fragment.`);
-  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname))
+  if (!isConfidential(url))
     throw usage(`${name} is http, and would send tokens in the clear.`, 'Use https; http is for loopback alone.');
   return url.href.replace(/\/+$/, '');
 }
@@ -115,7 +120,8 @@ const LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 const SOCKET_HINT =
   'Is the service running on this host? This must be its user, and DATA_DIR or SOCKET_PATH as it has them.';
 
-function unreachable(where: string, hint: string, error: unknown, deadline: number): Failure {
+/** A Failure for what kept a request from being answered. @param deadline milliseconds */
+export function unreachable(where: string, hint: string, error: unknown, deadline: number): Failure {
   const chain = error instanceof Error ? [error, error.cause] : [];
   const code = chain
     .map((link) => (link as { code?: unknown } | undefined)?.code)

@@ -17,6 +17,7 @@ import { addIncidentCommands } from './incident/command.ts';
 import { addKekCommands } from './kek.ts';
 import { addKeyCommands } from './key.ts';
 import { addKubernetesCommand } from './kubernetes.ts';
+import { addLoginCommands } from './login/command.ts';
 import { type Outside, processOutside } from './outside.ts';
 import { addPublishCommands } from './publish/commands.ts';
 import { addSandboxCommand } from './sandbox.ts';
@@ -36,6 +37,8 @@ Who asks:
   COUNTERSIGN_PRIVATE_KEY_FILE  its private key: PEM (PKCS #8) or JWK
   COUNTERSIGN_IDENTITY_TOKEN_FILE  or its platform's token, in a file (or COUNTERSIGN_IDENTITY_TOKEN)
   COUNTERSIGN_TOKEN             a token that you have already, instead of those above
+  People sign in instead (countersign login), and are who they are bound to:
+  COUNTERSIGN_AS                the administrator or workload that is meant, ad_… or wl_…
   With none of them, the socket of the service on this host (SOCKET_PATH, or found from DATA_DIR).`;
 
 export function createProgram(outside: Outside): Command {
@@ -60,6 +63,7 @@ export function createProgram(outside: Outside): Command {
   addSandboxCommand(program, outside);
 
   program.commandsGroup('Who you are:');
+  addLoginCommands(program, outside);
   addWhoamiCommand(program, outside);
   addTokenCommand(program, outside);
 

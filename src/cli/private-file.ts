@@ -18,15 +18,16 @@ import { dirname, isAbsolute, join } from 'node:path';
 import type { Outside } from './outside.ts';
 
 /**
- * Of XDG_RUNTIME_DIR for what a process says of itself, of XDG_CACHE_HOME or ~/.cache for what is kept.
+ * Of XDG_RUNTIME_DIR for what a process says of itself, of XDG_CACHE_HOME or ~/.cache for what can be got again, of
+ * XDG_STATE_HOME or ~/.local/state for what a person would have to do again.
  * @returns undefined where the environment names no home
  */
-export function privateFolder(env: Outside['env'], kind: 'runtime' | 'cache'): string | undefined {
+export function privateFolder(env: Outside['env'], kind: 'runtime' | 'cache' | 'state'): string | undefined {
   // A path that is not absolute is to be passed over (XDG base directory specification).
   const absolute = (path: string | undefined): string | undefined => (path && isAbsolute(path) ? path : undefined);
   const runtime = kind === 'runtime' ? absolute(env.XDG_RUNTIME_DIR) : undefined;
-  const cache = absolute(env.XDG_CACHE_HOME) ?? (absolute(env.HOME) && join(env.HOME as string, '.cache'));
-  const base = runtime ?? cache;
+  const [kept, home] = kind === 'state' ? [env.XDG_STATE_HOME, '.local/state'] : [env.XDG_CACHE_HOME, '.cache'];
+  const base = runtime ?? absolute(kept) ?? (absolute(env.HOME) && join(env.HOME as string, home));
   return base === undefined ? undefined : join(base, 'countersign');
 }
 

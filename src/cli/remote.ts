@@ -1,16 +1,8 @@
-// A token from the service's token endpoint, for an assertion by a key of this client's own, or for its platform's token.
+// A token from the service's token endpoint, for whatever proves who asks.
 import { Failure } from './failure.ts';
 import { readAnswer } from './answer.ts';
-import { buildAssertion } from './assertion.ts';
 import { baseUrl, send } from './http.ts';
-import { readPrivateKey } from './jwk.ts';
-
-export interface Client {
-  clientId: string;
-  privateKeyFile: string;
-  /** The internal URL, without a trailing slash. */
-  url: string;
-}
+import type { Proof } from './proof.ts';
 
 export interface Discovered {
   issuer: string;
@@ -44,40 +36,18 @@ export async function discover(url: string): Promise<Discovered> {
   };
 }
 
-/** @param scopes none where empty. @throws Failure with the OAuth error as its code. */
+/**
+ * @param proof the part of the form that says who asks
+ * @param wanted no scopes where empty
+ * @throws Failure with the OAuth error as its code
+ */
 export async function requestToken(
-  client: Client,
-  discovered: Discovered,
-  wanted: { resource: string; scopes: readonly string[] },
-  now: number,
-): Promise<TokenAnswer> {
-  const form = new URLSearchParams({
-    grant_type: 'client_credentials',
-    client_id: client.clientId,
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: buildAssertion(readPrivateKey(client.privateKeyFile), client.clientId, discovered.issuer, now),
-    resource: wanted.resource,
-  });
-  return await post(form, discovered, wanted.scopes);
-}
-
-/** RFC 8693, for the token that a platform gives its workload. @throws Failure with the OAuth error as its code. */
-export async function exchangeToken(
-  token: string,
+  proof: Proof,
   discovered: Discovered,
   wanted: { resource: string; scopes: readonly string[] },
 ): Promise<TokenAnswer> {
-  const form = new URLSearchParams({
-    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-    subject_token: token,
-    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    resource: wanted.resource,
-  });
-  return await post(form, discovered, wanted.scopes);
-}
-
-async function post(form: URLSearchParams, discovered: Discovered, scopes: readonly string[]): Promise<TokenAnswer> {
-  if (scopes.length > 0) form.set('scope', scopes.join(' '));
+  const form = new URLSearchParams({ ...proof, resource: wanted.resource });
+  if (wanted.scopes.length > 0) form.set('scope', wanted.scopes.join(' '));
   const answer = await send({
     method: 'POST',
     url: discovered.tokenEndpoint,

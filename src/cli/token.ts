@@ -1,10 +1,11 @@
 // `countersign token`: a token for one audience, printed for other programs to use.
 import type { Command } from 'commander';
-import { obtainAccess, sourceOf, type Wanted } from './access.ts';
+import { obtainAccess, type Wanted } from './access.ts';
 import { addVerb } from './command.ts';
 import { usage } from './failure.ts';
 import { collect } from './options.ts';
 import type { Outside } from './outside.ts';
+import { sourceOf } from './source.ts';
 
 interface TokenOptions {
   connection?: string;

@@ -40,14 +40,15 @@ export interface CompanyOptions {
   client?: object;
 }
 
-/** This process trusts it from here on, as it would an authority of NODE_EXTRA_CA_CERTS. */
+/** Of every company of this process, which trusts it from here on as it would one of NODE_EXTRA_CA_CERTS. */
+const authority = makeCertificate({ commonName: 'an authority of companies' });
+setDefaultCACertificates([...getCACertificates('default'), authority.cert]);
+
 export async function startCompany(t: Test, options: CompanyOptions = {}): Promise<Company> {
   const { idTokenSeconds = 3600, client = {} } = options;
-  const authority = makeCertificate({ commonName: 'a company authority' });
   const tls = makeCertificate({ commonName: '127.0.0.1', names: ['127.0.0.1'], issuer: authority });
   const caFile = join(tempDir(t), 'authority.pem');
   writeFileSync(caFile, authority.cert);
-  setDefaultCACertificates([...getCACertificates('default'), authority.cert]);
 
   const child = fork(join(import.meta.dirname, 'company-process.ts'), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let printed = '';

@@ -1,7 +1,7 @@
 // From the caller's side: which credentials AWS clients take here, what they are given, and one connection step by step.
-import { sourceOf } from '../access.ts';
 import type { Call } from '../call.ts';
 import { baseUrl } from '../http.ts';
+import { sourceOf } from '../source.ts';
 import { checkClients, checkEndpoint, checkClientTls } from './clients/checks.ts';
 import { containerUrl, mayCarryTokens } from './clients/container.ts';
 import { checkConnection } from './connection.ts';
@@ -18,7 +18,7 @@ export interface CallerOptions {
 const NO_WORKLOAD: Unseen = {
   code: 'connection',
   detail: 'The credentials of the connection: nothing says which workload is asking.',
-  hint: 'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE: the socket gives no credentials.',
+  hint: 'Set COUNTERSIGN_URL, COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, or sign in (countersign login): the socket gives no credentials.',
 };
 
 /** The workload's own URL and identity, or what is missing. @throws Failure (usage) for half of an identity */

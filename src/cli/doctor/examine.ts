@@ -1,11 +1,12 @@
 // What there is to look at from here, and with what: a URL, a token, the host's own environment, or issuers alone.
 import { existsSync } from 'node:fs';
-import { type Access, obtainAccess, sourceOf } from '../access.ts';
+import { type Access, obtainAccess } from '../access.ts';
 import type { Api } from '../api.ts';
 import type { Call } from '../call.ts';
 import { usage } from '../failure.ts';
 import { baseUrl } from '../http.ts';
 import { discover } from '../remote.ts';
+import { findSource } from '../source.ts';
 import { type Check, ok, type Report, type Unseen, writeReport } from './findings.ts';
 import { checkConfiguration, checkDatabase, checkKekFiles } from './host.ts';
 import { checkIssuer, type Issuer } from './issuers.ts';
@@ -30,7 +31,7 @@ const UNSEEN = {
   api: {
     code: 'api',
     detail: 'Seal, the look of the service at itself, signing keys and their policy: nothing says who is asking.',
-    hint: 'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, or run this on the host. keys:read is enough.',
+    hint: 'Set COUNTERSIGN_CLIENT_ID and COUNTERSIGN_PRIVATE_KEY_FILE, sign in (countersign login), or run this on the host. keys:read is enough.',
   },
   host: {
     code: 'host',
@@ -64,10 +65,9 @@ function findWay(call: Call<DoctorOptions>): Way {
   const named = options.url ?? env.COUNTERSIGN_URL;
   const own = env.INTERNAL_URL ?? (env.ISSUER_URL?.startsWith('http:') ? env.ISSUER_URL : undefined);
   const url = named ? baseUrl(named, options.url ? '--url' : 'COUNTERSIGN_URL') : own?.replace(/\/+$/, '');
-  const someone = env.COUNTERSIGN_TOKEN || env.COUNTERSIGN_CLIENT_ID || env.COUNTERSIGN_PRIVATE_KEY_FILE;
-  const onSocket = !named && (host || env.SOCKET_PATH || existsSync(env.DATA_DIR || '.data'));
   // Half of an identity is a mistake of the call, and said before anything is asked.
-  if (someone) sourceOf(env, options);
+  const someone = findSource(env, options);
+  const onSocket = !named && (host || env.SOCKET_PATH || existsSync(env.DATA_DIR || '.data'));
   const access =
     someone || onSocket
       ? () => obtainAccess(call.outside, { ...options, reason: 'countersign doctor' }, { for: 'api', scopes: [] })

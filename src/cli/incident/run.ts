@@ -7,7 +7,7 @@ import type { Call } from '../call.ts';
 import { Failure, usage } from '../failure.ts';
 import type { Page } from '../pages.ts';
 import { renewedApi } from '../renewed.ts';
-import { sourceOf } from '../access.ts';
+import { sourceOf } from '../source.ts';
 import { clean } from '../text.ts';
 import { type Facts, readFacts } from './facts.ts';
 import { buildNotice, type Notice, noticeText, type Owner } from './notice.ts';

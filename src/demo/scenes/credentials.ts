@@ -4,6 +4,7 @@ import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
 import { readAnswer } from '../../cli/answer.ts';
 import { createApi } from '../../cli/api.ts';
 import { send } from '../../cli/http.ts';
+import { buildClientProof } from '../../cli/proof.ts';
 import { requestToken } from '../../cli/remote.ts';
 import { withSts } from '../aws.ts';
 import { expectEqual, expectThat } from '../expect.ts';
@@ -43,8 +44,9 @@ async function verify({ discovered }: House, token: string, audience: string) {
 }
 
 export async function getToken(house: House, workload: Workload, resource: string, tell: Tell): Promise<WorkloadToken> {
-  const client = { clientId: workload.id, privateKeyFile: workload.privateKeyFile, url: house.service.url };
-  const { access_token: value } = await requestToken(client, house.discovered, { resource, scopes: [] }, Date.now());
+  const client = { clientId: workload.id, privateKeyFile: workload.privateKeyFile };
+  const proof = buildClientProof(client, house.discovered.issuer, Date.now());
+  const { access_token: value } = await requestToken(proof, house.discovered, { resource, scopes: [] });
   const { payload, protectedHeader } = await verify(house, value, resource);
   expectEqual('its subject', payload.sub, workload.id);
   const { exp = 0, iat = 0, jti } = payload;
