@@ -128,7 +128,7 @@ export async function findAgainst(
     select ${EPOCH_ROW} as epoch_row,
       (select coalesce(jsonb_agg(to_jsonb(t)), '[]'::jsonb) from trusted_issuers t where t.issuer = ${issuer}) as issuers,
       (select coalesce(jsonb_agg(to_jsonb(i)), '[]'::jsonb) from ${identities(people)}
-        where i.trusted_issuer in (select t.id from trusted_issuers t where t.issuer = ${issuer})
+        where i.trusted_issuer = any(array(select t.id from trusted_issuers t where t.issuer = ${issuer}))
           and i.subject in (${sql.join(taking)})) as identities`.execute(db);
   const row = rows[0] as (typeof rows)[number];
   return { issuers: row.issuers, identities: row.identities, epoch: standingOf(row.epoch_row).epoch };
