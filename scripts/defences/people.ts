@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const PEOPLE = 'test/federation/people.test.ts';
+const GAINS = 'test/federation/gains.test.ts';
 const SHARING = 'test/federation/sharing.test.ts';
 const signIn = 'src/trusted-issuers/sign-in.ts';
 const sharing = 'src/trusted-issuers/sharing.ts';
@@ -10,6 +11,22 @@ const check = 'src/trusted-issuers/check.ts';
 const store = 'src/trusted-issuers/store.ts';
 
 export const people: Defence[] = [
+  ...provenBy(GAINS, 'a proof that ends is not made into a key that stays', [
+    {
+      name: 'people.no-lasting-key',
+      promise: 'whoever proved a workload by a sign-in or a platform’s token gives it no key',
+      file: 'src/clients/key-routes.ts',
+      find: ' && caller.identity === undefined',
+      replace: '',
+    },
+    {
+      name: 'people.known-by-identity',
+      promise: 'a token says by which identity it was got',
+      file: 'src/oauth/provider.ts',
+      find: '{ as: proof.as, identity }',
+      replace: '{ as: proof.as }',
+    },
+  ]),
   ...provenBy(PEOPLE, 'a sign-in is taken or refused', [
     {
       name: 'people.audience',
@@ -75,8 +92,8 @@ export const people: Defence[] = [
       name: 'people.name-stays-here',
       promise: 'a name of a person is in no token for others',
       file: 'src/oauth/provider.ts',
-      find: 'proof.as !== undefined && decision?.audience === apiAudience(issuerUrl)',
-      replace: 'proof.as !== undefined',
+      find: 'identity !== undefined && decision?.audience === apiAudience(issuerUrl)',
+      replace: 'identity !== undefined',
     },
   ]),
   ...provenBy(PEOPLE, 'an administrator signs in without a key, and what she does is on record with her name', [
@@ -84,8 +101,8 @@ export const people: Defence[] = [
       name: 'people.name-on-record',
       promise: 'acts are on record with the name of who signed in',
       file: 'src/oauth/authenticate.ts',
-      find: 'scopes, as: token.as, reason: reasonOf(request, token, client.kind)',
-      replace: 'scopes, reason: reasonOf(request, token, client.kind)',
+      find: 'scopes, as: token.as, identity: token.identity',
+      replace: 'scopes, identity: token.identity',
     },
   ]),
   ...provenBy(PEOPLE, 'whoever lets people in holds what they get', [

@@ -38,11 +38,12 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
   /** Without the scope, whoever is not the caller answers alike, be it there or not. */
   async function lockEditable(trx: Transaction, caller: Caller, reference: string): Promise<C> {
     const client = await options.lock(trx, reference);
-    const own = options.rotatesItsOwn && client?.id === caller.id;
+    // A proof that ends is not made into a key that stays: whoever borrowed it would come back when it is taken away.
+    const own = options.rotatesItsOwn && client?.id === caller.id && caller.identity === undefined;
     if (!own && !caller.scopes.has(writeScope)) {
       throw new Problem('insufficient_scope', `This needs the scope ${writeScope}.`, {
         hint: options.rotatesItsOwn
-          ? 'Without it, a workload may change its own keys alone.'
+          ? 'Without it, a workload may change its own keys alone, when it proved itself by one.'
           : 'Ask for a token with that scope.',
       });
     }

@@ -8,6 +8,8 @@ export interface Caller extends Actor {
   kind: 'workload' | 'administrator' | 'host';
   /** The token's scopes that its bearer still holds. */
   scopes: ReadonlySet<Scope>;
+  /** `wi_…` or `pi_…` where it proved itself by an identity, and not by a key of its own. */
+  identity?: string | undefined;
 }
 
 declare module 'fastify' {

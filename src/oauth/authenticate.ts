@@ -92,7 +92,8 @@ export function createAuthenticate({ clients, verify, audience, lockClient }: Au
     const scopes = held(token, client.scopes);
     return {
       ...common,
-      ...{ kind: client.kind, scopes, as: token.as, reason: reasonOf(request, token, client.kind) },
+      ...{ kind: client.kind, scopes, as: token.as, identity: token.identity },
+      reason: reasonOf(request, token, client.kind),
       confirm: async (trx) => {
         const now = await lockClient(trx, client.id);
         if (now?.state !== 'active') throw suspended(client.kind);

@@ -83,7 +83,10 @@ export function createProvider({ issuerUrl, view, signer, decideToken, clock, re
     // Of people, and for our own records: no other service is told more than which client it is.
     extraTokenClaims: (ctx: KoaContextWithOIDC) => {
       const { proof, decision } = requestOf(ctx);
-      return proof.as !== undefined && decision?.audience === apiAudience(issuerUrl) ? { as: proof.as } : undefined;
+      const { identity } = proof.details;
+      return identity !== undefined && decision?.audience === apiAudience(issuerUrl)
+        ? { as: proof.as, identity }
+        : undefined;
     },
     ttl: { ClientCredentials: (ctx: KoaContextWithOIDC) => lifeOf(requestOf(ctx), clock) },
     cookies: { keys: ['no cookie is ever set'] },

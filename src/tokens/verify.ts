@@ -21,6 +21,8 @@ export interface VerifiedToken {
   expiresAt: number;
   /** Self-asserted on the host's socket; or of a person who signed in. */
   as?: string | undefined;
+  /** Of a client that proved itself by an identity: which. */
+  identity?: string | undefined;
   reason?: string | undefined;
 }
 
@@ -113,7 +115,7 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
     const key = findKey(kid);
     if (!key) throw refused('its key is not one of ours, or was removed or revoked');
     if (!(await isSigned(token, key))) throw refused('its signature does not verify');
-    const { iss, sub, client_id, aud, iat, exp, jti, scope, as, reason } = payload;
+    const { iss, sub, client_id, aud, iat, exp, jti, scope, as, identity, reason } = payload;
     if (iss !== issuerUrl) throw refused('its issuer is another');
     if (typeof aud !== 'string') throw refused('its audience is not one string');
     if (typeof sub !== 'string' || client_id !== sub || typeof jti !== 'string')
@@ -131,6 +133,7 @@ export function createVerifyWorkloadToken({ issuerUrl, view, clock }: VerifyDeps
       ...{ subject: sub, audience: aud, jti, kid, expiresAt },
       scopes: scope ? scope.split(' ') : [],
       as: typeof as === 'string' ? as : undefined,
+      identity: typeof identity === 'string' ? identity : undefined,
       reason: typeof reason === 'string' ? reason : undefined,
     };
   };
