@@ -1,7 +1,6 @@
 // The polling worker: leases connections that are due, asks STS about each, a bounded number at once, outside any transaction.
 import type { Act } from '../audit/act.ts';
-import { DECISIONS } from '../audit/decisions.ts';
-import { EpochChanged } from '../audit/stream.ts';
+import { underOneEpoch } from '../audit/decisions.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { readStanding } from '../seal/store.ts';
@@ -54,18 +53,13 @@ export function createVerifier(deps: VerifierDeps): Verifier {
 
   /** Undefined where nothing may be minted for it: the service is sealed, or what it rests on keeps changing. */
   async function attempt(connection: string): Promise<Attempt | undefined> {
-    for (let decided = 0; decided < DECISIONS; decided += 1) {
+    const once = async (): Promise<Attempt | undefined> => {
       // The epoch first: whatever changes after it is read, the record of the intent refuses.
       const { epoch, seal } = await readStanding(db);
       const row = seal ? undefined : await findConnection(db, connection);
-      if (!row) return undefined;
-      try {
-        return await attemptVerification(deps, row, epoch);
-      } catch (error) {
-        if (!(error instanceof EpochChanged)) throw error;
-      }
-    }
-    return undefined;
+      return row && (await attemptVerification(deps, row, epoch));
+    };
+    return await underOneEpoch(once, () => undefined);
   }
 
   async function verifyOne(connection: string, until: Date, now: Date): Promise<void> {

@@ -1,6 +1,5 @@
 // One request for credentials, from a verified workload token: authorise, look up or exchange, record the hand-out, answer.
-import { changedTooOften, DECISIONS } from '../audit/decisions.ts';
-import { EpochChanged } from '../audit/stream.ts';
+import { underOneEpoch } from '../audit/decisions.ts';
 import type { AssumedSession } from '../clouds/aws.ts';
 import { StsError } from '../clouds/aws-errors.ts';
 import { Problem } from '../errors.ts';
@@ -47,18 +46,16 @@ export function createBroker(deps: BrokerDeps): ObtainCredentials {
   }
 
   async function obtain(token: VerifiedToken, ask: Ask): Promise<{ authorized: Authorized; obtained: Obtained }> {
-    for (let decided = 0; decided < DECISIONS; decided += 1) {
+    return await underOneEpoch(async () => {
       const authorized = await decideNow(token, ask);
       try {
         const obtained = await sessions.obtain(authorized, () => exchange(token, ask, authorized));
         return { authorized, obtained };
       } catch (error) {
-        if (error instanceof StsError)
-          throw stsProblem(error, authorized.decision, issuerUrl, authorized.durationSeconds);
-        if (!(error instanceof EpochChanged)) throw error;
+        if (!(error instanceof StsError)) throw error;
+        throw stsProblem(error, authorized.decision, issuerUrl, authorized.durationSeconds);
       }
-    }
-    throw changedTooOften();
+    });
   }
 
   /**

@@ -1,7 +1,7 @@
 // A row of what was decided: durable under a decision that stands then, or not at all.
 import type { AuditEntry } from '../audit/chain.ts';
 import { type AuditStream, EpochChanged } from '../audit/stream.ts';
-import { changedTooOften, DECISIONS } from '../audit/decisions.ts';
+import { underOneEpoch } from '../audit/decisions.ts';
 import { unavailable } from '../errors.ts';
 import type { Authorized } from './authorize.ts';
 
@@ -23,23 +23,21 @@ export async function recordDecided(
   { decideAgain, lost }: Decided,
 ): Promise<void> {
   let { epoch } = first.decision;
-  for (let decided = 1; ; decided += 1) {
-    try {
-      return await stream.append({ entry, epoch });
-    } catch (error) {
-      if (!(error instanceof EpochChanged)) {
-        await lost('unrecorded', error);
-        throw error;
+  let why: Parameters<Decided['lost']>[0] = 'dropped';
+  try {
+    await underOneEpoch(async (nth) => {
+      if (nth > 1) {
+        const again = await decideAgain();
+        if (again.key !== first.key) throw unavailable('The grant or the connection changed while AWS was asked.');
+        epoch = again.decision.epoch;
       }
-    }
-    try {
-      if (decided === DECISIONS) throw changedTooOften();
-      const again = await decideAgain();
-      if (again.key !== first.key) throw unavailable('The grant or the connection changed while AWS was asked.');
-      epoch = again.decision.epoch;
-    } catch (refused) {
-      await lost('dropped', refused);
-      throw refused;
-    }
+      await stream.append({ entry, epoch }).catch((error: unknown) => {
+        if (!(error instanceof EpochChanged)) why = 'unrecorded';
+        throw error;
+      });
+    });
+  } catch (error) {
+    await lost(why, error);
+    throw error;
   }
 }

@@ -1,7 +1,7 @@
 // A platform's token shown at the credentials endpoint itself: where it names that endpoint, it is taken as a workload token would be.
 import { randomUUID } from 'node:crypto';
-import { changedTooOften, DECISIONS } from '../audit/decisions.ts';
-import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
+import { underOneEpoch } from '../audit/decisions.ts';
+import { type AuditStream, Replayed } from '../audit/stream.ts';
 import { Problem } from '../errors.ts';
 import { refuseSealed } from '../seal/problem.ts';
 import type { Seal } from '../seal/store.ts';
@@ -71,11 +71,11 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
   }
 
   async function take(text: string, accepts: (audience: string) => boolean, resource: string): Promise<VerifiedToken> {
-    for (let decided = 0; decided < DECISIONS; decided += 1) {
+    return await underOneEpoch(async (nth) => {
       try {
         const proved = await prove(text, { shown: 'platform' });
         const { client: workload, audience, expiresAt } = proved;
-        if (decided === 0) count(workload);
+        if (nth === 1) count(workload);
         // An audience registered for something else of ours names no connection, and the issuer names the token endpoint.
         if (!parseAudience(issuerUrl, audience) || !accepts(audience)) throw new WrongAudience(workload, resource);
         const jti = await record(proved);
@@ -85,10 +85,9 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
         if (error instanceof ProofRefused) throw refused(error.message);
         if (error instanceof Replayed)
           throw refused('it was shown before, and its issuer is trusted for one-time tokens');
-        if (!(error instanceof EpochChanged)) throw error;
+        throw error;
       }
-    }
-    throw changedTooOften();
+    });
   }
 
   return async (text, accepts, resource) => {

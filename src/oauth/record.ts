@@ -1,8 +1,8 @@
 // No record, no answer: a minted token leaves when its row and its replay key are durable, decided under today's epoch.
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { Refusals } from '../audit/refusals.ts';
-import { DECISIONS } from '../audit/decisions.ts';
-import { type AuditStream, EpochChanged, Replayed } from '../audit/stream.ts';
+import { underOneEpoch } from '../audit/decisions.ts';
+import { type AuditStream, Replayed } from '../audit/stream.ts';
 import { Problem } from '../errors.ts';
 import { type DecideToken, TokenRefused } from './decide.ts';
 import { readKid } from './kid.ts';
@@ -94,26 +94,35 @@ export function createRecord({ stream, refusals, decideToken, log }: RecordDeps)
         ...{ ...request.proof.details, request_id: request.id },
       },
     };
-    for (let decided = 1; ; decided += 1) {
+    /** Whether what was decided stands for the client as it is now; what it is refused with, where it does not. */
+    async function decideAgain(): Promise<OAuthError | undefined> {
+      const fresh = await request.proof.again();
+      if (!fresh) return request.exchanged ? ofExchange('it proves nothing any more') : CHANGED;
+      client = fresh;
       try {
-        await stream.append({ entry, epoch: client.epoch, replay: request.proof.replay });
+        await decideToken(client, decision.audience, decision.scopes);
         return undefined;
-      } catch (error) {
-        if (error instanceof Replayed) return replayed(request);
-        if (!(error instanceof EpochChanged)) throw error;
-        if (decided === DECISIONS) return UNAVAILABLE;
-        const fresh = await request.proof.again();
-        if (!fresh) return request.exchanged ? ofExchange('it proves nothing any more') : CHANGED;
-        client = fresh;
-        try {
-          await decideToken(client, decision.audience, decision.scopes);
-        } catch (refused) {
-          if (isSealed(refused)) return sealedError(refused);
-          if (!(refused instanceof TokenRefused)) throw refused;
-          return { status: 400, error: refused.error, description: refused.message };
-        }
+      } catch (refused) {
+        if (isSealed(refused)) return sealedError(refused);
+        if (!(refused instanceof TokenRefused)) throw refused;
+        return { status: 400, error: refused.error, description: refused.message };
       }
     }
+
+    return await underOneEpoch<OAuthError | undefined>(
+      async (nth) => {
+        const refused = nth > 1 ? await decideAgain() : undefined;
+        if (refused) return refused;
+        try {
+          await stream.append({ entry, epoch: client.epoch, replay: request.proof.replay });
+          return undefined;
+        } catch (error) {
+          if (error instanceof Replayed) return replayed(request);
+          throw error;
+        }
+      },
+      () => UNAVAILABLE,
+    );
   }
 
   async function recordRefused(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<void> {

@@ -112,6 +112,33 @@ const passing = fc
     ),
   );
 
+const lookAll = async ({ replicas }: LifeWorld): Promise<void> => {
+  for (const replica of replicas) if (!replica.late) await replica.view.refresh();
+};
+
+/** Of tokens that the key before signed: until they have expired. */
+async function waitOut(world: LifeWorld): Promise<void> {
+  world.clock.step(1200 * SECOND - 1);
+  await lookAll(world);
+  await world.observe();
+}
+
+/** Nothing but the clock, and what replicas do by themselves: months to years, looked at in each period. */
+const quiet = fc.tuple(fc.integer({ min: 4, max: 16 }), index).map(([periods, which]) =>
+  command(`${periods} periods pass, and nobody does anything`, async (world) => {
+    for (let passed = 0; passed < periods; passed += 1) {
+      const { period } = obeyedPolicy(await listPolicyVersions(world.db));
+      world.clock.step(period);
+      world.tally.days += period / DAY;
+      await lookAll(world);
+      if (passed === 0) await world.observe();
+      await rotateWhatIsDue(world, replicaOf(world, (which + passed) % 3));
+      if (passed === 0) await waitOut(world);
+      else if (passed < periods - 1) await world.observe();
+    }
+  }),
+);
+
 const refreshing = index.map((which) =>
   command(`replica ${which} looks`, async (world) => {
     const replica = replicaOf(world, which);
@@ -224,6 +251,6 @@ const changing = fc.nat({ max: POLICIES.length - 1 }).map((which) =>
 );
 
 export const COMMANDS = [
-  ...[passing, passing, passing, passing, passing, refreshing, refreshing, late, late],
+  ...[quiet, passing, passing, passing, passing, passing, refreshing, refreshing, late, late],
   ...[due, due, due, now, now, together, revoking, holding, jumping, changing],
 ];

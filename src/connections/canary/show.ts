@@ -1,8 +1,7 @@
 // One canary: a web identity token that can do nothing, on record before STS sees it, and what STS said to it.
 import type { AuditEntry } from '../../audit/chain.ts';
 import { SYSTEM } from '../../audit/act.ts';
-import { DECISIONS } from '../../audit/decisions.ts';
-import { EpochChanged } from '../../audit/stream.ts';
+import { underOneEpoch } from '../../audit/decisions.ts';
 import type { AwsSts } from '../../clouds/aws.ts';
 import { StsError, type StsSide } from '../../clouds/aws-errors.ts';
 import type { Db } from '../../db/connect.ts';
@@ -76,7 +75,7 @@ export function createShow({ db, mintCanary, append, sts, count }: ShowDeps) {
    */
   async function show(ask: Ask): Promise<Shown | NotAsked> {
     const { ring, about, kid, signedBy } = ask;
-    for (let decided = 0; decided < DECISIONS; decided += 1) {
+    const attempt = async (): Promise<Shown | NotAsked> => {
       // The epoch first: whatever changes after it is read, the record of the intent refuses.
       const { epoch, seal } = await readStanding(db);
       if (seal) return { notAsked: 'sealed' };
@@ -88,12 +87,7 @@ export function createShow({ db, mintCanary, append, sts, count }: ShowDeps) {
       const entry = (kind: string, details: Details): AuditEntry => ({
         ...{ kind, actor: SYSTEM.id, connection: row.id, details: { ...named, ...details } },
       });
-      try {
-        await append({ epoch, entry: entry('key.canary_intent', {}) });
-      } catch (error) {
-        if (error instanceof EpochChanged) continue;
-        throw error;
-      }
+      await append({ epoch, entry: entry('key.canary_intent', {}) });
       const shown = await call(row, minted);
       count.canary(about, outcomeOf(shown));
       const { refusal, requestId } = shown;
@@ -102,8 +96,8 @@ export function createShow({ db, mintCanary, append, sts, count }: ShowDeps) {
         entry: entry('key.canary', { outcome: refusal ? 'refused' : 'accepted', ...said, request_id: requestId }),
       });
       return shown;
-    }
-    return { notAsked: 'busy' };
+    };
+    return await underOneEpoch(attempt, () => ({ notAsked: 'busy' }));
   }
   return show;
 }
