@@ -238,7 +238,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     readiness,
     metrics,
     authenticate: createAuthenticate({
-      ...{ clients, verify, audience: apiAudience(issuerUrl) },
+      ...{ db, clients, verify, audience: apiAudience(issuerUrl) },
       lockClient: (trx, id) => (id.startsWith('wl_') ? lockWorkload(trx, id) : lockAdministrator(trx, id)),
     }),
     apiPage: config.loopback,

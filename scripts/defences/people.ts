@@ -105,6 +105,25 @@ export const people: Defence[] = [
       replace: 'scopes, identity: token.identity',
     },
   ]),
+  ...provenBy(PEOPLE, 'what is taken away lets nobody in, from its commit', [
+    {
+      name: 'people.tokens-out',
+      promise: 'a token that is out stands and falls with the identity that it was given for',
+      file: 'src/oauth/authenticate.ts',
+      find: 'if (identity !== undefined && !(await within(SOON_MS, isLetIn(db, identity))))',
+      replace: 'if (false)',
+    },
+  ]),
+  ...provenBy(PEOPLE, 'an act that is under way when its person is taken away is not done', [
+    {
+      name: 'people.acts-under-way',
+      promise: 'so does an act that is under way',
+      file: 'src/oauth/authenticate.ts',
+      find: 'if (identity !== undefined && !(await isLetIn(trx, identity, true)))',
+      replace: 'if (false)',
+      engine: 'postgresql',
+    },
+  ]),
   ...provenBy(PEOPLE, 'whoever lets people in holds what they get', [
     {
       name: 'people.power-behind',

@@ -1,9 +1,11 @@
 // From a bearer token to a caller: verified, still registered, holding no more than it holds today.
 import type { FastifyRequest } from 'fastify';
-import type { Transaction } from '../db/connect.ts';
+import type { Db, Transaction } from '../db/connect.ts';
+import { SOON_MS, within } from '../db/within.ts';
 import { Problem } from '../errors.ts';
 import type { Caller } from '../http/caller.ts';
 import { SCOPES, type Scope } from '../http/scopes.ts';
+import { isLetIn } from '../identities/store.ts';
 import type { VerifiedToken, VerifyWorkloadToken } from '../tokens/verify.ts';
 import type { Clients } from './clients.ts';
 
@@ -44,6 +46,7 @@ function readReason(request: FastifyRequest): string | undefined {
 }
 
 export interface AuthenticateDeps {
+  db: Db;
   clients: Clients;
   verify: VerifyWorkloadToken;
   audience: string;
@@ -55,6 +58,18 @@ function suspended(kind: 'workload' | 'administrator'): Problem {
   return new Problem(`${kind}_suspended`, `This ${kind} is suspended or gone.`, {
     hint: 'An administrator can resume it.',
   });
+}
+
+/** A token is no more than the identity that it was given for. */
+function takenAway(bearer: string): Problem {
+  const problem = new Problem(
+    'invalid_token',
+    'The token was refused: the identity that it was given for lets nobody in any more.',
+    {
+      hint: 'An administrator can give this client an identity, or look at the trusted issuer.',
+    },
+  );
+  return Object.assign(problem, { bearer });
 }
 
 /** The scopes of the token that the client still has. */
@@ -72,7 +87,7 @@ function reasonOf(request: FastifyRequest, token: VerifiedToken, kind: Caller['k
   return reason;
 }
 
-export function createAuthenticate({ clients, verify, audience, lockClient }: AuthenticateDeps) {
+export function createAuthenticate({ db, clients, verify, audience, lockClient }: AuthenticateDeps) {
   return async (request: FastifyRequest): Promise<Caller> => {
     const token = await verify(bearerToken(request), (aud) => aud === audience, audience);
     const common = { id: token.subject, requestId: request.id, jti: token.jti };
@@ -89,6 +104,8 @@ export function createAuthenticate({ clients, verify, audience, lockClient }: Au
         hint: 'Ask an administrator to register it.',
       });
     if (client.state !== 'active') throw suspended(client.kind);
+    const { identity } = token;
+    if (identity !== undefined && !(await within(SOON_MS, isLetIn(db, identity)))) throw takenAway(client.id);
     const scopes = held(token, client.scopes);
     return {
       ...common,
@@ -97,6 +114,7 @@ export function createAuthenticate({ clients, verify, audience, lockClient }: Au
       confirm: async (trx) => {
         const now = await lockClient(trx, client.id);
         if (now?.state !== 'active') throw suspended(client.kind);
+        if (identity !== undefined && !(await isLetIn(trx, identity, true))) throw takenAway(client.id);
         if (scopes.difference(new Set(now.scopes)).size > 0) {
           throw new Problem('insufficient_scope', 'Scopes of yours were taken away a moment ago.', {
             hint: 'Try again with what is left.',

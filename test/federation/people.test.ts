@@ -1,7 +1,9 @@
 // People who prove who they are by a sign-in at their company's issuer: as administrators, and as workloads of laptops.
 import { createHmac, createPublicKey } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import t, { type Test } from 'tap';
+import { engine } from '../support/databases.ts';
 import { registerClient } from '../support/service.ts';
 import { createStandInKey, nowSeconds, signAs, startStandIn, type StandInKey } from '../support/stand-in-issuer.ts';
 import { CLIENT_ID, GOOD, REFUSED, TAKEN } from './sign-ins.ts';
@@ -198,8 +200,20 @@ t.test('what is taken away lets nobody in, from its commit', async (t) => {
   await change('/v1/administrators/ana', { state: 'suspended' });
   t.equal((await service.call('GET', '/v1/workloads', undefined, { token: access })).status, 403, 'her token neither');
   await change('/v1/administrators/ana', { state: 'active' });
+  const ask = () => service.call('GET', '/v1/workloads', undefined, { token: access });
+  for (const [where, off, on] of [
+    ['/v1/trusted-issuers/acme', { state: 'suspended' }, { state: 'active' }],
+    ['/v1/trusted-issuers/acme', { login: null }, { login: { client_id: CLIENT_ID } }],
+    [path, { report_only: true }, { report_only: false }],
+  ] as const) {
+    await change(where, off);
+    t.match(await ask(), { status: 401, body: { code: 'invalid_token' } }, `nor after ${JSON.stringify(off)}`);
+    await change(where, on);
+    t.equal((await ask()).status, 200);
+  }
   t.equal((await service.call('DELETE', path)).status, 204);
   t.equal(await status(), 400);
+  t.match(await ask(), { status: 401, body: { code: 'invalid_token', hint: /give this client an identity/ } });
   const { body: audit } = await service.call('GET', '/v1/audit?limit=100');
   const kinds = audit.items.map(({ kind }: { kind: string }) => kind);
   for (const verb of ['added', 'updated', 'deleted']) t.ok(kinds.includes(`administrator.identity_${verb}`), verb);
@@ -315,4 +329,22 @@ t.test('a process of before there were people can change an issuer, and then nob
   t.equal((await federation.signIn(token)).status, 400, 'until somebody says it again');
   await service.call('PATCH', '/v1/trusted-issuers/acme', { login: { client_id: CLIENT_ID } });
   t.equal((await federation.signIn(token)).status, 200);
+});
+
+t.test('an act that is under way when its person is taken away is not done', async (t) => {
+  const { federation, service, ana, identity, sign } = await openCompany(t);
+  const { db } = service.database;
+  const token = (await federation.signIn(await sign())).body.access_token as string;
+  const headers = { 'countersign-reason': 'late' };
+  let act: Promise<{ status: number }> | undefined;
+  await db.transaction().execute(async (trx) => {
+    await trx.selectFrom('administrators').select('id').where('id', '=', ana).forUpdate().execute();
+    await trx.deleteFrom('person_identities').where('id', '=', identity).execute();
+    act = service.call('POST', '/v1/workloads', { slug: 'late' }, { token, headers });
+    // It waits for this one's end; who does not wait is through long before.
+    await Promise.race([act, delay(1000)]);
+  });
+  // With one connection alone it does not come as far as that.
+  t.match(await act, { status: engine === 'postgresql' ? 401 : /401|503/ });
+  t.equal((await service.call('GET', '/v1/workloads/late')).status, 404);
 });

@@ -205,10 +205,15 @@ t.test('what is taken away works no more, from its commit', async (t) => {
   const token = await cluster.sign({ sub: SUBJECT, aud: service.config.issuerUrl });
   const status = async (): Promise<number> => (await federation.exchange(token)).status;
   t.equal(await status(), 200);
+  const api = (await federation.exchange(token, { resource: `${service.config.issuerUrl}/v1` })).body.access_token;
+  const ask = async (): Promise<number> => (await service.call('GET', '/v1/whoami', undefined, { token: api })).status;
+  t.equal(await ask(), 200);
   await service.call('PATCH', '/v1/trusted-issuers/cluster', { state: 'suspended' });
   t.equal(await status(), 400, 'of a suspended issuer');
+  t.equal(await ask(), 401, 'nor by an API token that is out');
   await service.call('PATCH', '/v1/trusted-issuers/cluster', { state: 'active' });
   t.equal(await status(), 200);
+  t.equal(await ask(), 200);
   await service.call('PATCH', `/v1/workloads/${billing.id}`, { state: 'suspended' });
   t.match(await federation.exchange(token), { status: 400, body: { error: 'unauthorized_client' } });
   await service.call('PATCH', `/v1/workloads/${billing.id}`, { state: 'active' });

@@ -26,6 +26,7 @@ async function findCaller(t: Test, row: { state: string; scopes: string[] } | un
     seal: undefined,
   };
   const authenticate = createAuthenticate({
+    db: undefined as never,
     clients: { find: async () => client, read: async () => client },
     verify: async () => ({ subject: id, audience: 'x', scopes, jti: 'j', kid: 'k', expiresAt: 0 }),
     audience: 'x',
