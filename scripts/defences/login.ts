@@ -10,13 +10,6 @@ const loopback = 'src/cli/login/loopback.ts';
 export const login: Defence[] = [
   ...provenBy(LOGIN, 'what comes back otherwise is not believed, and nothing of it is kept', [
     {
-      name: 'login.state',
-      promise: 'a sign-in that somebody else began is not taken for this one',
-      file: company,
-      find: 'expectedState: state',
-      replace: 'expectedState: openid.skipStateCheck as unknown as string',
-    },
-    {
       name: 'login.nonce',
       promise: 'an ID token is of this sign-in and no other',
       file: company,
@@ -78,6 +71,13 @@ export const login: Defence[] = [
       find: '!url || !isConfidential(url)',
       replace: '!isConfidential',
     },
+    {
+      name: 'login.words',
+      promise: 'what the service says of an issuer is nothing that a terminal or a URL would read otherwise',
+      file: 'src/cli/login/logins.ts',
+      find: '/^[!-~]{1,512}$/.test(value)',
+      replace: "value !== ''",
+    },
   ]),
   ...provenBy(PARTS, 'the browser comes back once, by the address that it was given', [
     {
@@ -86,6 +86,13 @@ export const login: Defence[] = [
       file: loopback,
       find: 'host === new URL(origin).host',
       replace: "host !== ''",
+    },
+    {
+      name: 'login.state',
+      promise: 'who comes back without the state of this sign-in neither makes nor ends it',
+      file: loopback,
+      find: " && url.searchParams.get('state') === state",
+      replace: '',
     },
     {
       name: 'login.once',

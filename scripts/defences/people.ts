@@ -64,6 +64,13 @@ export const people: Defence[] = [
       replace: '||',
     },
     {
+      name: 'people.verified-name',
+      promise: 'nobody is on record by an address that their issuer does not vouch for, however it says so',
+      file: signIn,
+      find: 'NOT_DOUBTED.has(email_verified) ? email',
+      replace: 'email_verified !== false ? email',
+    },
+    {
       name: 'people.readable',
       promise: 'a name on record is one line, of characters that can be seen',
       file: signIn,

@@ -43,11 +43,13 @@ export function requireSignIn({ typ, audience, payload }: SignInToken, issuer: T
 }
 
 const LONGEST_NAME = 100;
+/** Some issuers write it as text. Who may write any address is not called by it. */
+const NOT_DOUBTED = new Set<unknown>([undefined, true, 'true']);
 
 /** What people call whoever it is: for reading alone, since it can be changed and given to others. One line, no tricks. */
 export function readableName(payload: Record<string, unknown>): string | undefined {
   const { email, email_verified, preferred_username } = payload;
-  return [email_verified === false ? undefined : email, preferred_username].find(
+  return [NOT_DOUBTED.has(email_verified) ? email : undefined, preferred_username].find(
     (name): name is string =>
       typeof name === 'string' && name.length <= LONGEST_NAME && /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u.test(name),
   );

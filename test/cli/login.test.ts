@@ -95,8 +95,20 @@ t.test('where people sign in is said by the service, over https, and chosen by n
   t.match(await cli(['login', '--url', 'http://id.example.com'], env), { code: 2, stderr: /in the clear/ });
   const service = await startStandIn(t, { 'GET /v1/login': problem(404, 'not_found', 'x') });
   t.match(await cli(['login', '--url', service.url], env), { code: 1, stderr: /\[no_login\]/ });
-  const odd = await startStandIn(t, { 'GET /v1/login': { body: { issuers: [{ name: 'acme' }] } } });
-  t.match(await cli(['login', '--url', odd.url], env), { code: 1, stderr: /\[unexpected_answer\]/ });
+  const good = login('https://127.0.0.1:1');
+  for (const odd of [
+    { name: 'acme' },
+    { ...good, name: 'acme\u001b[2J' },
+    { ...good, name: 'acme\u202e' },
+    { ...good, issuer: 'https://login.acme.example\n.evil.example' },
+    { ...good, client_id: '' },
+    { ...good, scopes: ['openid email'] },
+    { ...good, scopes: 'openid' },
+  ]) {
+    const { url } = await startStandIn(t, { 'GET /v1/login': { body: { issuers: [odd] } } });
+    const ended = await cli(['login', '--url', url], env);
+    t.match(ended, { code: 1, stderr: /^error: .*\[unexpected_answer\]/ }, JSON.stringify(odd));
+  }
 });
 
 t.test('a display is there, or it is not', async (t) => {
@@ -131,13 +143,20 @@ t.test('the browser comes back once, by the address that it was given', async (t
         .once('error', reject)
         .end();
     });
-  t.equal(await get('/callback?code=x', { host: `evil.example:${url.port}` }), 404, 'by another name');
-  t.equal(await get('/callback?code=x', { host: `localhost:${url.port}` }), 404);
+  t.equal(
+    await get(`/callback?code=x&state=${loopback.state}`, { host: `evil.example:${url.port}` }),
+    404,
+    'by another name',
+  );
+  t.equal(await get(`/callback?code=x&state=${loopback.state}`, { host: `localhost:${url.port}` }), 404);
   t.equal(await get('/'), 404);
-  const first = get('/callback?code=first');
+  for (const state of ['', '&state=', `&state=${'x'.repeat(43)}`, `&state=x&state=${loopback.state}`])
+    t.equal(await get(`/callback?code=x${state}`), 404, `whom this sign-in did not send: ${state}`);
+  const sent = `/callback?code=first&state=${loopback.state}`;
+  const first = get(sent);
   const { url: came, answer } = await loopback.callback;
-  t.equal(came.href, `${loopback.redirectUri}?code=first`);
-  t.equal(await get('/callback?code=second'), 404, 'a second one');
+  t.equal(came.href, `${url.origin}${sent}`);
+  t.equal(await get(sent), 404, 'a second one');
   await answer(undefined);
   t.equal(await first, 200);
 });
@@ -179,7 +198,7 @@ t.test('what an issuer says is held against what was asked', async (t) => {
   const login = { name: 'acme', issuer: issuer.url, client_id: 'command', scopes: ['openid'] };
   const visited: string[] = [];
   const visit = (page: URL): void => void visited.push(page.href);
-  const way = { redirectUri: 'http://127.0.0.1:1/callback', visit, callback: new Promise<never>(() => {}) };
+  const way = { redirectUri: 'http://127.0.0.1:1/callback', state: 'x', visit, callback: new Promise<never>(() => {}) };
   for (const page of ['file:///etc/passwd', 'http://evil.example/authorize', 'javascript:alert(1)']) {
     metadata.authorization_endpoint = page;
     await t.rejects(signInByCode(login, way), not, page);

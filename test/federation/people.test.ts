@@ -105,7 +105,9 @@ t.test('a sign-in is taken or refused', async (t) => {
   const unsafe = ['a\nb', 'a\u202eb', 'x'.repeat(101), 7, ['a'], ''];
   const shown: [object, string | undefined][] = [
     ...unsafe.map((email): [object, string] => [{ email }, 'ana']),
-    [{ email_verified: false }, 'ana'],
+    ...[false, 'false', 'False', 0, null].map((email_verified): [object, string] => [{ email_verified }, 'ana']),
+    [{ email_verified: 'true' }, GOOD.email],
+    [{ email_verified: undefined }, GOOD.email],
     [{ email: 'Zoë Ünal (ops)' }, 'Zoë Ünal (ops)'],
     [{ email: undefined, preferred_username: undefined }, undefined],
   ];

@@ -95,19 +95,17 @@ function asked(scopes: readonly string[]): Record<string, string> {
 
 export interface CodeWay {
   redirectUri: string;
+  /** What the callback has to bring back. */
+  state: string;
   /** Sends the person to the page. */
   visit(page: URL): void;
   callback: Promise<Callback>;
 }
 
 /** RFC 8252: the person's browser comes back to this machine with a code. @throws Failure */
-export async function signInByCode(login: Login, { redirectUri, visit, callback }: CodeWay): Promise<SignedIn> {
+export async function signInByCode(login: Login, { redirectUri, state, visit, callback }: CodeWay): Promise<SignedIn> {
   const { issuer } = login;
-  const [pkceCodeVerifier, state, nonce] = [
-    openid.randomPKCECodeVerifier(),
-    openid.randomState(),
-    openid.randomNonce(),
-  ];
+  const [pkceCodeVerifier, nonce] = [openid.randomPKCECodeVerifier(), openid.randomNonce()];
   const client = await asking(issuer, async () => {
     const config = await open(login);
     const page = openid.buildAuthorizationUrl(config, {

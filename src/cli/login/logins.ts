@@ -11,13 +11,12 @@ export interface Login {
   scopes: string[];
 }
 
+/** Shown to a person and sent on: one word, and nothing that a terminal would obey. */
+const isWord = (value: unknown): boolean => typeof value === 'string' && /^[!-~]{1,512}$/.test(value);
+
 function isLogin(value: unknown): value is Login {
   const { name, issuer, client_id, scopes } = (value ?? {}) as Record<keyof Login, unknown>;
-  return (
-    [name, issuer, client_id].every((member) => typeof member === 'string' && member !== '') &&
-    Array.isArray(scopes) &&
-    scopes.every((scope) => typeof scope === 'string')
-  );
+  return [name, issuer, client_id].every(isWord) && Array.isArray(scopes) && scopes.every(isWord);
 }
 
 /** @param url of the service. @throws Failure */

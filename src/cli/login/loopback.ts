@@ -1,4 +1,5 @@
 // The end of a sign-in on this machine: a server on 127.0.0.1 that takes one redirect, answers it, and is gone.
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,6 +18,8 @@ export interface Callback {
 
 export interface Loopback {
   redirectUri: string;
+  /** What the issuer sends back: whoever comes without it was not sent by this sign-in, and does not end it. */
+  state: string;
   callback: Promise<Callback>;
   close(): void;
 }
@@ -36,13 +39,15 @@ function sendPage(response: ServerResponse, status: number, page: string): Promi
 /** @param port 0 for a free one. @throws Failure */
 export async function openLoopback(port: number, name: string): Promise<Loopback> {
   const { promise: callback, resolve } = Promise.withResolvers<Callback>();
+  const state = randomBytes(32).toString('base64url');
   let taken = false;
   const server = createServer((request, response) => {
     const { host } = request.headers;
     const url = URL.parse(request.url ?? '', origin);
     // Another name for this address is a page of somebody else's that looks for it.
     const ours = request.method === 'GET' && host === new URL(origin).host && url?.origin === origin;
-    if (!ours || url.pathname !== PATH || taken)
+    const sent = ours && url.pathname === PATH && url.searchParams.get('state') === state;
+    if (!sent || taken)
       return void sendPage(response, 404, buildPage('Nothing is here', 'Go on in the window where you came from.'));
     taken = true;
     const answer = (fault: string | undefined): Promise<void> =>
@@ -68,5 +73,5 @@ export async function openLoopback(port: number, name: string): Promise<Loopback
     server.close();
     server.closeAllConnections();
   };
-  return { redirectUri: `${origin}${PATH}`, callback, close };
+  return { redirectUri: `${origin}${PATH}`, state, callback, close };
 }

@@ -20,15 +20,15 @@ const INTERRUPTED = 130;
 
 async function byCode(outside: Outside, login: Login, { browser, port = 0 }: Ways): Promise<SignedIn> {
   const { signInByCode } = await import('./company.ts');
-  const loopback = await openLoopback(port, login.name);
+  const { redirectUri, state, callback, close } = await openLoopback(port, login.name);
   const visit = (page: URL): void => {
     tell(outside, `Sign in at ${login.name}, on this page:\n\n  ${page.href}\n`);
     if (browser && hasDisplay(outside.env, process.platform)) openBrowser(page, outside.env, process.platform);
   };
   try {
-    return await signInByCode(login, { redirectUri: loopback.redirectUri, visit, callback: loopback.callback });
+    return await signInByCode(login, { redirectUri, state, visit, callback });
   } finally {
-    loopback.close();
+    close();
   }
 }
 
