@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { engine } from '../support/databases.ts';
 import type { Tally } from './world.ts';
 
 /** The same in every run of the suite. */
@@ -22,7 +23,7 @@ async function liveThrough(seed: number, lives: number): Promise<Tally> {
 
 t.test('whatever happens to a ring over years, no token of an unrevoked key is refused', async (t) => {
   const tally = await liveThrough(SEED, LIVES);
-  t.comment(JSON.stringify(tally));
+  t.comment(`${engine}: ${JSON.stringify(tally)}`);
   for (const [what, times] of Object.entries(tally)) t.ok(times > 0, `${what}: it was lived through`);
   t.ok(tally.days >= YEARS * 365, `${Math.round(tally.days / 365)} years of rotation`);
 });
