@@ -136,7 +136,9 @@ t.test('the browser comes back once, by the address that it was given', async (t
   t.equal(url.hostname, '127.0.0.1');
   const get = (path: string, headers: Record<string, string> = {}) =>
     new Promise<number | undefined>((resolve, reject) => {
-      request({ host: '127.0.0.1', port: url.port, path, headers }, (answer) => {
+      // What is taken for the person's own is kept waiting for what comes of it.
+      const signal = AbortSignal.timeout(20_000);
+      request({ host: '127.0.0.1', port: url.port, path, headers, signal }, (answer) => {
         answer.resume();
         answer.once('end', () => resolve(answer.statusCode));
       })
