@@ -200,7 +200,9 @@ t.test('what an issuer says is held against what was asked', async (t) => {
   const login = { name: 'acme', issuer: issuer.url, client_id: 'command', scopes: ['openid'] };
   const visited: string[] = [];
   const visit = (page: URL): void => void visited.push(page.href);
-  const way = { redirectUri: 'http://127.0.0.1:1/callback', state: 'x', visit, callback: new Promise<never>(() => {}) };
+  const callback = Promise.reject(new Error('somebody was sent there'));
+  callback.catch(() => {});
+  const way = { redirectUri: 'http://127.0.0.1:1/callback', state: 'x', visit, callback };
   for (const page of ['file:///etc/passwd', 'http://evil.example/authorize', 'javascript:alert(1)']) {
     metadata.authorization_endpoint = page;
     await t.rejects(signInByCode(login, way), not, page);

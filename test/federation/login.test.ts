@@ -106,6 +106,8 @@ t.test('from a sign-in to the end of it', async (t) => {
     t.not(after['refresh_token'], before['refresh_token'], 'each is good once');
     t.not(after['id_token'], before['id_token']);
     t.match(after, { subject: 'ana', name: 'acme' });
+    t.equal((await cli(['whoami'], own.env, later)).code, 0);
+    t.match(own.signIn(), { refresh_token: /./ }, 'and the issuer took nobody for a thief');
   });
 
   await t.test('signed out, she is nobody, here and at the company', async (t) => {

@@ -18,18 +18,20 @@ export interface Ways {
 /** 128 and SIGINT, as shells say it. */
 const INTERRUPTED = 130;
 
-async function byCode(outside: Outside, login: Login, { browser, port = 0 }: Ways): Promise<SignedIn> {
+async function byCode(
+  outside: Outside,
+  login: Login,
+  { browser, port = 0 }: Ways,
+  signal: AbortSignal,
+): Promise<SignedIn> {
   const { signInByCode } = await import('./company.ts');
   const { redirectUri, state, callback, close } = await openLoopback(port, login.name);
+  signal.addEventListener('abort', close, { once: true });
   const visit = (page: URL): void => {
     tell(outside, `Sign in at ${login.name}, on this page:\n\n  ${page.href}\n`);
     if (browser && hasDisplay(outside.env, process.platform)) openBrowser(page, outside.env, process.platform);
   };
-  try {
-    return await signInByCode(login, { redirectUri, state, visit, callback });
-  } finally {
-    close();
-  }
+  return await signInByCode(login, { redirectUri, state, visit, callback });
 }
 
 async function byDevice(outside: Outside, login: Login, signal: AbortSignal): Promise<SignedIn> {
@@ -57,7 +59,7 @@ export async function signIn(outside: Outside, login: Login, ways: Ways): Promis
     const { offersDevice } = await import('./company.ts');
     const nobodyHere = ways.browser && !hasDisplay(outside.env, process.platform);
     if (nobodyHere && (await offersDevice(login))) return await byDevice(outside, login, end.signal);
-    return await byCode(outside, login, ways);
+    return await byCode(outside, login, ways, end.signal);
   };
   tell(outside, `Waiting for you for ${ways.wait} s at most; Ctrl-C ends it.`);
   let timer: NodeJS.Timeout | undefined;
