@@ -9,11 +9,10 @@ import { HELD, type HolderKind, type Holders } from './held/holder.ts';
 import { findRingSigner, insertHeldKey } from './held/store.ts';
 import { notMade } from './held/verified.ts';
 import type { Keyring } from './keyring/keyring.ts';
-import { followChoice } from './keyring/load.ts';
-import { shareChoice } from './keyring/store.ts';
+import { hasChoices, readChoice, shareChoice } from './keyring/store.ts';
 import { readPolicy } from './policies.ts';
 import type { Purpose } from './policy.ts';
-import { deletePrivateKeys, insertActivation, insertKeyRows, insertRing, type ReadClock, ringId } from './store.ts';
+import { deletePrivateKeys, insertKey, insertRing, type ReadClock, ringId } from './store.ts';
 import { nextRotationAt } from './timeline.ts';
 
 /** What a key is made for: its private half opens there alone. */
@@ -61,6 +60,7 @@ export interface RingsDeps {
 
 export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rings {
   let turn: Promise<unknown> = Promise.resolve();
+  let choices = false;
   const generatePrivateKey = createGenerator();
 
   /** Wrapped by what this process knows to wrap; a newer choice is seen when the row is written. */
@@ -95,19 +95,22 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
     return made;
   }
 
-  /** The last word on what wraps is had with them, and holds until the transaction ends. */
-  async function insertKeys(
-    trx: Transaction,
-    keys: readonly PreparedKey[],
-    of: { ring: string; at: number; bornWithRing: boolean },
-  ): Promise<void> {
-    const choice = await shareChoice(trx);
+  /** Tables do not go away: asked until it is there. */
+  async function latestChoice<T>(at: Db, read: () => Promise<T>): Promise<T | undefined> {
+    choices ||= await hasChoices(at);
+    return choices ? await read() : undefined;
+  }
+
+  async function follow(): Promise<void> {
+    const choice = await latestChoice(db, () => readChoice(db));
+    if (choice) keyring.follow(choice.kek);
+  }
+
+  /** The last word on what wraps holds until the transaction ends. @throws Problem `unavailable` */
+  async function assertWrapped(trx: Transaction, keys: readonly PreparedKey[]): Promise<void> {
+    const choice = await latestChoice(trx, () => shareChoice(trx));
     if (keys.some(({ kek }) => kek !== HELD && choice && choice.kek !== kek))
       throw unavailable('The key-encryption key was rotated while this key was made.');
-    await insertKeyRows(
-      trx,
-      keys.map((key) => ({ ...key, ...of })),
-    );
   }
 
   return {
@@ -115,7 +118,7 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
       inTurn(async () => {
         const { signer, region } = await findRingSigner(db, ring.id);
         if (signer !== 'local') return await makeThere(signer, region, ring);
-        await followChoice(db, keyring);
+        await follow();
         return await makeHere(ring);
       }),
 
@@ -124,7 +127,7 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
       inTurn(async () => {
         const { issuer, algorithm, purpose } = ring;
         const place = { id: ringId(issuer, algorithm), algorithm, purpose };
-        await followChoice(db, keyring);
+        await follow();
         return { ...ring, keys: [await makeHere(place), await makeHere(place)] };
       }),
 
@@ -134,26 +137,20 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
       const policy = await readPolicy(trx, at);
       const [first, second] = keys;
       const standby = { kid: second.kid, publishedAt: at, bornWithRing: true };
-      await insertRing(trx, {
-        id,
-        issuer,
-        algorithm,
-        purpose,
-        at,
-        nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy),
-      });
-      await insertKeys(trx, keys, { ring: id, at, bornWithRing: true });
-      await insertActivation(trx, {
-        ring: id,
-        seq: 0,
-        kid: first.kid,
-        at,
-        reason: actor.reason ?? 'born with the ring',
-        actor: actor.id,
-      });
+      await assertWrapped(trx, keys);
+      const of = { ring: id, at, bornWithRing: true };
+      await insertRing(
+        trx,
+        { id, issuer, algorithm, purpose, at, nextRotationAt: nextRotationAt({ signsFrom: at }, standby, policy) },
+        keys.map((key) => ({ ...key, ...of })),
+        { ring: id, seq: 0, kid: first.kid, at, reason: actor.reason ?? 'born with the ring', actor: actor.id },
+      );
     },
 
-    insertKey: (trx, ring, key, at, bornWithRing) => insertKeys(trx, [key], { ring: ring.id, at, bornWithRing }),
+    insertKey: async (trx, ring, key, at, bornWithRing) => {
+      await assertWrapped(trx, [key]);
+      await insertKey(trx, { ...key, ring: ring.id, at, bornWithRing });
+    },
 
     destroyPrivateKeys: async (trx, issuer) => {
       await deletePrivateKeys(trx, issuer);

@@ -18,20 +18,6 @@ export async function readClock(db: Db): Promise<number> {
   return (result.rows[0] as { now: Date }).now.getTime();
 }
 
-export async function insertRing(
-  trx: Transaction,
-  ring: { id: string; issuer: string; algorithm: Algorithm; purpose: Purpose; at: number; nextRotationAt: number },
-): Promise<void> {
-  await trx
-    .insertInto('rings')
-    .values({
-      ...{ id: ring.id, issuer: ring.issuer, algorithm: ring.algorithm, purpose: ring.purpose },
-      created_at: new Date(ring.at),
-      next_rotation_at: new Date(ring.nextRotationAt),
-    })
-    .execute();
-}
-
 export interface Hold {
   /** Milliseconds since the epoch. */
   until: number;
@@ -82,25 +68,25 @@ export async function lockRing(trx: Transaction, id: string): Promise<Omit<Ring,
   return { ...row, heldUntil: (await findHold(trx, id))?.until };
 }
 
-/** Keys and their private halves, each kind in one statement. */
-export async function insertKeyRows(
-  trx: Transaction,
-  keys: readonly {
-    kid: string;
-    ring: string;
-    at: number;
-    bornWithRing: boolean;
-    public: Buffer;
-    kek: string;
-    envelope: Buffer;
-  }[],
-): Promise<void> {
-  const published = keys.map(({ kid, ring, at, bornWithRing, public: bytes }) => ({
-    ...{ kid, ring, published_at: new Date(at), born_with_ring: bornWithRing, public: bytes },
-  }));
-  await trx.insertInto('signing_keys').values(published).execute();
-  const wrapped = keys.map(({ kid, kek, envelope }) => ({ kid, kek, envelope, destroy_at: null }));
-  await trx.insertInto('private_keys').values(wrapped).execute();
+export interface KeyRow {
+  kid: string;
+  ring: string;
+  at: number;
+  bornWithRing: boolean;
+  public: Buffer;
+  kek: string;
+  envelope: Buffer;
+}
+
+const toPublished = ({ kid, ring, at, bornWithRing, public: bytes }: KeyRow) => ({
+  ...{ kid, ring, published_at: new Date(at), born_with_ring: bornWithRing, public: bytes },
+});
+
+const toWrapped = ({ kid, kek, envelope }: KeyRow) => ({ kid, kek, envelope, destroy_at: null });
+
+export async function insertKey(trx: Transaction, key: KeyRow): Promise<void> {
+  await trx.insertInto('signing_keys').values(toPublished(key)).execute();
+  await trx.insertInto('private_keys').values(toWrapped(key)).execute();
 }
 
 export interface Activation {
@@ -113,17 +99,36 @@ export interface Activation {
   actor: string;
 }
 
+function toActivated({ ring, seq, kid, at, predecessor, reason, actor }: Activation) {
+  return {
+    ...{ ring, seq, kid, reason, actor, signs_from: new Date(at) },
+    predecessor_removed_at: predecessor ? new Date(predecessor.removedAt) : null,
+    predecessor_destroyed_at: predecessor ? new Date(predecessor.destroyedAt) : null,
+  };
+}
+
 export async function insertActivation(trx: Transaction, activation: Activation): Promise<void> {
-  const { ring, seq, kid, at, predecessor, reason, actor } = activation;
-  await trx
-    .insertInto('activations')
-    .values({
-      ...{ ring, seq, kid, reason, actor, signs_from: new Date(at) },
-      predecessor_removed_at: predecessor ? new Date(predecessor.removedAt) : null,
-      predecessor_destroyed_at: predecessor ? new Date(predecessor.destroyedAt) : null,
-    })
-    .execute();
+  await trx.insertInto('activations').values(toActivated(activation)).execute();
+  const { predecessor } = activation;
   if (predecessor) await setDestroyAt(trx, predecessor.kid, predecessor.destroyedAt);
+}
+
+/** A ring with its keys, the first of them active: one statement, because many rings are made beside other work. */
+export async function insertRing(
+  trx: Transaction,
+  ring: { id: string; issuer: string; algorithm: Algorithm; purpose: Purpose; at: number; nextRotationAt: number },
+  keys: readonly KeyRow[],
+  activation: Activation,
+): Promise<void> {
+  const { id, issuer, algorithm, purpose, at, nextRotationAt } = ring;
+  const times = { created_at: new Date(at), next_rotation_at: new Date(nextRotationAt) };
+  await trx
+    .with('ring', (query) => query.insertInto('rings').values({ id, issuer, algorithm, purpose, ...times }))
+    .with('published', (query) => query.insertInto('signing_keys').values(keys.map(toPublished)))
+    .with('wrapped', (query) => query.insertInto('private_keys').values(keys.map(toWrapped)))
+    .insertInto('activations')
+    .values(toActivated(activation))
+    .execute();
 }
 
 export async function setDestroyAt(trx: Transaction, kid: string, at: number): Promise<void> {

@@ -73,6 +73,9 @@ function requirePage(text: string, issuer: string): URL {
   throw new Failure('sign_in_not_believed', `${issuer} names a page that is not https: nobody is sent there.`);
 }
 
+/** The end of the year 9999: what ends later can be said of no date. Seconds since the epoch. */
+const LATEST = 253_402_300_799;
+
 type Tokens = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
 
 function readTokens(tokens: Tokens, issuer: string): SignedIn {
@@ -84,7 +87,8 @@ function readTokens(tokens: Tokens, issuer: string): SignedIn {
   const { sub, exp, email, preferred_username } = claims;
   const name = [email, preferred_username].find((value) => typeof value === 'string');
   const { id_token: idToken, refresh_token: refreshToken } = tokens;
-  return { subject: sub, name: name as string | undefined, idToken, expiresAt: exp * 1000, refreshToken };
+  const expiresAt = Math.min(exp, LATEST) * 1000;
+  return { subject: sub, name: name as string | undefined, idToken, expiresAt, refreshToken };
 }
 
 /** Scopes; and consent where a refresh token is asked for: OpenID Connect Core, section 11. */

@@ -6,7 +6,7 @@ import { StartError } from '../../errors.ts';
 import { type Keyring, noKek, readKeyring } from './keyring.ts';
 import { makeKekFile } from '../kek.ts';
 import type { KekSource } from '../sources.ts';
-import { countByKek, findChoice, hasChoices, insertChoice, lockChoice } from './store.ts';
+import { countByKek, hasChoices, insertChoice, lockChoice } from './store.ts';
 
 export interface KeyringOptions {
   /** At least one; the first may be made. */
@@ -76,10 +76,4 @@ export async function settleWrapping(db: Db, act: Act, keyring: Keyring): Promis
   });
   if (!keyring.find(chosen)) throw wrong(keyring, `what is new is wrapped by ${chosen}, since a rotation`);
   keyring.follow(chosen);
-}
-
-/** What wraps now, by the database. @throws Problem `unavailable` where this process was not given it */
-export async function followChoice(db: Db, keyring: Keyring): Promise<void> {
-  const choice = await findChoice(db);
-  if (choice) keyring.follow(choice.kek);
 }

@@ -19,7 +19,8 @@ export interface Choice {
 /** Whether the migration that knows of several key-encryption keys has run. */
 export const hasChoices = (db: Db): Promise<boolean> => hasTable(db, 'kek_rotations');
 
-async function readChoice(db: Db): Promise<Choice | undefined> {
+/** Where that migration has run. */
+export async function readChoice(db: Db): Promise<Choice | undefined> {
   return await db
     .selectFrom('kek_rotations')
     .select(['seq', 'kek', 'at', 'reason', 'actor', 'trouble', 'finished_at'])
@@ -33,9 +34,8 @@ export async function findChoice(db: Db): Promise<Choice | undefined> {
   return (await hasChoices(db)) ? await readChoice(db) : undefined;
 }
 
-/** For a private half that is about to be written: no other key is chosen until this transaction ends. */
+/** The same for a private half that is about to be written: no other key is chosen until this transaction ends. */
 export async function shareChoice(trx: Transaction): Promise<Choice | undefined> {
-  if (!(await hasChoices(trx))) return undefined;
   await sql`lock table kek_rotations in row share mode`.execute(trx);
   return await readChoice(trx);
 }
