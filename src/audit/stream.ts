@@ -88,7 +88,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   let queue: Pending[] = [];
   let underWay: readonly Pending[] = [];
   const turns = createTurns(clock);
-  let flushing = false;
+  let flushing: Promise<void> | undefined;
   let failing = false;
 
   /** Chains entries behind the head, opening a stream where the month is new; the head moves when they commit. */
@@ -235,7 +235,6 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   }
 
   async function flush(): Promise<void> {
-    flushing = true;
     while (queue.length > 0) {
       // What arrives in one turn of the loop shares a batch: an outcome and its hand-outs, answers that came together.
       await turnOfLoop();
@@ -245,7 +244,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
         return appendBatch(batch);
       });
     }
-    flushing = false;
+    flushing = undefined;
   }
 
   function append(entry: Append): Promise<void> {
@@ -266,7 +265,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
           reject(error);
         },
       });
-      if (!flushing) void flush();
+      flushing ??= flush();
     });
   }
 
@@ -285,7 +284,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
       return epoch;
     },
     close: async () => {
-      while (flushing) await turns.over().then(() => Promise.resolve());
+      while (flushing) await flushing;
       await turns.over();
     },
   };

@@ -329,3 +329,14 @@ t.test('acts wait for their turn in a bounded number and for a bounded time', as
   t.same(began, [0], 'nothing is begun for those who have given up');
   t.equal(await act(101), 101, 'and whoever comes later is served');
 });
+
+t.test('a close in the very turn of an append lets the loop go on, and the row is there when it is over', async (t) => {
+  const { database, stream } = await setUp(t);
+  const appended = stream.append({ entry: { kind: 'late' } });
+  await stream.close();
+  t.same(
+    (await listRows(database)).map(({ kind }) => kind),
+    ['stream.opened', 'late'],
+  );
+  await appended;
+});

@@ -56,7 +56,8 @@ export async function freePort(): Promise<number> {
 
 export function tempDir(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'cs-'));
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  // Whoever still writes there, such as a child of a child, is about to end.
+  t.teardown(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10 }));
   return dir;
 }
 
