@@ -69,16 +69,22 @@ async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests
   }
 }
 
-/** What it was after the warm-up, the first half; @returns whether it is flat */
-function report(minutes: number, loaded: { requests: number; refused: number }, samples: readonly Sample[]): boolean {
+const round = (value: number): number => Number(value.toFixed(2));
+
+/** After the warm-up, the first half of what there is. */
+function findTrends(samples: readonly Sample[]) {
   const warm = samples.slice(Math.floor(samples.length / 2));
-  const [first, last] = [warm[0], warm.at(-1)];
   const trendOf = (of: (sample: Sample) => number) =>
     findTrend(warm.map((sample) => ({ hours: sample.hours, value: of(sample) })));
-  const [live, resident] = [trendOf((sample) => sample.live), trendOf((sample) => sample.resident)];
+  return { warm, live: trendOf((sample) => sample.live), resident: trendOf((sample) => sample.resident) };
+}
+
+/** What it was after the warm-up; @returns whether it is flat */
+function report(minutes: number, loaded: { requests: number; refused: number }, samples: readonly Sample[]): boolean {
+  const { warm, live, resident } = findTrends(samples);
+  const [first, last] = [warm[0], warm.at(-1)];
   const more = (last?.handles ?? 0) - (first?.handles ?? 0);
   const memory = judgeTrend(live, MOST_MEGABYTES_AN_HOUR);
-  const round = (value: number): number => Number(value.toFixed(2));
   const told = {
     ...{ minutes, ...loaded, memory },
     ...{ live_megabytes: last?.live, live_an_hour: round(live.slope), give_or_take: round(2 * live.error) },
@@ -128,8 +134,9 @@ async function main(): Promise<number> {
       const { live, resident, handles } = samples.at(-1) as Sample;
       if (passed < saidAt + SAY_MINUTES) continue;
       saidAt = passed;
+      const sofar = findTrends(samples).live;
       process.stderr.write(
-        `minute ${passed} of ${minutes}: ${live} MB live, ${resident} MB resident, ${handles} handles\n`,
+        `minute ${passed} of ${minutes}: ${live} MB live (its later half ${round(sofar.slope)} +- ${round(2 * sofar.error)} MB an hour), ${resident} MB resident, ${handles} handles\n`,
       );
     }
     return report(minutes, await loaded, samples) ? 0 : 1;
