@@ -29,7 +29,7 @@ export const login: Defence[] = [
       name: 'login.one-renewal',
       promise: 'a refresh token is used by one process at a time',
       file: kept,
-      find: 'return await withLock(`${fileOf(outside.env, url)}.lock`, outside, work);',
+      find: 'return await withLock(`${fileOf(outside.env, url)}.lock.sqlite`, outside, work);',
       replace: 'return await (withLock ? work() : work());',
     },
     {
@@ -38,6 +38,15 @@ export const login: Defence[] = [
       file: company,
       find: "await openid.tokenRevocation(config, refreshToken, { token_type_hint: 'refresh_token' });",
       replace: 'await refreshToken;',
+    },
+  ]),
+  ...provenBy('test/cli/file-lock.test.ts', 'no two are in at once, when one is killed inside while others wait', [
+    {
+      name: 'login.lock',
+      promise: 'no two processes hold a lock by file, whoever is killed',
+      file: 'src/cli/file-lock.ts',
+      find: 'return tryLockFile(file);',
+      replace: 'return tryLockFile(`${file}${process.pid}`);',
     },
   ]),
   ...provenBy(PARTS, 'what an issuer says is held against what was asked', [

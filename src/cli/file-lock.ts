@@ -1,44 +1,47 @@
-// One process of this user at a time, by a file that is there while one is at it.
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+// One process of this user at a time, by a lock that the kernel takes back from whoever dies: SQLite's, which Node carries.
+// Not proper-lockfile (last released in 2021): it goes by age, and of two who find a lock too old, one removes what the other has taken.
+// Not a package around flock: each brings machine code of its own for what is there already.
+import { Failure } from './failure.ts';
 import type { Outside } from './outside.ts';
 
-/** Who is at it for longer was killed, or hangs: what is done under a lock has shorter deadlines. */
-const STALE_MS = 120_000;
+/** Longer than what is done under a lock may take; many who wait take their turns in it. */
+const PATIENCE_MS = 180_000;
 const POLL_MS = 50;
 
-function take(file: string): boolean {
-  try {
-    const descriptor = openSync(file, 'wx', 0o600);
-    writeSync(descriptor, String(process.pid));
-    closeSync(descriptor);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Whether the one that took it is gone. A file without a number was taken a moment ago. */
-function isAbandoned(file: string): boolean {
-  try {
-    if (Date.now() - statSync(file).mtimeMs > STALE_MS) return true;
-    const pid = Number(readFileSync(file, 'utf8'));
-    if (pid > 0) process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
-}
-
-/** Waits for its turn, at most as long as a lock can be held. @param file beside what it guards; its folder is there */
-export async function withLock<T>(file: string, { sleep }: Pick<Outside, 'sleep'>, work: () => Promise<T>): Promise<T> {
-  while (!take(file)) {
-    if (isAbandoned(file)) rmSync(file, { force: true });
-    else await sleep(POLL_MS);
+/**
+ * Waits for its turn. A file in a home over the network is locked where its server does that (NFS from version 4).
+ * @param file beside what it guards; its folder is there
+ * @throws Failure `lock_held`, `lock_failed`
+ */
+export async function withLock<T>(
+  file: string,
+  { sleep, now }: Pick<Outside, 'sleep' | 'now'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { tryLockFile } = await import('../db/lock.ts');
+  const take = (): (() => void) | undefined => {
+    try {
+      return tryLockFile(file);
+    } catch (cause) {
+      throw new Failure('lock_failed', `${file} cannot be locked: ${(cause as Error).message}.`, {
+        hint: 'See that this user may write there, and that the disk is not full; remove the file if it is damaged.',
+        cause,
+      });
+    }
+  };
+  const until = now() + PATIENCE_MS;
+  let release = take();
+  while (!release) {
+    if (now() >= until)
+      throw new Failure('lock_held', `Another process has held ${file} for ${PATIENCE_MS / 1000} s.`, {
+        hint: 'Look for a countersign command that hangs (ps), end it, and try again: the lock goes with it.',
+      });
+    await sleep(POLL_MS);
+    release = take();
   }
   try {
     return await work();
   } finally {
-    rmSync(file, { force: true });
+    release();
   }
 }

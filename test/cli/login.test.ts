@@ -1,9 +1,8 @@
 // The parts of a sign-in: where people may be sent, who may come back, what is believed, and what is kept.
-import { chmodSync, existsSync, readdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { withLock } from '../../src/cli/file-lock.ts';
 import { hasDisplay } from '../../src/cli/login/browser.ts';
 import { renew, signInByCode, signInByDevice } from '../../src/cli/login/company.ts';
 import { keepSignIn, readSignIn, type SignIn } from '../../src/cli/login/kept.ts';
@@ -61,27 +60,6 @@ t.test('a sign-in is for one service, and kept where nobody else reads or writes
     const ended = await cli(['whoami'], { ...whose.env, COUNTERSIGN_URL: URL_OF_SERVICE });
     t.match(ended, { code: 1, stderr: /\[sign_in_unreadable\]\nhint: .*countersign login/ }, name);
   }
-});
-
-t.test('one process at a time, and one that died is not waited for', async (t) => {
-  const file = join(temporaryFolder(t), 'lock');
-  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  let inside = 0;
-  await Promise.all(
-    [1, 2, 3].map(() =>
-      withLock(file, { sleep }, async () => {
-        t.equal((inside += 1), 1);
-        await sleep(5);
-        inside -= 1;
-      }),
-    ),
-  );
-  writeFileSync(file, '2147483646');
-  await withLock(file, { sleep }, async () => t.pass('whoever took it is gone'));
-  writeFileSync(file, String(process.pid));
-  utimesSync(file, new Date(0), new Date(0));
-  await withLock(file, { sleep }, async () => t.pass('nobody is at it for so long'));
-  t.notOk(existsSync(file));
 });
 
 t.test('where people sign in is said by the service, over https, and chosen by name', async (t) => {

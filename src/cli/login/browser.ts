@@ -1,4 +1,4 @@
-// The person's browser, asked to open a page.
+// The person's browser, asked to open a page. Not by the `open` package: it brings a dozen for one program with one argument.
 import { spawn } from 'node:child_process';
 import type { Outside } from '../outside.ts';
 

@@ -67,7 +67,7 @@ function requireFolder(env: Env): void {
 /** Alone with the sign-in of this service among the processes of this user. @throws Failure */
 export async function alone<T>(outside: Outside, url: string, work: () => Promise<T>): Promise<T> {
   requireFolder(outside.env);
-  return await withLock(`${fileOf(outside.env, url)}.lock`, outside, work);
+  return await withLock(`${fileOf(outside.env, url)}.lock.sqlite`, outside, work);
 }
 
 /** @throws Failure */
