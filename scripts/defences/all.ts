@@ -1,5 +1,6 @@
 // Every defence, subject by subject.
 import { agent } from './agent.ts';
+import { answers } from './answers.ts';
 import { broker } from './broker.ts';
 import { callers } from './callers.ts';
 import { canaries } from './canaries.ts';
@@ -46,6 +47,7 @@ export const DEFENCES: readonly Defence[] = [
     ...oauth,
     ...callers,
     ...grants,
+    ...answers,
     ...broker,
     ...sessions,
     ...agent,

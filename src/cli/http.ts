@@ -1,5 +1,6 @@
 // One HTTP request with a deadline, to a URL or over a Unix socket; what goes wrong on the way becomes a Failure.
 import { request as nodeRequest } from 'node:http';
+import { fetchBounded, readBounded } from './bounded.ts';
 import { EXIT, Failure, usage } from './failure.ts';
 
 export interface Request {
@@ -52,7 +53,7 @@ const readSeconds = (text: string | null | undefined): number | undefined =>
 export async function send({ method, url, headers = {}, body, deadline = DEADLINE }: Request): Promise<Answer> {
   try {
     // A redirect is never followed: it would carry the token elsewhere.
-    const response = await fetch(url, {
+    const response = await fetchBounded(url, {
       method,
       headers,
       redirect: 'manual',
@@ -88,23 +89,19 @@ export function sendToSocket(
     const fail = (error: unknown): void => reject(unreachable(socketPath, SOCKET_HINT, error, deadline));
     request.on('error', fail);
     request.on('response', (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('error', fail);
-      response.on('end', () => {
-        const header = (name: string): string | undefined => response.headers[name] as string | undefined;
-        resolve({
-          status: response.statusCode ?? 0,
-          contentType: header('content-type') ?? '',
-          requestId: header('x-request-id'),
-          date: header('date'),
-          retryAfter: readSeconds(header('retry-after')),
-          text,
-        });
-      });
+      const header = (name: string): string | undefined => response.headers[name] as string | undefined;
+      readBounded(response, socketPath).then(
+        (read) =>
+          resolve({
+            status: response.statusCode ?? 0,
+            contentType: header('content-type') ?? '',
+            requestId: header('x-request-id'),
+            date: header('date'),
+            retryAfter: readSeconds(header('retry-after')),
+            text: read.toString('utf8'),
+          }),
+        fail,
+      );
     });
     request.end(body);
   });
@@ -120,8 +117,9 @@ const LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 const SOCKET_HINT =
   'Is the service running on this host? This must be its user, and DATA_DIR or SOCKET_PATH as it has them.';
 
-/** A Failure for what kept a request from being answered. @param deadline milliseconds */
+/** A Failure for what kept a request from being answered: the one that was thrown, if one was. @param deadline milliseconds */
 export function unreachable(where: string, hint: string, error: unknown, deadline: number): Failure {
+  if (error instanceof Failure) return error;
   const chain = error instanceof Error ? [error, error.cause] : [];
   const code = chain
     .map((link) => (link as { code?: unknown } | undefined)?.code)

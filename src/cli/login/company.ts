@@ -1,5 +1,6 @@
 // The company's issuer, by openid-client: a sign-in by authorization code or by device, its renewal and its revocation.
 import * as openid from 'openid-client';
+import { fetchBounded } from '../bounded.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { DEADLINE, isConfidential, unreachable } from '../http.ts';
 import type { SignIn } from './kept.ts';
@@ -31,6 +32,8 @@ function toFailure(error: unknown, issuer: string): unknown {
     );
   }
   const { code } = error as { code?: unknown };
+  // Our own bounds, as the library passes them on.
+  if (error instanceof Error && error.cause instanceof Failure) return error.cause;
   const byLibrary =
     error instanceof openid.ClientError || (error instanceof Error && String(code).startsWith('OAUTH_'));
   if (error instanceof TypeError || code === 'OAUTH_TIMEOUT') {
@@ -62,7 +65,7 @@ async function open({ issuer, client_id }: Client): Promise<openid.Configuration
   const execute = [openid.enableNonRepudiationChecks];
   // The service names it, and http was taken for loopback alone.
   if (issuer.startsWith('http:')) execute.push(openid.allowInsecureRequests);
-  const options = { timeout: DEADLINE / 1000, execute };
+  const options = { timeout: DEADLINE / 1000, execute, [openid.customFetch]: fetchBounded };
   return await openid.discovery(new URL(issuer), client_id, undefined, openid.None(), options);
 }
 
