@@ -2,6 +2,8 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const KEYS = 'test/federation/keys.test.ts';
+const MISBEHAVING = 'test/federation/misbehaving.test.ts';
+const CONFUSIONS = 'test/federation/key-confusions.test.ts';
 const keys = 'src/trusted-issuers/keys.ts';
 const fetch = 'src/trusted-issuers/fetch.ts';
 const jwks = 'src/trusted-issuers/jwks.ts';
@@ -44,7 +46,7 @@ export const issuerKeys: Defence[] = [
     replace: 'hold.keys',
     test: [KEYS, 'the last good keys are kept while the issuer is away, for six hours'],
   },
-  ...provenBy(KEYS, 'an issuer that misbehaves is not believed, and what is wrong is said', [
+  ...provenBy(MISBEHAVING, 'an issuer that misbehaves is not believed, and what is wrong is said', [
     {
       name: 'federation.discovery-issuer',
       promise: 'discovery of another issuer is not believed',
@@ -79,6 +81,22 @@ export const issuerKeys: Defence[] = [
       file: jwks,
       find: '|| keys.length > MAX_KEYS',
       replace: '',
+    },
+  ]),
+  ...provenBy(CONFUSIONS, 'no key is taken for another, and nothing for a signature', [
+    {
+      name: 'federation.key-algorithm',
+      promise: 'a key of an issuer verifies with the algorithm that it names, and no other',
+      file: jwks,
+      find: 'alg === undefined ? fitting : fitting.filter((name) => name === alg)',
+      replace: 'fitting',
+    },
+    {
+      name: 'federation.key-kind',
+      promise: 'a key of an issuer verifies with algorithms of its kind alone',
+      file: 'src/trusted-issuers/verify.ts',
+      find: '!key?.algorithms.includes(token.algorithm)',
+      replace: '!key',
     },
   ]),
   ...provenBy(KEYS, 'keys that verify nothing are left out', [

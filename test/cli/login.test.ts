@@ -9,7 +9,13 @@ import { keepSignIn, readSignIn, type SignIn } from '../../src/cli/login/kept.ts
 import { chooseLogin } from '../../src/cli/login/logins.ts';
 import { openLoopback } from '../../src/cli/login/loopback.ts';
 import { buildPage } from '../../src/cli/login/page.ts';
-import { createStandInKey, nowSeconds, signAs, startStandIn as startIssuer } from '../support/stand-in-issuer.ts';
+import {
+  createStandInKey,
+  DISCOVERY,
+  nowSeconds,
+  signAs,
+  startStandIn as startIssuer,
+} from '../support/stand-in-issuer.ts';
 import { cli, problem, startStandIn, temporaryFolder } from './stand-in.ts';
 
 const URL_OF_SERVICE = 'https://countersign.internal.example.com';
@@ -147,19 +153,13 @@ t.test('what an issuer says is held against what was asked', async (t) => {
     ...{ issuer: issuer.url, jwks_uri: `${issuer.url}/jwks`, token_endpoint: `${issuer.url}/token` },
     ...{ authorization_endpoint: '', device_authorization_endpoint: `${issuer.url}/device` },
   };
-  let answer: object = {};
-  issuer.misbehave = (incoming, response) => {
-    const documents: Record<string, object> = {
-      '/.well-known/openid-configuration': metadata,
-      '/jwks': { keys: issuer.keys.map(({ jwk }) => jwk) },
-    };
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(documents[incoming.url ?? ''] ?? answer));
-  };
+  const say = (more: object): Promise<void> =>
+    issuer.answer({ [DISCOVERY]: { body: metadata }, '/token': { body: more }, '/device': { body: more } });
   const before = kept({ issuer: issuer.url, refresh_token: 'a-refresh-token' });
   const claims = { iss: issuer.url, sub: 'ana', aud: 'command', iat: nowSeconds(), exp: nowSeconds() + 600 };
   const given = async (more: object, key = issuer.keys[0]): Promise<void> => {
     const id_token = await signAs(key as NonNullable<typeof key>, { ...claims, ...more });
-    answer = { access_token: 'x', token_type: 'Bearer', id_token };
+    await say({ access_token: 'x', token_type: 'Bearer', id_token });
   };
   await given({});
   t.match(await renew(before), { subject: 'ana', refresh_token: 'a-refresh-token' });
@@ -172,7 +172,7 @@ t.test('what an issuer says is held against what was asked', async (t) => {
   await t.rejects(renew(before), not, "another client's");
   await given({ iss: 'https://evil.example' });
   await t.rejects(renew(before), not, "another issuer's");
-  answer = { access_token: 'x', token_type: 'Bearer' };
+  await say({ access_token: 'x', token_type: 'Bearer' });
   await t.rejects(renew(before), { code: 'no_id_token' });
 
   const login = { name: 'acme', issuer: issuer.url, client_id: 'command', scopes: ['openid'] };
@@ -183,10 +183,11 @@ t.test('what an issuer says is held against what was asked', async (t) => {
   const way = { redirectUri: 'http://127.0.0.1:1/callback', state: 'x', visit, callback };
   for (const page of ['file:///etc/passwd', 'http://evil.example/authorize', 'javascript:alert(1)']) {
     metadata.authorization_endpoint = page;
+    await say({});
     await t.rejects(signInByCode(login, way), not, page);
   }
   const device = { device_code: 'd', user_code: 'ABCD', expires_in: 60, verification_uri: 'http://evil.example/' };
-  answer = device;
+  await say(device);
   const tell = (page: URL): void => void visited.push(page.href);
   await t.rejects(signInByDevice(login, { tell, signal: AbortSignal.timeout(1) }), not);
   t.same(visited, [], 'nobody is sent there');

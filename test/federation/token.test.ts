@@ -118,7 +118,8 @@ t.test('a token is refused for each of its faults', async (t) => {
   const now = nowSeconds();
   const [key] = cluster.keys as [StandInKey];
   // A key that names no algorithm could be used with each of its kind.
-  delete key.jwk['alg'];
+  const { alg: _, ...jwk } = key.jwk;
+  await cluster.publish([{ ...key, jwk }]);
   const unproved = /not trusted here, or did not sign it/;
   const sameKid = createStandInKey('RS256', key.kid);
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -162,9 +163,9 @@ t.test('a token is refused for each of its faults', async (t) => {
     const asserted = await federation.assert(text, billing.id);
     t.match(asserted, { status: 401, body: { error: 'invalid_client' } }, `${name}, asserted`);
   }
-  t.same(stranger.asked, [], 'nothing of a token is followed');
+  t.same(await stranger.asked(), [], 'nothing of a token is followed');
   t.same(
-    cluster.asked,
+    await cluster.asked(),
     ['/.well-known/openid-configuration', '/jwks'],
     'and an unknown kid asks once a minute at most',
   );

@@ -1,31 +1,18 @@
 // The one way out for a URL from data: which addresses it refuses, when it looks at them, and what it bounds.
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { createRanges } from '../../src/http/addresses.ts';
 import { assertGuarded, createEgress, EGRESS_MAX_BODY } from '../../src/reach/egress.ts';
 import { mayGoTo } from '../../src/reach/egress-addresses.ts';
 import { createAsk } from '../../src/reach/stranger.ts';
 import { startTestService } from '../support/service.ts';
+import { startStandIn } from '../support/stand-in-issuer.ts';
 
 const nothing = (): boolean => false;
 const loopback = createRanges(['127.0.0.0/8']);
-
-/** Counts who came. */
-async function listen(t: Test, answer: RequestListener): Promise<{ port: number; came(): number }> {
-  let came = 0;
-  const server = createServer(answer).on('connection', () => {
-    came += 1;
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return { port: (server.address() as AddressInfo).port, came: () => came };
-}
+/** Who is gone to, or is not. */
+const server = await startStandIn(t);
+await server.answer({ '*': { body: {} } });
+const { port } = new URL(server.url);
 
 t.test('which addresses are gone to', async (t) => {
   const special = [
@@ -49,19 +36,17 @@ t.test('which addresses are gone to', async (t) => {
 });
 
 t.test('an address in the URL is refused in each of its spellings, and nobody is connected to', async (t) => {
-  const server = await listen(t, (_request, response) => response.end('{}'));
   const ask = createEgress({ allowed: nothing });
   const hosts = ['127.0.0.1', '0x7f.1', '2130706433', '017700000001', '[::1]', '[::ffff:127.0.0.1]', '[::127.0.0.1]'];
   for (const scheme of ['http', 'https'])
     for (const host of hosts)
-      await t.rejects(ask(new URL(`${scheme}://${host}:${server.port}/`)), { code: 'EGRESS_REFUSED' }, host);
+      await t.rejects(ask(new URL(`${scheme}://${host}:${port}/`)), { code: 'EGRESS_REFUSED' }, host);
   await t.rejects(ask(new URL('file:///etc/passwd')), { code: 'EGRESS_REFUSED' });
   await t.rejects(ask(new URL('https://user:pass@example.com/')), { code: 'EGRESS_REFUSED' });
-  t.equal(server.came(), 0);
+  t.equal(await server.came(), 0);
 });
 
 t.test('a name that changes its answer is connected to where it was looked at, or not at all', async (t) => {
-  const server = await listen(t, (_request, response) => response.end('{}'));
   const asked: string[] = [];
   const answers = [['10.1.2.3'], ['127.0.0.1']];
   // Only 10.1.2.3 may be gone to: whoever looks at the first answer and connects to the second is let through.
@@ -72,35 +57,38 @@ t.test('a name that changes its answer is connected to where it was looked at, o
       return answers[asked.length % 2] as string[];
     },
   });
-  await t.rejects(ask(new URL(`http://rebinding.example:${server.port}/`)), { code: 'EGRESS_REFUSED' });
+  await t.rejects(ask(new URL(`http://rebinding.example:${port}/`)), { code: 'EGRESS_REFUSED' });
   t.same(asked, ['rebinding.example'], 'asked once for a connection');
   const mixed = createEgress({ allowed: loopback, resolve: async () => ['127.0.0.1', '10.0.0.1'] });
-  await t.rejects(mixed(new URL(`http://mixed.example:${server.port}/`)), { code: 'EGRESS_REFUSED' }, 'all of them');
+  await t.rejects(mixed(new URL(`http://mixed.example:${port}/`)), { code: 'EGRESS_REFUSED' }, 'all of them');
   const nowhere = createEgress({ allowed: nothing, resolve: async () => [] });
   await t.rejects(nowhere(new URL('https://nowhere.example/')), { code: 'ENOTFOUND' });
-  t.equal(server.came(), 0);
+  t.equal(await server.came(), 0);
 });
 
 t.test('plain http goes where configuration allows, and nowhere else', async (t) => {
-  const server = await listen(t, (_request, response) => response.end('{}'));
   const allowed = createEgress({ allowed: loopback, resolve: async () => ['127.0.0.1'] });
-  t.equal((await allowed(new URL(`http://issuer.example:${server.port}/`))).status, 200);
+  t.equal((await allowed(new URL(`http://issuer.example:${port}/`))).status, 200);
   const publicly = createEgress({ allowed: nothing, resolve: async () => ['93.184.215.14'] });
   await t.rejects(publicly(new URL('http://issuer.example/')), { code: 'EGRESS_REFUSED', message: /not https/ });
 });
 
 t.test('no redirect, no large body, no long wait', async (t) => {
-  const server = await listen(t, (request, response) => {
-    if (request.url === '/redirect') response.writeHead(302, { location: '/elsewhere' }).end();
-    if (request.url === '/large') response.end('x'.repeat(EGRESS_MAX_BODY + 1));
-    // Some of it at once and then nothing: whoever bounds the first byte alone waits for ever.
-    if (request.url === '/slow') response.write('{');
+  await server.answer({
+    '/redirect': { status: 302, headers: { location: '/elsewhere' } },
+    '/large': { body: 'x', times: EGRESS_MAX_BODY + 1 },
+    // Some of it at once and then nothing, or ever more: whoever bounds the first byte alone waits for ever.
+    '/slow': { body: '{', ends: 'never' },
+    '/slower': { body: '{', ends: 'trickling' },
   });
   const ask = createEgress({ allowed: loopback });
-  const url = (path: string): URL => new URL(`http://127.0.0.1:${server.port}${path}`);
+  const url = (path: string): URL => new URL(`http://127.0.0.1:${port}${path}`);
   t.match(await ask(url('/redirect')), { status: 302, location: '/elsewhere' });
   t.equal((await ask(url('/large'))).body, undefined);
-  await t.rejects(ask(url('/slow')), { code: /ABORT_ERR|ECONNRESET/ });
+  await Promise.all(
+    ['/slow', '/slower'].map((path) => t.rejects(ask(url(path)), { code: /ABORT_ERR|ECONNRESET/ }, path)),
+  );
+  t.notOk((await server.asked()).includes('/elsewhere'));
 });
 
 t.test('a start proves that the guard refuses this machine', async (t) => {

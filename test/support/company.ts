@@ -1,6 +1,4 @@
 // A company's issuer as a process: what stands in for Okta, Entra, Keycloak and their like. Its people have any password.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -10,6 +8,7 @@ import type { CompanySettings } from './company-process.ts';
 import { keepShown } from './known-secrets.ts';
 import { tempDir } from './service.ts';
 import { createStandInKey, type StandInKey } from './stand-in-issuer.ts';
+import { forkStandIn } from './stand-in-process.ts';
 
 /** The public client that is registered for the command, and another company's tool like it. */
 export const COMMAND = 'countersign-command';
@@ -50,15 +49,7 @@ export async function startCompany(t: Test, options: CompanyOptions = {}): Promi
   const caFile = join(tempDir(t), 'authority.pem');
   writeFileSync(caFile, authority.cert);
 
-  const child = fork(join(import.meta.dirname, 'company-process.ts'), { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  let printed = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding('utf8').on('data', (text) => (printed += text));
-  const ended = once(child, 'exit');
-  t.teardown(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
+  const tell = forkStandIn<CompanySettings, { url: string }>(t, 'company-process.ts');
   const clients: CompanySettings['clients'] = [
     { ...native, ...client, client_id: COMMAND } as object as { client_id: string },
     { ...native, client_id: WIKI } as object as { client_id: string },
@@ -68,10 +59,8 @@ export async function startCompany(t: Test, options: CompanyOptions = {}): Promi
     ...{ url: '', caFile, keys: [] },
     rotate: async (keys) => {
       const jwks = { keys: keys.map((key) => ({ ...key.jwk, ...key.privateKey.export({ format: 'jwk' }) })) };
-      child.send({ tls: { cert: tls.cert, key: tls.key }, jwks, clients, idTokenSeconds } as CompanySettings);
-      const answer = await Promise.race([once(child, 'message'), ended.then(() => undefined)]);
-      if (!answer) throw new Error(`the company's issuer ended:\n${printed}`);
-      company.url = (answer[0] as { url: string }).url;
+      const { url } = await tell({ tls: { cert: tls.cert, key: tls.key }, jwks, clients, idTokenSeconds });
+      company.url = url;
       company.keys = keys;
     },
     jobToken: async (resource) => {

@@ -1,11 +1,12 @@
-// A stand-in for a platform that issues tokens: a server of its own, keys that rotate, and every way to misbehave.
+// A stand-in for a platform that issues tokens: a web server of its own as a process, keys that rotate, and every way to misbehave.
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { SignJWT } from 'jose';
 import type { Test } from 'tap';
 import { keepPrivateKey, keepShown } from './known-secrets.ts';
+import type { StandInAnswers, StandInMessage, StandInReply } from './stand-in-issuer-process.ts';
+import { forkStandIn } from './stand-in-process.ts';
+
+export type { StandInAnswer, StandInAnswers } from './stand-in-issuer-process.ts';
 
 export type StandInAlgorithm = 'RS256' | 'ES256' | 'ES384';
 
@@ -30,15 +31,31 @@ export function createStandInKey(alg: StandInAlgorithm, kid = `key-${(made += 1)
 
 export interface StandIn {
   /** Its `iss`. */
-  url: string;
-  /** What it publishes; the last one signs. */
-  keys: StandInKey[];
+  readonly url: string;
+  /** What it publishes; the last one signs. They stay here: its server is told their public halves. */
+  readonly keys: readonly StandInKey[];
+  /** From here on it publishes these keys, and beside them whatever is said to be one. */
+  publish(keys: StandInKey[], beside?: object[]): Promise<void>;
+  /** From here on it answers so: at these paths, or at each with `*` among them; as it should again, unless given. */
+  answer(answers?: StandInAnswers): Promise<void>;
   /** Paths in the order they were asked for. */
-  asked: string[];
-  /** Answers in its place, where set. */
-  misbehave: RequestListener | undefined;
+  asked(): Promise<string[]>;
+  /** How many connections were made to it. */
+  came(): Promise<number>;
   /** A token as this platform makes them; `claims` and `header` replace what is right, undefined leaves out. */
   sign(claims: Record<string, unknown>, header?: Record<string, unknown>, key?: StandInKey): Promise<string>;
+}
+
+export const DISCOVERY = '/.well-known/openid-configuration';
+
+/** What an issuer answers as it should. @param url its `iss`, of which the path is before each of its paths */
+export function documentsOf(url: string, jwks: readonly object[]): StandInAnswers {
+  const { pathname } = new URL(url);
+  const path = pathname.replace(/\/$/, '');
+  return {
+    [`${path}${DISCOVERY}`]: { body: { issuer: url, jwks_uri: `${url}/jwks` } },
+    [`${path}/jwks`]: { body: { keys: jwks } },
+  };
 }
 
 /** Whole seconds since the epoch. */
@@ -57,28 +74,33 @@ export async function signAs(
 }
 
 export async function startStandIn(t: Test, alg: StandInAlgorithm = 'RS256'): Promise<StandIn> {
+  const tell = forkStandIn<StandInMessage, StandInReply>(t, 'stand-in-issuer-process.ts');
+  const { url } = await tell({});
+  let keys: StandInKey[] = [];
+  let published: object[] = [];
+  let others: StandInAnswers = {};
+  const show = () => tell({ answers: others['*'] ? others : { ...documentsOf(url, published), ...others } });
   const standIn: StandIn = {
-    ...{ url: '', keys: [createStandInKey(alg)], asked: [], misbehave: undefined },
-    sign: (claims, header, key = standIn.keys.at(-1) as StandInKey) => {
+    url,
+    get keys() {
+      return keys;
+    },
+    publish: async (next, beside = []) => {
+      keys = next;
+      published = [...next.map(({ jwk }) => jwk), ...beside];
+      await show();
+    },
+    answer: async (answers = {}) => {
+      others = answers;
+      await show();
+    },
+    asked: async () => (await tell({})).asked,
+    came: async () => (await tell({})).came,
+    sign: (claims, header, key = keys.at(-1) as StandInKey) => {
       const now = nowSeconds();
-      return signAs(key, { iss: standIn.url, iat: now, nbf: now, exp: now + 300, ...claims }, header);
+      return signAs(key, { iss: url, iat: now, nbf: now, exp: now + 300, ...claims }, header);
     },
   };
-  const server = createServer((request, response) => {
-    standIn.asked.push(request.url as string);
-    if (standIn.misbehave) return standIn.misbehave(request, response) as undefined;
-    const document =
-      request.url === '/jwks'
-        ? { keys: standIn.keys.map(({ jwk }) => jwk) }
-        : { issuer: standIn.url, jwks_uri: `${standIn.url}/jwks` };
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(document));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  standIn.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await standIn.publish([createStandInKey(alg)]);
   return standIn;
 }
