@@ -251,4 +251,13 @@ export const keys: Defence[] = [
       },
     ],
   ),
+  ...provenBy('test/keys/generator.test.ts', 'the thread rests where many keys are wanted, and not where a few are', [
+    {
+      name: 'keys.generated-in-rests',
+      promise: 'a thousand RSA keys that are wanted at once take a part of a processor',
+      file: 'src/keys/generator.ts',
+      find: 'if (rest > 0) await sleep(rest);',
+      replace: 'void [rest, sleep];',
+    },
+  ]),
 ];

@@ -25,3 +25,26 @@ t.test('RSA keys are made one after the other on a thread of the lowest priority
   const lower = (priorities: number[]) => priorities.filter((nice) => nice === 19).length;
   t.equal(lower(readPriorities()), lower(before) + 1, 'one thread for both');
 });
+
+t.test('the thread rests where many keys are wanted, and not where a few are', async (t) => {
+  const time = { at: 0, looks: 0, rests: 0 };
+  const generate = createGenerator({
+    // Looked at before a rest, before a key and after it: each takes 100 ms.
+    clock: { monotonic: () => (time.at += ++time.looks % 3 === 0 ? 100 : 0) },
+    sleep: async (milliseconds) => {
+      time.rests += 1;
+      time.at += milliseconds;
+    },
+  });
+  const make = async (count: number): Promise<void> => {
+    for (let key = 0; key < count; key += 1) await generate('RS256');
+  };
+  await make(2);
+  t.equal(time.rests, 0, 'no rest for the two of a ring');
+  await make(28);
+  t.ok(time.at >= 3 * 30 * 100, `30 keys of 100 ms each take a third of the time at most: ${time.at} ms`);
+  time.at += 60_000;
+  const { rests } = time;
+  await make(2);
+  t.equal(time.rests, rests, 'nor after a while without any');
+});
