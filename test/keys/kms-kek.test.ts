@@ -12,7 +12,7 @@ import { createRewrapping } from '../../src/keys/keyring/rewrap.ts';
 import { rotateKek, showKeks } from '../../src/keys/keyring/rotation.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
-import { until } from '../seal/world.ts';
+import { until } from '../support/until.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { createKeysFixture } from '../support/keys.ts';
 import { giveCredentials, startStandInKms } from '../support/kms.ts';

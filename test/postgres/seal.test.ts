@@ -7,7 +7,8 @@ import { testDatabaseUrl } from '../support/databases.ts';
 import { startReplicas } from '../support/process.ts';
 import { assertion, postToken, tokenForm } from '../support/service.ts';
 import { generateKeyPairSync } from 'node:crypto';
-import { openSealWorld, until } from '../seal/world.ts';
+import { openSealWorld } from '../seal/world.ts';
+import { until } from '../support/until.ts';
 
 /** A seal as the service sets it, written and not committed until told. */
 async function holdSeal({ service: { database } }: Awaited<ReturnType<typeof openSealWorld>>) {

@@ -5,7 +5,8 @@ import { systemClock } from '../../src/clock.ts';
 import { createVerifier } from '../../src/connections/verifier.ts';
 import { scrape } from '../metrics/scrape.ts';
 import { askSocket, call, registerClient, workloadToken } from '../support/service.ts';
-import { openSealWorld, until } from './world.ts';
+import { openSealWorld } from './world.ts';
+import { until } from '../support/until.ts';
 
 t.test('sealed: nothing is minted, everything else goes on, and unsealed it mints again', async (t) => {
   const { service, token, credentials, seal, unseal, waitForVerification, minted } = await openSealWorld(t);

@@ -65,11 +65,3 @@ export async function openSealWorld(t: Test): Promise<SealWorld> {
     },
   };
 }
-
-export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<boolean> {
-  for (const end = performance.now() + ms; performance.now() < end; ) {
-    if (await condition()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return false;
-}

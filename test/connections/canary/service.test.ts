@@ -3,7 +3,7 @@ import t from 'tap';
 import { startTestService } from '../../support/service.ts';
 import { connectAccount, startTestSandbox } from '../../support/connect-account.ts';
 import { scrape } from '../../metrics/scrape.ts';
-import { until } from '../../seal/world.ts';
+import { until } from '../../support/until.ts';
 
 t.test('rotate --now is proved at STS, and a revoked key until STS refuses it', { timeout: 90_000 }, async (t) => {
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 1 });
