@@ -83,6 +83,8 @@ export interface ServiceDeps {
   /** Before anything else is asked of the database; tests give one that is migrated. */
   migrate?: (() => Promise<void>) | undefined;
   clock: Clock;
+  /** By which rates count; `clock` unless given. */
+  pace?: Pick<Clock, 'monotonic'> | undefined;
   log: FastifyBaseLogger;
   /** How strangers' requests are made; over the network unless given. */
   ask?: Ask | undefined;
@@ -96,8 +98,7 @@ export interface ServiceDeps {
  */
 export async function startService(config: Config, deps: ServiceDeps): Promise<Service> {
   const { database, clock, log } = deps;
-  const { db } = database;
-  const { issuerUrl, internalUrl } = config;
+  const [{ db }, { issuerUrl, internalUrl }] = [database, config];
   const metrics = createMetrics({ version: packageJson.version });
   const { count } = metrics;
   const egress = deps.egress ?? createEgress(config.egress);
@@ -120,7 +121,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const signer = createLocalSigner({ db, keyring, clock, holders });
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
-  const limits = createLimits(config.rates, clock);
+  const limits = createLimits(config.rates, deps.pace ?? clock);
   const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view, clock }), limits);
   const keysOfIssuers = createIssuerKeys({ ask: egress, clock, log });
   const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock, tracer });
@@ -166,7 +167,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     changed: () => view.refresh(),
   };
 
-  const sessions = createSessions({ clock });
+  const sessions = createSessions({ clock, pace: deps.pace });
 
   const leaving = createLeaving(config.drainMs);
   const urls = { issuerUrl, internalUrl };
@@ -292,8 +293,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
       await Promise.all([stream.close(), acts.close()]);
       await within(SOON_MS, presence.leave()).catch(() => {});
-      sts.close();
-      kms.close();
+      for (const client of [sts, kms]) client.close();
       await traces?.close();
     },
   };

@@ -11,6 +11,13 @@ export const refusals: Defence[] = [
       replace: 'request_id',
     },
     {
+      name: 'refusals.retry-after',
+      promise: 'a refusal that passes says when to ask again',
+      file: 'src/http/problems.ts',
+      find: "reply.header('retry-after', String(problem.options.retryAfter))",
+      replace: 'reply.header',
+    },
+    {
       name: 'refusals.what-to-do',
       promise: 'what to do is in what SDKs show',
       file: 'src/http/problems.ts',

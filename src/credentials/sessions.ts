@@ -38,6 +38,8 @@ export interface Sessions {
 
 export interface SessionsOptions extends LanesOptions {
   clock: Clock;
+  /** By which new sessions are counted; `clock` unless given. */
+  pace?: Pick<Clock, 'monotonic'> | undefined;
   /** New sessions of one connection, a second; four seconds' worth may come at once. 100 unless given. */
   perConnection?: number;
   /** Who holds a session that still lives waits so long for its successor, milliseconds; 1000 unless given. */
@@ -85,6 +87,7 @@ function isFromOwner(error: unknown): boolean {
 
 export function createSessions({
   clock,
+  pace = clock,
   perConnection = 100,
   patienceMs = 1000,
   ...lanesOptions
@@ -96,7 +99,7 @@ export function createSessions({
   });
   const flights = new Map<string, Flight>();
   const refusals = new LRUCache<string, { error: unknown; until: number }>({ max: 10_000 });
-  const rate = createRate(perConnection, clock);
+  const rate = createRate(perConnection, pace);
   const lanes = createLanes({ ...lanesOptions, clock });
 
   function keep({ key, decision }: Authorized, obtained: Obtained): void {

@@ -9,43 +9,18 @@ import {
   UpdateRoleCommand,
 } from '@aws-sdk/client-iam';
 import type { Test } from 'tap';
-import type { Fault } from '../../src/sandbox/faults.ts';
 import { startGranted, type Granted } from '../support/agent.ts';
 import { connectAccount, ownerConfig, type TestConnection } from '../support/connect-account.ts';
-import { createForge, type Forge } from '../support/forge.ts';
+import { createForge } from '../support/forge.ts';
 import { registerClient, workloadToken } from '../support/service.ts';
 import { startStandIn } from '../support/stand-in-issuer.ts';
-
-/** What a client is told: where to ask, and what to show. */
-export interface Asked {
-  connection: string;
-  query?: string;
-  token?: string | undefined;
-}
+import { MAKE_ALONE } from './refusing-alone.ts';
+import { answers, type Asked, createPace, faulty, made, type Make, RATES, type World } from './refusing-world.ts';
 
 export interface Refusing extends Granted {
   /** Of the workload, for every connection granted. */
   token: string;
   asked(row: string): Promise<Asked>;
-  /** From now on everybody is refused. */
-  seal(): Promise<void>;
-}
-
-interface World extends Granted {
-  t: Test;
-  token: string;
-  forge: Forge;
-  connect(body?: object): Promise<TestConnection & { account: string }>;
-  register(): Promise<string>;
-  iam(account: string): IAMClient;
-}
-
-type Make = (world: World) => Promise<Asked>;
-
-async function made(answer: Promise<{ status: number; body: { id: string } }>): Promise<string> {
-  const { status, body } = await answer;
-  if (status >= 300) throw new Error(JSON.stringify(body));
-  return body.id;
 }
 
 const shows =
@@ -77,16 +52,6 @@ const ownedSo =
     await change(world.iam(connection.account), connection, `arn:aws:iam::${connection.account}:oidc-provider/${name}`);
     return { connection: connection.id };
   };
-
-const faulty =
-  (fault: Omit<Fault, 'accountId'>): Make =>
-  async (world) => {
-    const { id, account } = await world.connect();
-    world.sandbox.faults.add({ ...fault, action: 'AssumeRoleWithWebIdentity', accountId: account });
-    return { connection: id };
-  };
-
-const answers = (status: number, code?: string): Make => faulty({ kind: 'error', status, ...(code ? { code } : {}) });
 
 const MAKE: Record<string, Make> = {
   'no token is shown': async () => ({ connection: 'acme', token: undefined }),
@@ -188,13 +153,15 @@ const MAKE: Record<string, Make> = {
   'AWS answers with another expiry': faulty({ kind: 'clock' }),
   'AWS finds the policy too large': answers(400, 'PackedPolicyTooLarge'),
   'AWS finds the token expired': answers(400, 'ExpiredTokenException'),
-  'the service is sealed': async () => ({ connection: 'acme' }),
 };
 
-export const ROWS = Object.keys(MAKE);
+export const ALONE = Object.keys(MAKE_ALONE);
+export const ROWS = [...Object.keys(MAKE), ...ALONE];
 
 export async function startRefusing(t: Test): Promise<Refusing> {
-  const granted = await startGranted(t, { env: { EGRESS_ALLOW_CIDRS: '127.0.0.1/32' } });
+  const pace = createPace();
+  const env = { EGRESS_ALLOW_CIDRS: '127.0.0.1/32', ...RATES };
+  const granted = await startGranted(t, { env, pace });
   const { service, sandbox, workload } = granted;
   await made(
     service.call('POST', '/v1/grants', {
@@ -205,7 +172,7 @@ export async function startRefusing(t: Test): Promise<Refusing> {
   let accounts = 0;
   const nextAccount = (): string => String(200_000_000_000 + (accounts += 1));
   const world: World = {
-    ...{ ...granted, t, token, forge: await createForge(service) },
+    ...{ ...granted, t, token, forge: await createForge(service), pace },
     connect: async (body = {}) => {
       const account = nextAccount();
       return { ...(await connectAccount(service, sandbox, { account, body })), account };
@@ -226,7 +193,6 @@ export async function startRefusing(t: Test): Promise<Refusing> {
   return {
     ...granted,
     token,
-    asked: async (row) => ({ token, ...(await MAKE[row]?.(world)) }) as Asked,
-    seal: () => made(service.call('POST', '/v1/service/seal', { reason: 'a test' })).then(() => {}),
+    asked: async (row) => ({ token, ...(await (MAKE[row] ?? MAKE_ALONE[row])?.(world)) }) as Asked,
   };
 }

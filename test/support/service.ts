@@ -121,6 +121,8 @@ export interface TestServiceOptions {
   egress?: Ask;
   database?: Database;
   clock?: Clock;
+  /** By which rates count. */
+  pace?: Pick<Clock, 'monotonic'>;
   env?: Record<string, string>;
   /** What is done to the database before the start. */
   before?(config: Config): Promise<void>;
@@ -159,6 +161,7 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
     {
       database: own,
       clock: options.clock ?? systemClock,
+      pace: options.pace,
       log,
       ask: options.ask ?? askLoopback,
       egress: options.egress,
