@@ -1,7 +1,9 @@
 // An issuer that misbehaves in every way (misbehaviours.ts), and what the service makes of it.
 import t from 'tap';
+import { createRanges } from '../../src/http/addresses.ts';
+import { createEgress } from '../../src/reach/egress.ts';
 import { DISCOVERY, documentsOf, type StandInAnswers, startStandIn } from '../support/stand-in-issuer.ts';
-import { LATE, MISBEHAVIOURS, type Misbehaviour } from './misbehaviours.ts';
+import { LATE, MISBEHAVIOURS, type Misbehaviour, REBINDINGS } from './misbehaviours.ts';
 import { openFederation } from './world.ts';
 
 const SUBJECT = 'system:serviceaccount:payments:billing';
@@ -53,4 +55,37 @@ t.test('an issuer that misbehaves is not believed, and what is wrong is said', a
   for (const { name, url } of ways)
     t.match(await show(url), { status: 503, body: { error: 'temporarily_unavailable' } }, name);
   t.equal(await elsewhere.came(), 0, 'and nobody was sent elsewhere');
+});
+
+t.test('an issuer whose name comes to lead elsewhere is gone to where it was looked at, or not at all', async (t) => {
+  const standIn = await startStandIn(t);
+  const { port } = new URL(standIn.url);
+  const ways = Object.entries(REBINDINGS).map(([name, way], index) => ({
+    ...{ name, way, trusted: `rebinding-${index}`, host: `rebinding-${index}.example`, path: `/${index}` },
+  }));
+  const left = new Map(ways.map(({ host, way }) => [host, [...way.leads]]));
+  const here = createRanges(['127.0.0.1/32']);
+  // A start proves that this machine is refused; what configuration allows of it comes after.
+  let started = false;
+  const egress = createEgress({
+    allowed: (address) => started && here(address),
+    resolve: async (host) => left.get(host)?.shift() ?? [],
+  });
+  const federation = await openFederation(t, { egress });
+  started = true;
+  const urlOf = ({ host, path }: (typeof ways)[number]): string => `http://${host}:${port}${path}`;
+  const jwks = standIn.keys.map(({ jwk }) => jwk);
+  await standIn.answer(Object.assign({}, ...ways.map((way) => documentsOf(urlOf(way), jwks))) as StandInAnswers);
+  for (const one of ways) {
+    await federation.trust({ name: one.trusted, kind: 'kubernetes', issuer: urlOf(one) });
+    const { body } = await federation.service.call('GET', `/v1/trusted-issuers/${one.trusted}/keys`);
+    t.match(body, { kids: [], failure: one.way.why }, `${one.name}: ${JSON.stringify(body)}`);
+    const paths = { discovery: `${one.path}${DISCOVERY}`, keys: `${one.path}/jwks` };
+    const asked = (await standIn.asked()).filter((path) => path.startsWith(`${one.path}/`));
+    t.same(
+      asked,
+      one.way.asked.map((what) => paths[what]),
+      `${one.name}: what it was asked for`,
+    );
+  }
 });

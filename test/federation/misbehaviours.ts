@@ -79,3 +79,24 @@ export const MISBEHAVIOURS: Record<string, Misbehaviour> = {
   'two lengths': { jwks: { raw: 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}' }, why: NO_HTTP },
   'headers without end': { jwks: { raw: `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(20_000)}` }, why: NO_HTTP },
 };
+
+export interface Rebinding {
+  /** Where its name leads, asked again for each connection; the first alone may be gone to. */
+  leads: string[][];
+  /** What its server is asked for. */
+  asked: ('discovery' | 'keys')[];
+  why: RegExp;
+}
+
+const HERE = '127.0.0.1';
+const FORBIDDEN = /may not be gone to: .*, which is not public/;
+
+export const REBINDINGS: Record<string, Rebinding> = {
+  'to another address of this machine': { leads: [[HERE], ['127.0.0.2']], asked: ['discovery'], why: FORBIDDEN },
+  'to a private address': { leads: [[HERE], ['10.0.0.1']], asked: ['discovery'], why: FORBIDDEN },
+  'to the metadata service': { leads: [[HERE], ['::ffff:169.254.169.254']], asked: ['discovery'], why: FORBIDDEN },
+  'to this machine, as IPv6': { leads: [[HERE], ['::1']], asked: ['discovery'], why: FORBIDDEN },
+  'to two, of which one may be gone to': { leads: [[HERE], [HERE, '10.0.0.1']], asked: ['discovery'], why: FORBIDDEN },
+  nowhere: { leads: [[HERE], []], asked: ['discovery'], why: /does not resolve/ },
+  'where it may be gone to, too late': { leads: [['10.0.0.1'], [HERE]], asked: [], why: FORBIDDEN },
+};

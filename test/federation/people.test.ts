@@ -12,9 +12,10 @@ import { ID_TOKEN_TYPE, openFederation } from './world.ts';
 const ANA = GOOD.sub;
 const SCOPES = ['workloads:read', 'workloads:write', 'grants:write', 'administrators:write', 'audit:read'];
 
-/** A company whose people sign in; one of them is the administrator `ana`. */
+const company = await startStandIn(t);
+
+/** A service that trusts the company for sign-ins; one of its people is the administrator `ana`. */
 async function openCompany(t: Test) {
-  const company = await startStandIn(t);
   const federation = await openFederation(t);
   const { service } = federation;
   const login = { client_id: CLIENT_ID, scopes: ['email'] };
@@ -27,11 +28,11 @@ async function openCompany(t: Test) {
   t.match(bound, { status: 201, body: { id: /^pi_/, administrator: ana, person: true } }, JSON.stringify(bound.body));
   const sign = (claims: object = {}, header?: Record<string, unknown>): Promise<string> =>
     company.sign({ ...GOOD, ...claims }, header);
-  return { company, federation, service, issuer, ana, identity: bound.body.id as string, sign };
+  return { federation, service, issuer, ana, identity: bound.body.id as string, sign };
 }
 
 t.test('an administrator signs in without a key, and what she does is on record with her name', async (t) => {
-  const { company, federation, service, issuer, ana, identity, sign } = await openCompany(t);
+  const { federation, service, issuer, ana, identity, sign } = await openCompany(t);
   const { issuerUrl } = service.config;
   t.match(await service.call('GET', '/v1/login', undefined, { token: null }), {
     status: 200,
@@ -65,7 +66,7 @@ t.test('an administrator signs in without a key, and what she does is on record 
 });
 
 t.test('a sign-in is taken or refused', async (t) => {
-  const { company, federation, service, ana, sign } = await openCompany(t);
+  const { federation, service, ana, sign } = await openCompany(t);
   const told: Record<string, unknown> = {
     '{{issuer_url}}': service.config.issuerUrl,
     '{{tomorrow}}': nowSeconds() + 86_400,
@@ -128,7 +129,7 @@ t.test('a sign-in is taken or refused', async (t) => {
 });
 
 t.test('neither a platform’s token is a sign-in, nor a sign-in a platform’s token', async (t) => {
-  const { company, federation, service, sign } = await openCompany(t);
+  const { federation, service, sign } = await openCompany(t);
   const { issuerUrl } = service.config;
   const resource = `${issuerUrl}/v1/credentials`;
   const job = await federation.register('job');

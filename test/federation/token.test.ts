@@ -10,8 +10,9 @@ const SUBJECT = 'system:serviceaccount:payments:billing';
 const UID = 'f1a1-uid';
 const CLAIMS = { 'kubernetes.io': { namespace: 'payments', serviceaccount: { name: 'billing', uid: UID } } };
 
+const cluster = await startStandIn(t);
+
 t.test('a service account proves its workload, asserted and exchanged, and is on record', async (t) => {
-  const cluster = await startStandIn(t);
   const federation = await openFederation(t);
   const { service } = federation;
   const { issuerUrl } = service.config;
@@ -64,7 +65,6 @@ t.test('a service account proves its workload, asserted and exchanged, and is on
 });
 
 t.test('what the two grants are asked with', async (t) => {
-  const cluster = await startStandIn(t);
   const federation = await openFederation(t);
   const { service } = federation;
   await federation.trust({ name: 'cluster', kind: 'kubernetes', issuer: cluster.url });
@@ -107,6 +107,7 @@ t.test('our own tokens are never exchanged', async (t) => {
 });
 
 t.test('a token is refused for each of its faults', async (t) => {
+  // Its own: what it is asked is counted.
   const cluster = await startStandIn(t);
   const stranger = await startStandIn(t);
   const federation = await openFederation(t);
@@ -197,7 +198,6 @@ t.test('a one-time token is taken once, however many show it at once', async (t)
 });
 
 t.test('what is taken away works no more, from its commit', async (t) => {
-  const cluster = await startStandIn(t);
   const federation = await openFederation(t);
   const { service } = federation;
   await federation.trust({ name: 'cluster', kind: 'kubernetes', issuer: cluster.url });
