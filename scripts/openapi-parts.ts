@@ -120,7 +120,7 @@ export const TOKEN_FORM: Members = {
           client_id: {
             type: 'string',
             description:
-              "The id of the workload: required beside a trusted issuer's assertion, else where it is sent at all.",
+              "The id of the workload: required beside a trusted issuer's assertion, else where it is sent at all. With the ID token of a sign-in, the id or the name of the person's workload or administrator.",
           },
           resource: {
             type: 'string',

@@ -26,6 +26,13 @@ export const login: Defence[] = [
   ]),
   ...provenBy(LOGIN, 'from a sign-in to the end of it', [
     {
+      name: 'login.named',
+      promise: 'a name that is two of hers is not taken for one of them',
+      file: 'src/oauth/named.ts',
+      find: 'if (only && named.length === 1) return only.id;',
+      replace: 'if (only) return only.id;',
+    },
+    {
       name: 'login.one-renewal',
       promise: 'a refresh token is used by one process at a time',
       file: kept,

@@ -36,8 +36,8 @@ export function addVerb<O = object>(parent: Command, outside: Outside, verb: Ver
   if (!verb.local) {
     command.option('--url <url>', 'internal URL of the service (default: $COUNTERSIGN_URL)');
     command.option(
-      '--as <id>',
-      'which administrator or workload to be, by id, when signed in (default: $COUNTERSIGN_AS); who is at the shell, when the socket is used (default: $SUDO_USER, $USER)',
+      '--as <who>',
+      'which administrator or workload to be, by id or name, when signed in (default: $COUNTERSIGN_AS); who is at the shell, when the socket is used (default: $SUDO_USER, $USER)',
     );
   }
   command.option('--verbose', 'requests and stacks on stderr');

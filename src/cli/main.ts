@@ -38,7 +38,7 @@ Who asks:
   COUNTERSIGN_IDENTITY_TOKEN_FILE  or its platform's token, in a file (or COUNTERSIGN_IDENTITY_TOKEN)
   COUNTERSIGN_TOKEN             a token that you have already, instead of those above
   People sign in instead (countersign login), and are who they are bound to:
-  COUNTERSIGN_AS                the administrator or workload that is meant, ad_… or wl_…
+  COUNTERSIGN_AS                the administrator or workload that is meant, by id or name
   With none of them, the socket of the service on this host (SOCKET_PATH, or found from DATA_DIR).`;
 
 export function createProgram(outside: Outside): Command {

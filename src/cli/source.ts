@@ -80,12 +80,12 @@ export function sourceOf(env: Outside['env'], identity: Identity): Source {
   return { kind: 'socket' };
 }
 
-/** Which administrator or workload a person wants to be. @throws Failure (usage) */
+/** Which administrator or workload a person wants to be: the service knows whose the names are. @throws Failure (usage) */
 export function readAs(env: Outside['env'], identity: Identity): string | undefined {
   const as = identity.as ?? (env.COUNTERSIGN_AS || undefined);
-  if (as === undefined || /^(ad|wl)_[a-z2-7]{26}$/.test(as)) return as;
+  if (as === undefined || /^(ad|wl)_[a-z2-7]{26}$|^[a-z][a-z0-9-]{1,39}$/.test(as)) return as;
   throw usage(
-    `${identity.as === undefined ? 'COUNTERSIGN_AS' : '--as'} is not the id of an administrator or a workload.`,
-    'Who is signed in says by id which one to be: ad_… or wl_…, as countersign whoami shows it.',
+    `${identity.as === undefined ? 'COUNTERSIGN_AS' : '--as'} is neither a name nor the id of an administrator or a workload.`,
+    'Who is signed in says which one to be, by its name or by ad_… or wl_…, as countersign whoami shows them.',
   );
 }

@@ -5,6 +5,7 @@ import { apiAudience } from '../tokens/audiences.ts';
 import type { Compact } from '../tokens/compact.ts';
 import { ProofRefused } from '../trusted-issuers/refused.ts';
 import type { Clients } from './clients.ts';
+import { findNamed, isName } from './named.ts';
 import type { Proof } from './request.ts';
 import type { ClientRow } from './store.ts';
 
@@ -17,7 +18,7 @@ export interface FederatedDeps {
 export interface Federated {
   token: string;
   shown: ProofOf['shown'];
-  /** The client that it says it is, where it does. */
+  /** The client that it says it is, where it does; a person may say it by name. */
   clientId: string | undefined;
   /** What a token is asked for. */
   resource: string;
@@ -31,9 +32,11 @@ const asOf = (client: ClientRow, { epoch }: Proved): ClientRow => ({ ...client, 
 /** @throws ProofRefused; Problem `unavailable` where the issuer's keys cannot be read */
 export async function proveByIssuer(
   { issuerUrl, clients, prove }: FederatedDeps,
-  { token, shown, clientId, resource, compact }: Federated,
+  { token, shown, clientId: said, resource, compact }: Federated,
 ): Promise<{ client: ClientRow; proof: Proof }> {
   const prefers = resource === apiAudience(issuerUrl) ? 'ad_' : 'wl_';
+  const byName = said !== undefined && shown === 'person' && isName(said);
+  const clientId = byName ? await findNamed({ prove, clients }, token, said) : said;
   const proved = await prove(token, { shown, client: clientId, prefers, compact });
   const { client: id, audience, tokenAudience, details, expiresAt, replay } = proved;
   if (shown === 'platform' && audience !== tokenAudience)

@@ -81,7 +81,7 @@ t.test('from a sign-in to the end of it', async (t) => {
     const named = await cli(['token'], { ...own.env, COUNTERSIGN_AS: bound.laptop });
     t.match(decodeJwt(named.stdout.trim()), { sub: bound.laptop, aud: `${issuerUrl}/v1` });
     t.match(await cli([...asked, '--as', bound.ana], own.env), { code: 1, stderr: /\[invalid_target\]/ });
-    t.match(await cli(['token', '--as', 'ana'], own.env), { code: 2, stderr: /--as is not the id/ });
+    t.match(await cli(['token', '--as', 'Ana'], own.env), { code: 2, stderr: /--as is neither a name nor the id/ });
     const format = ['--format', 'credential-process'];
     for (const time of ['fetched', 'kept']) {
       const { stdout, stderr } = await cli(['credentials', connection.id, ...format], own.env);
@@ -89,6 +89,35 @@ t.test('from a sign-in to the end of it', async (t) => {
     }
     const handed = await service.call('GET', `/v1/audit?kind=credentials.handed_out&workload=${bound.laptop}`);
     t.equal(handed.body.items.length, 1, 'SDKs start a new process each time');
+  });
+
+  await t.test('she says by name which of hers she means, and no name of another is found', async (t) => {
+    const subjectOf = async (as: string, env = own.env): Promise<unknown> => {
+      const { stdout, stderr } = await cli(['token', '--as', as], env);
+      return stdout ? decodeJwt(stdout.trim()).sub : stderr;
+    };
+    t.equal(await subjectOf('laptop'), bound.laptop);
+    t.equal(await subjectOf('ana'), bound.ana);
+    t.equal((await cli(['whoami', '--json'], { ...own.env, COUNTERSIGN_AS: 'laptop' })).code, 0);
+    await federation.register('stranger');
+    for (const as of ['stranger', 'nobody']) {
+      const said = await subjectOf(as);
+      const own = `who signed in is the administrator ana (${bound.ana}) and the workload laptop (${bound.laptop})`;
+      t.ok(String(said).includes(`${own}, and nobody called "${as}"`), String(said));
+    }
+    const twin = await service.call('POST', '/v1/workloads', { slug: 'ana' });
+    const rule = { trusted_issuer: 'acme', subject: 'ana' };
+    const { body } = await service.call('GET', `/v1/workloads/${bound.laptop}/identities`);
+    await service.call('DELETE', `/v1/workloads/${bound.laptop}/identities/${body.items[0].id}`);
+    await federation.identify(twin.body.id, { ...rule, person: true });
+    t.equal(await subjectOf(twin.body.id), twin.body.id);
+    t.match(
+      await subjectOf('ana'),
+      /"ana" is the administrator ana \(ad_\w+\) and the workload ana \(wl_\w+\): say by id/,
+    );
+    const { body: twins } = await service.call('GET', `/v1/workloads/${twin.body.id}/identities`);
+    await service.call('DELETE', `/v1/workloads/${twin.body.id}/identities/${twins.items[0].id}`);
+    await federation.identify(bound.laptop, { ...rule, person: true });
   });
 
   await t.test('it is renewed before it ends, by one process at a time', async (t) => {

@@ -125,7 +125,7 @@ export function addLoginCommands(program: Command, outside: Outside): void {
     examples: [
       'COUNTERSIGN_URL=https://countersign.internal.example.com countersign login',
       'countersign login --issuer acme --device',
-      'countersign login --as wl_…',
+      'countersign login --as billing',
     ],
     options: (command) =>
       command
