@@ -10,7 +10,8 @@ import { createIssuerKeys, FETCH_EVERY_MS, RENEW_AFTER_MS } from '../../src/trus
 import type { TrustedIssuer } from '../../src/trusted-issuers/store.ts';
 import { readIssuedToken, verifyIssuedToken } from '../../src/trusted-issuers/verify.ts';
 import { cli, temporaryFolder } from '../cli/stand-in.ts';
-import { createClusterKey as createKey, startCluster } from '../support/cluster.ts';
+import { startCluster } from '../support/cluster.ts';
+import { createStandInKey, type StandInKey } from '../support/stand-in-issuer.ts';
 import { until } from '../support/until.ts';
 import { openFederation } from './world.ts';
 
@@ -19,6 +20,8 @@ const SUBJECT = 'system:serviceaccount:payments:billing';
 const KUBEADM = 'https://kubernetes.default.svc.cluster.local';
 const ISSUER_URL = 'https://id.example.com';
 const JWKS = '/openid/v1/jwks';
+
+const createKey = (): StandInKey => createStandInKey('RS256');
 
 t.test('a cluster rotates its keys: with overlap no token is refused, without it for a minute', async (t) => {
   const [first, second, third] = [createKey(), createKey(), createKey()];

@@ -1,11 +1,11 @@
-// The API server of a stand-in cluster, of what it has what tokens are made with: accounts, TokenRequest, keys. Run by cluster.ts.
+// The API server of a stand-in cluster, as far as its pods' tokens go: accounts, TokenRequest, keys. Run by cluster.ts.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { importJWK, type JWK, SignJWT } from 'jose';
 
-/** What cluster.ts sends: as flags of kube-apiserver say it. */
+/** What cluster.ts sends, as flags of kube-apiserver say it. */
 export interface ClusterSettings {
   /** `--service-account-issuer`; where it listens, unless given. */
   issuer?: string | undefined;
@@ -18,7 +18,7 @@ export interface ClusterSettings {
 export interface ClusterReply {
   url: string;
   issuer: string;
-  /** `GET /openid/v1/jwks`, in the order they were asked for. */
+  /** Methods and paths, in the order they were asked for. */
   asked: string[];
 }
 

@@ -2,7 +2,7 @@
 import type { Test } from 'tap';
 import type { ClusterReply, ClusterSettings } from './cluster-process.ts';
 import { keepShown } from './known-secrets.ts';
-import { createStandInKey, type StandInKey } from './stand-in-issuer.ts';
+import type { StandInKey } from './stand-in-issuer.ts';
 import { forkStandIn } from './stand-in-process.ts';
 
 export interface Cluster {
@@ -27,12 +27,12 @@ export interface Cluster {
 /** @param issuer an `iss` by which nobody reaches it; where it listens unless given */
 export async function startCluster(t: Test, key: StandInKey, issuer?: string): Promise<Cluster> {
   const tell = forkStandIn<ClusterSettings, ClusterReply>(t, 'cluster-process.ts');
+  let settings: ClusterSettings;
   const rotate = (published: StandInKey[], { alg, kid, privateKey }: StandInKey): Promise<ClusterReply> => {
     const signing = { ...privateKey.export({ format: 'jwk' }), alg, kid } as ClusterSettings['signing'];
     settings = { issuer, published: published.map(({ jwk }) => jwk), signing };
     return tell(settings);
   };
-  let settings: ClusterSettings;
   const first = await rotate([key], key);
   const call = async (method: string, path: string, body?: object): Promise<unknown> => {
     const response = await fetch(`${first.url}${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
@@ -56,6 +56,3 @@ export async function startCluster(t: Test, key: StandInKey, issuer?: string): P
     asked: async () => (await tell(settings)).asked,
   };
 }
-
-/** A key as clusters have them. */
-export const createClusterKey = (): StandInKey => createStandInKey('RS256');

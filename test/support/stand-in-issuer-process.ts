@@ -1,7 +1,7 @@
 // The web server of a stand-in issuer: answers by path as it is told, well or badly, and knows no secret. Run by stand-in-issuer.ts.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** An answer, as data. */
@@ -66,7 +66,7 @@ const server = createServer((request, response) => {
   asked.push(path);
   void give(response, answers[path] ?? answers['*'] ?? { status: 404 });
 });
-server.on('connection', (_socket: Socket) => (came += 1));
+server.on('connection', () => (came += 1));
 await once(server.listen(0, '127.0.0.1'), 'listening');
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
