@@ -48,6 +48,7 @@ export function createProgram(outside: Outside): Command {
     )
     .version(packageJson.version)
     .exitOverride()
+    .showHelpAfterError('hint: The same with --help says what there is.')
     .configureOutput({
       writeOut: (text) => outside.stdout.write(text),
       writeErr: (text) => outside.stderr.write(text),

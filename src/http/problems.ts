@@ -37,7 +37,11 @@ const TITLES: Record<number, string> = {
 };
 
 const byStatus: Partial<Record<number, [Code, string, string]>> = {
-  404: ['not_found', 'There is nothing at this path for this method.', 'See openapi.yaml for the paths.'],
+  404: [
+    'not_found',
+    'There is nothing at this path for this method.',
+    'See openapi.yaml for the paths. Of the command, look at COUNTERSIGN_URL: it is the internal URL of the service.',
+  ],
   413: ['payload_too_large', 'The body is larger than 16 kB.', 'Send less.'],
   415: ['unsupported_media_type', 'This content type is not accepted here.', 'Send application/json.'],
 };

@@ -74,6 +74,8 @@ t.test('2 when it is called wrongly, with the nearest word', async (t) => {
   t.match(await cli(['connection', 'lst']), { code: 2, stderr: /Did you mean list\?/ });
   t.match(await cli(['connection', 'list', '--jsn']), { code: 2, stderr: /Did you mean --json\?/ });
   t.match(await cli(['connection', 'show']), { code: 2, stderr: /missing required argument 'connection'/ });
+  const unknown = await cli(['frobnicate']);
+  t.match(unknown, { code: 2, stderr: /^error: unknown command 'frobnicate'\nhint: .*--help/ });
   t.match(await cli(['grant']), { code: 2, stderr: /Usage: countersign grant/ });
   t.match(await cli(['audit', '--from', 'yesterday']), { code: 2, stderr: /15m, 2h, 7d/ });
   t.match(await cli(['audit', '--limit', '201']), { code: 2, stderr: /from 1 to 200/ });
