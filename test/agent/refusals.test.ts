@@ -37,12 +37,15 @@ const aws = findAwsCli() ?? '';
 /** What it prints hangs on no database, and each of its processes takes half a second. */
 const asksAwsCli = engine === 'pglite';
 const OUT_OF_TIME = /TimeoutError|Read timeout|did not answer within 2 s/;
+/** What the other rows are made of changes what a decision rests on; so it says, and to come again. */
+const CHANGING = /keeps changing/;
+const EITHER = new RegExp(`${OUT_OF_TIME.source}|${CHANGING.source}`);
 
-/** Clients wait for two seconds, the SDK for one to be connected: a busy machine may take longer. */
-async function inTime<T>(ask: () => Promise<T>): Promise<T> {
+/** Asks again where the answer is of the moment: clients wait for one second or two, and a busy machine may take longer. */
+async function past<T>(passing: RegExp, ask: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     const said = await ask();
-    if (tries === 10 || !OUT_OF_TIME.test(JSON.stringify(said))) return said;
+    if (tries === 10 || !passing.test(JSON.stringify(said))) return said;
   }
 }
 
@@ -50,11 +53,10 @@ const uriOf = ({ service }: Refusing, { connection, query }: Asked): string =>
   `${service.url}/v1/connections/${connection}/credentials${query === undefined ? '' : `?${query}`}`;
 
 /** What every client is sent, and few of them show. */
-async function askRetryAfter(uri: string, token: string | undefined): Promise<string> {
+async function askRetryAfter(uri: string, token: string | undefined): Promise<{ text: string; retryAfter: string }> {
   const answer = await fetch(uri, { headers: token === undefined ? {} : { authorization: token } });
-  await answer.body?.cancel();
   const seconds = answer.headers.get('retry-after');
-  return seconds === null ? '-' : `${seconds} s`;
+  return { text: await answer.text(), retryAfter: seconds === null ? '-' : `${seconds} s` };
 }
 
 /** What Node prints of an error that nobody caught. */
@@ -106,21 +108,21 @@ t.test('the table has a row for each refusal', async (t) => {
   );
 });
 
-t.test('each refusal, by each client', { jobs: 8 }, async (t) => {
+t.test('each refusal, by each client', { jobs: 5 }, async (t) => {
   const refusing = await startRefusing(t);
   const home = tempDir(t);
   const check = (row: Row): Promise<unknown> =>
     t.test(row.name, async (t) => {
       const asked = await refusing.asked(row.name);
       const uri = uriOf(refusing, asked);
-      const late = row.awsCli !== 'words';
+      const passing = row.awsCli === 'words' ? EITHER : CHANGING;
       const cli = (): Promise<string> => askAwsCli(home, refusing.sandbox.url, uri, asked.token);
       const doctorSays = (): Promise<[string, string][]> => askDoctor(refusing, asked, uri, home);
-      const [retryAfter, sdk, awsCli, doctor] = await Promise.all([
-        askRetryAfter(uri, asked.token),
-        inTime(() => askSdk(uri, asked.token)),
-        asksAwsCli ? (late ? cli() : inTime(cli)) : '',
-        late ? doctorSays() : inTime(doctorSays),
+      const [{ retryAfter }, sdk, awsCli, doctor] = await Promise.all([
+        past(CHANGING, () => askRetryAfter(uri, asked.token)),
+        past(EITHER, () => askSdk(uri, asked.token)),
+        asksAwsCli ? past(passing, cli) : '',
+        past(passing, doctorSays),
       ]);
       await asked.over?.();
       t.equal(retryAfter, row.retryAfter, 'Retry-After');
