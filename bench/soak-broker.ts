@@ -134,9 +134,9 @@ async function main(): Promise<number> {
       const { live, resident, handles } = samples.at(-1) as Sample;
       if (passed < saidAt + SAY_MINUTES) continue;
       saidAt = passed;
-      const sofar = findTrends(samples).live;
+      const trend = findTrends(samples).live;
       process.stderr.write(
-        `minute ${passed} of ${minutes}: ${live} MB live (its later half ${round(sofar.slope)} +- ${round(2 * sofar.error)} MB an hour), ${resident} MB resident, ${handles} handles\n`,
+        `minute ${passed} of ${minutes}: ${live} MB live (its later half ${round(trend.slope)} +- ${round(2 * trend.error)} MB an hour), ${resident} MB resident, ${handles} handles\n`,
       );
     }
     return report(minutes, await loaded, samples) ? 0 : 1;

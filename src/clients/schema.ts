@@ -5,8 +5,11 @@ import { SCOPES } from '../http/scopes.ts';
 /** No control characters, and no lone surrogates: PostgreSQL and RFC 8785 have no form for them. */
 export const PRINTABLE = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$';
 
+/** A name of a client. No id is one: ids have an underscore. */
+export const SLUG = '^[a-z][a-z0-9-]{1,39}$';
+
 export const Slug = Type.String({
-  pattern: '^[a-z][a-z0-9-]{1,39}$',
+  pattern: SLUG,
   description: 'Unique in the service, and for good.',
 });
 

@@ -44,8 +44,7 @@ export function createGenerator(
       thread = undefined;
       throw error;
     } finally {
-      const took = clock.monotonic() - began;
-      restedAt = Math.max(restedAt, began) + took + RESTS * took;
+      restedAt = Math.max(restedAt, began) + (1 + RESTS) * (clock.monotonic() - began);
       used.unref();
     }
   }

@@ -1,9 +1,10 @@
 // Which client a person means who says so by name: one of those that this sign-in is, so that no other is ever found.
+import { SLUG } from '../clients/schema.ts';
 import type { Prove } from '../identities/prove.ts';
 import { ProofRefused } from '../trusted-issuers/refused.ts';
 import type { Clients } from './clients.ts';
 
-const NAME = /^[a-z][a-z0-9-]{1,39}$/;
+const NAME = new RegExp(SLUG);
 
 /** Whether it is a name, as no id is. */
 export const isName = (client: string): boolean => NAME.test(client);
