@@ -1,7 +1,6 @@
 // One wiring place: from a configuration to a running service, everything given what it needs.
 import type { FastifyBaseLogger } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
-import { findAdministrator, lockAdministrator } from './administrators/store.ts';
 import type { AppDeps } from './app.ts';
 import { createAct, SYSTEM } from './audit/act.ts';
 import { createRefusals } from './audit/refusals.ts';
@@ -14,7 +13,7 @@ import type { Config } from './config.ts';
 import { createProofs } from './connections/canary/create.ts';
 import { createVerifier } from './connections/verifier.ts';
 import { createProvesItself } from './clients/proof.ts';
-import { degrade } from './connections/verification/suspect.ts';
+import { createSuspect } from './connections/verification/suspect.ts';
 import { createBroker } from './credentials/broker.ts';
 import { createSessions } from './credentials/sessions.ts';
 import { shareReads } from './credentials/shared-reads.ts';
@@ -51,8 +50,9 @@ import { createClients } from './oauth/clients.ts';
 import { countAnswers } from './oauth/counted.ts';
 import { createDecideToken } from './oauth/decide.ts';
 import { createProvider } from './oauth/provider.ts';
-import { createStillMay } from './oauth/still-may.ts';
 import { createRecord } from './oauth/record.ts';
+import { createStillMay } from './oauth/still-may.ts';
+import { findClient, lockClient } from './oauth/store.ts';
 import { assertGuarded, createEgress } from './reach/egress.ts';
 import { type Ask, createAsk } from './reach/stranger.ts';
 import { createReadiness } from './readiness.ts';
@@ -67,7 +67,6 @@ import { createVerifyWorkloadToken } from './tokens/verify.ts';
 import { createIssuerKeys } from './trusted-issuers/keys.ts';
 import { startTraces } from './tracing/start.ts';
 import { watched } from './watched.ts';
-import { findWorkload, lockWorkload } from './workloads/store.ts';
 
 export interface Service {
   /** Where the listeners are bound; the same twice where they are one. */
@@ -98,7 +97,8 @@ export interface ServiceDeps {
  */
 export async function startService(config: Config, deps: ServiceDeps): Promise<Service> {
   const { database, clock, log } = deps;
-  const [{ db }, { issuerUrl, internalUrl }] = [database, config];
+  const { db } = database;
+  const { issuerUrl, internalUrl } = config;
   const metrics = createMetrics({ version: packageJson.version });
   const { count } = metrics;
   const egress = deps.egress ?? createEgress(config.egress);
@@ -160,10 +160,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     // Where nobody would find the key, STS need not be asked.
     checks: [served, proofs.checkStandby],
     served,
-    mayStillRotate: createStillMay(
-      (at, id) => (id.startsWith('wl_') ? findWorkload(at, id) : findAdministrator(at, id)),
-      'keys:rotate',
-    ),
+    mayStillRotate: createStillMay(findClient, 'keys:rotate'),
     changed: () => view.refresh(),
   };
 
@@ -203,13 +200,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
           (question) => within(SOON_MS, decide(db, question)),
           ({ workload, connection, purpose }) => JSON.stringify([workload, connection, purpose]),
         ),
-        suspect: async (suspicion) => {
-          try {
-            if (await degrade(act, suspicion)) verifier.wake();
-          } catch (error) {
-            log.error({ err: error, connection: suspicion.connection }, 'a connection could not be degraded');
-          }
-        },
+        suspect: createSuspect({ act, log, wake: () => verifier.wake() }),
       }),
     },
     workloads: { db, act, clock, issuerUrl, holdsGrants },
@@ -240,7 +231,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     metrics,
     authenticate: createAuthenticate({
       ...{ db, clients, verify, audience: apiAudience(issuerUrl) },
-      lockClient: (trx, id) => (id.startsWith('wl_') ? lockWorkload(trx, id) : lockAdministrator(trx, id)),
+      lockClient,
     }),
     apiPage: config.loopback,
   };
@@ -293,7 +284,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         .catch((error: unknown) => log.warn({ err: error }, 'counts of refusals could not be written'));
       await Promise.all([stream.close(), acts.close()]);
       await within(SOON_MS, presence.leave()).catch(() => {});
-      for (const client of [sts, kms]) client.close();
+      sts.close();
+      kms.close();
       await traces?.close();
     },
   };

@@ -50,7 +50,7 @@ export interface AuthenticateDeps {
   clients: Clients;
   verify: VerifyWorkloadToken;
   audience: string;
-  /** Locks the client's row FOR SHARE and reads what it is now. */
+  /** Locks out changes of the client's row and reads what it is now. */
   lockClient(trx: Transaction, id: string): Promise<{ state: string; scopes: string[] } | undefined>;
 }
 

@@ -1,6 +1,6 @@
 // The rows behind a client_id, of either registry, each with the policy epoch of the snapshot that it was read in.
 import { sql } from 'kysely';
-import type { Db } from '../db/connect.ts';
+import type { Db, Transaction } from '../db/connect.ts';
 import type { Jwks } from '../db/types.ts';
 import { EPOCH_ROW, type EpochRow, type Seal, standingOf } from '../seal/store.ts';
 
@@ -49,4 +49,20 @@ export async function findClient(db: Db, id: string): Promise<ClientRow | undefi
     return row && { kind: 'administrator', audiences: [], maxOutliveSeconds: 0, ...rowOf(row) };
   }
   return undefined;
+}
+
+/**
+ * Locks out other changes of this client, as its own routes do, but not what only refers to it.
+ * @param id `wl_…` or `ad_…`
+ */
+export async function lockClient(
+  trx: Transaction,
+  id: string,
+): Promise<Pick<ClientRow, 'state' | 'scopes'> | undefined> {
+  return await trx
+    .selectFrom(id.startsWith('wl_') ? 'workloads' : 'administrators')
+    .select(['state', 'scopes'])
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
 }

@@ -1,4 +1,5 @@
 // What an exchange found out: STS answered for another role, or not what it promises. The connection is degraded, and asked about.
+import type { FastifyBaseLogger } from 'fastify';
 import { type Act, type Done, SYSTEM } from '../../audit/act.ts';
 import { nextState } from '../lifecycle.ts';
 import { lockConnection, updateState } from '../store.ts';
@@ -35,4 +36,22 @@ export function degrade(act: Act, suspicion: Suspicion): Promise<boolean> {
       affectsDecisions: true,
     };
   });
+}
+
+export interface SuspectDeps {
+  act: Act;
+  log: FastifyBaseLogger;
+  /** Called where one was degraded: it is to be asked about now. */
+  wake(): void;
+}
+
+/** Never throws: what the caller is told does not hang on it. */
+export function createSuspect({ act, log, wake }: SuspectDeps): (suspicion: Suspicion) => Promise<void> {
+  return async (suspicion) => {
+    try {
+      if (await degrade(act, suspicion)) wake();
+    } catch (error) {
+      log.error({ err: error, connection: suspicion.connection }, 'a connection could not be degraded');
+    }
+  };
 }
