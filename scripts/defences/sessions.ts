@@ -3,11 +3,12 @@ import { type Defence, provenBy } from './defence.ts';
 
 const SESSIONS = 'test/credentials/sessions.test.ts';
 const WHOSE = 'test/credentials/whose.test.ts';
-const ANSWER = 'test/credentials/answer.test.ts';
+const ANSWER = 'test/clouds/aws-answer.test.ts';
+const DEGRADED = 'test/credentials/degraded.test.ts';
 const SUSPECT = 'test/connections/suspect.test.ts';
 const sessionsFile = 'src/credentials/sessions.ts';
 const authorize = 'src/credentials/authorize.ts';
-const answer = 'src/credentials/answer.ts';
+const answer = 'src/clouds/aws-answer.ts';
 const lanes = 'src/credentials/lanes.ts';
 
 /** One member of the key taken out: somebody else's session fits. */
@@ -206,4 +207,20 @@ export const sessions: Defence[] = [
       replace: 'row !== undefined && generation > 0 ?',
     },
   ]),
+  {
+    name: 'answer.proves-nothing',
+    promise: 'and a verification is no proof where STS answers it with the like',
+    file: 'src/connections/verification/attempt.ts',
+    find: 'if (fault !== undefined) {',
+    replace: 'if (fault !== undefined && deps.issuerUrl === fault) {',
+    test: [DEGRADED, 'AccountMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
+  },
+  {
+    name: 'answer.told',
+    promise: 'an exchange that STS lied to degrades its connection',
+    file: 'src/connections/verification/suspect.ts',
+    find: 'if (await degrade(act, suspicion)) wake();',
+    replace: 'void [act, suspicion, wake, degrade];',
+    test: [DEGRADED, 'ExpiryMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
+  },
 ];

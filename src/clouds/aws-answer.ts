@@ -1,12 +1,37 @@
-// What STS answered, held against what was asked and what is pinned: nothing is handed out of an answer that does not fit.
-import type { AssumedSession } from '../clouds/aws.ts';
-import type { Decision } from '../grants/decide.ts';
+// What STS answered, held against what was asked and what is pinned: an answer that does not fit is no proof, and nothing is
+// handed out of it.
+import type { AssumedSession } from './aws.ts';
 
-/** Why a connection is degraded: its `state_reason`, as verification has it. */
+/** Why a connection is degraded: its `state_reason`, from an exchange or a verification. */
 export type AnswerFault = 'AccountMismatch' | 'RoleMismatch' | 'role_recreated' | 'ExpiryMismatch' | 'AnswerTooLarge';
 
+/** `AWS STS answered ${what}`, and what to do. */
+export const ANSWER_FAULTS: Record<AnswerFault, { what: string; hint: string }> = {
+  AccountMismatch: {
+    what: 'with credentials of another account',
+    hint: 'Show it to the operators: the service, or what stands between it and AWS, was answered by somebody else.',
+  },
+  RoleMismatch: {
+    what: 'with credentials of another role or session',
+    hint: 'Show it to the operators: the service, or what stands between it and AWS, was answered by somebody else.',
+  },
+  role_recreated: {
+    what: 'for a role that was deleted and created again since it was verified',
+    hint: "Ask the account's owner. If it was meant, an operator accepts it: countersign connection resume.",
+  },
+  ExpiryMismatch: {
+    what: 'with an expiry that is not what was asked for',
+    hint: "Check the service's clock; if it is right, show it to the operators.",
+  },
+  AnswerTooLarge: {
+    what: 'with credentials that are too large to use',
+    hint: 'Show it to the operators: SDKs send the session token as a header, and servers refuse such headers.',
+  },
+};
+
 export interface Expected {
-  aws: Decision['aws'];
+  /** `role_id` is AWS's unique id of the role; null where any is right. */
+  aws: { partition: string; account_id: string; role_name: string; role_id: string | null };
   sessionName: string;
   /** Asked for. */
   durationSeconds: number;

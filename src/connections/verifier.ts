@@ -12,7 +12,7 @@ import { findDatabaseTime, leaseDue, releaseLease } from './verification/store.t
 export interface VerifierDeps extends AttemptDeps {
   db: Db;
   act: Act;
-  clock: Pick<Clock, 'monotonic'>;
+  clock: Pick<Clock, 'monotonic' | 'wall'>;
   log: { error(details: object, message: string): void };
   /** Connections that STS is asked about at the same time; 8 unless given. */
   concurrency?: number | undefined;

@@ -1,10 +1,10 @@
 // STS's failures as problems: whose they are decides the code, and what to do is said.
+import { ANSWER_FAULTS, type AnswerFault } from '../clouds/aws-answer.ts';
 import type { StsError } from '../clouds/aws-errors.ts';
 import { buildStsHint } from '../clouds/aws-hints.ts';
 import { type Code, Problem } from '../errors.ts';
 import type { Decision } from '../grants/decide.ts';
 import { connectionIssuerUrl } from '../issuers/documents.ts';
-import type { AnswerFault } from './answer.ts';
 
 const CODES = {
   ours: 'sts_misconfigured',
@@ -39,32 +39,9 @@ export function stsProblem(
   });
 }
 
-const FAULTS: Record<AnswerFault, { what: string; hint: string }> = {
-  AccountMismatch: {
-    what: 'with credentials of another account',
-    hint: 'Show it to the operators: the service, or what stands between it and AWS, was answered by somebody else.',
-  },
-  RoleMismatch: {
-    what: 'with credentials of another role or session',
-    hint: 'Show it to the operators: the service, or what stands between it and AWS, was answered by somebody else.',
-  },
-  role_recreated: {
-    what: 'for a role that was deleted and created again since it was verified',
-    hint: "Ask the account's owner. If it was meant, an operator accepts it: countersign connection resume.",
-  },
-  ExpiryMismatch: {
-    what: 'with an expiry that is not what was asked for',
-    hint: "Check the service's clock; if it is right, show it to the operators.",
-  },
-  AnswerTooLarge: {
-    what: 'with credentials that are too large to use',
-    hint: 'Show it to the operators: SDKs send the session token as a header, and servers refuse such headers.',
-  },
-};
-
 /** What STS answered was not handed out. */
 export function answerProblem(fault: AnswerFault, { connection }: Decision, stsRequestId: string): Problem {
-  const { what, hint } = FAULTS[fault];
+  const { what, hint } = ANSWER_FAULTS[fault];
   return new Problem('sts_answer_refused', `AWS STS answered ${what}; nothing was handed out.`, {
     hint,
     extra: { fault, connection: connection.id, ...(stsRequestId === '' ? {} : { sts_request_id: stsRequestId }) },

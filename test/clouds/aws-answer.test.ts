@@ -1,8 +1,8 @@
 // What STS answers is held against what is pinned: account, role, role id, expiry, size.
 import t from 'tap';
 import type { AssumedSession } from '../../src/clouds/aws.ts';
-import { findAnswerFault } from '../../src/credentials/answer.ts';
-import { answerOf, createSteppedClock, decisionOf } from './world.ts';
+import { findAnswerFault } from '../../src/clouds/aws-answer.ts';
+import { answerOf, createSteppedClock, decisionOf } from '../credentials/world.ts';
 
 const clock = createSteppedClock();
 const sessionName = 'billing-aaaaaaaa';

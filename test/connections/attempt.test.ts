@@ -75,6 +75,23 @@ t.test('another account, role or session is no proof', async (t) => {
   }
 });
 
+t.test('an answer that no exchange would hand out is no proof', async (t) => {
+  const cloud = createFakeCloud();
+  const looks: [typeof cloud.session, string][] = [
+    [{ assumedRoleArn: 'arn:aws:sts::999999999999:assumed-role/their-role/countersign-verify' }, 'AccountMismatch'],
+    [{ assumedRoleArn: 'arn:aws:sts::111122223333:assumed-role/other/countersign-verify' }, 'RoleMismatch'],
+    [{ assumedRoleId: 'AROAFIRST:other' }, 'RoleMismatch'],
+    [{ expiration: new Date(Date.now() + 86_400_000) }, 'ExpiryMismatch'],
+    [{ sessionToken: 'x'.repeat(16_385) }, 'AnswerTooLarge'],
+  ];
+  for (const [session, code] of looks) {
+    cloud.session = session;
+    const { outcome } = await attemptVerification(cloud, row(), 1);
+    t.match(outcome, { ok: false, side: 'account_owner', code, detail: /^AWS STS answered with .+\. \S/ }, code);
+  }
+  t.same(cloud.identified, [], 'and nobody is asked with it');
+});
+
 t.test('a token is on record before STS sees it, or STS does not', async (t) => {
   const cloud = createFakeCloud();
   await attemptVerification(cloud, row(), 1);

@@ -1,5 +1,5 @@
 // Stand-ins for minting and STS that a test scripts: what the next look finds, and what was asked.
-import type { AssumeRoleInput } from '../../src/clouds/aws.ts';
+import type { AssumedSession, AssumeRoleInput } from '../../src/clouds/aws.ts';
 import { StsError, type StsFailure } from '../../src/clouds/aws-errors.ts';
 import type { AttemptDeps } from '../../src/connections/verification/attempt.ts';
 import type { WebIdentity } from '../../src/tokens/mint.ts';
@@ -13,6 +13,8 @@ export interface FakeCloud extends AttemptDeps {
   identified: unknown[];
   /** Decided for each role; an error refuses, an id lets in. */
   answer: (roleArn: string) => string | StsError | Promise<string | StsError>;
+  /** Members of AssumeRoleWithWebIdentity's answer that replace what is right. */
+  session: Partial<AssumedSession>;
   /** Members of GetCallerIdentity's answer that replace what is right. */
   identity: { account?: string; arn?: string; userId?: string };
 }
@@ -26,6 +28,11 @@ export const denied = (more: Partial<StsFailure> = {}): StsError =>
     ...more,
   });
 
+function assumedArn(roleArn: string, sessionName: string): string {
+  const [, partition, , , account, role = ''] = roleArn.split(':');
+  return `arn:${partition}:sts::${account}:assumed-role/${role.replace('role/', '')}/${sessionName}`;
+}
+
 export function createFakeCloud(): FakeCloud {
   const cloud: FakeCloud = {
     ...{
@@ -34,9 +41,11 @@ export function createFakeCloud(): FakeCloud {
       recorded: [],
       assumed: [],
       identified: [],
+      session: {},
       identity: {},
       answer: () => 'AROAFIRST',
     },
+    clock: { wall: () => Date.now() },
     mintWebIdentityToken: async (input) => {
       cloud.minted.push(input);
       return {
@@ -57,17 +66,19 @@ export function createFakeCloud(): FakeCloud {
             accessKeyId: 'ASIAVERIFY',
             secretAccessKey: 'secret-canary',
             sessionToken: input.roleArn,
-            expiration: new Date(),
+            expiration: new Date(Date.now() + input.durationSeconds * 1000),
             requestId: 'req-1',
           },
-          ...{ assumedRoleArn: 'x', assumedRoleId: `${answer}:${input.roleSessionName}` },
+          assumedRoleArn: assumedArn(input.roleArn, input.roleSessionName),
+          assumedRoleId: `${answer}:${input.roleSessionName}`,
+          ...cloud.session,
         };
       },
       getCallerIdentity: async ({ region, credentials }) => {
         cloud.identified.push({ region, ...credentials });
-        const [, partition, , , account = '', role = ''] = credentials.sessionToken.split(':');
+        const [, , , , account = ''] = credentials.sessionToken.split(':');
         const roleId = await cloud.answer(credentials.sessionToken);
-        const arn = `arn:${partition}:sts::${account}:assumed-role/${role.replace('role/', '')}/countersign-verify`;
+        const arn = assumedArn(credentials.sessionToken, 'countersign-verify');
         return { account, arn, userId: `${String(roleId)}:countersign-verify`, requestId: 'req-2', ...cloud.identity };
       },
     },

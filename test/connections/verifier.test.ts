@@ -23,7 +23,7 @@ async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<Wor
   const cloud = createFakeCloud();
   const errors: object[] = [];
   const log = { error: (details: object) => void errors.push(details) };
-  const clock = { monotonic: () => 0 };
+  const clock = { monotonic: () => 0, wall: Date.now };
   const verifier = createVerifier({
     ...cloud,
     db: api.database.db,

@@ -1,5 +1,7 @@
 // One look whether STS lets us in: assume the role with a session that can do nothing, and ask whose account that is.
+import type { Clock } from '../../clock.ts';
 import type { AwsSts } from '../../clouds/aws.ts';
+import { ANSWER_FAULTS, findAnswerFault } from '../../clouds/aws-answer.ts';
 import { StsError } from '../../clouds/aws-errors.ts';
 import { buildStsHint, type TrustFacts } from '../../clouds/aws-hints.ts';
 import { Problem } from '../../errors.ts';
@@ -30,6 +32,7 @@ export interface AttemptDeps {
    */
   recordIntent(connection: string, minted: { kid: string; jti: string }, epoch: number): Promise<void>;
   sts: Pick<AwsSts, 'assumeRoleWithWebIdentity' | 'getCallerIdentity'>;
+  clock: Pick<Clock, 'wall'>;
 }
 
 export interface Attempt {
@@ -69,6 +72,16 @@ export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow,
       ...{ durationSeconds: SESSION_SECONDS, policy: DENY_EVERYTHING },
     });
     Object.assign(evidence, { access_key_id: session.accessKeyId, request_id: session.requestId });
+    // What no exchange would hand out proves nothing. Which role is pinned, `judge` looks at.
+    const fault = findAnswerFault(
+      session,
+      { aws: { ...row, role_id: null }, sessionName: SESSION_NAME, durationSeconds: SESSION_SECONDS },
+      deps.clock.wall(),
+    );
+    if (fault !== undefined) {
+      const { what, hint } = ANSWER_FAULTS[fault];
+      return { outcome: refuse(fault, `AWS STS answered ${what}. ${hint}`), evidence };
+    }
     const { accessKeyId, secretAccessKey, sessionToken } = session;
     const identity = await deps.sts.getCallerIdentity({
       region,
@@ -87,12 +100,15 @@ export async function attemptVerification(deps: AttemptDeps, row: ConnectionRow,
   }
 }
 
+function refuse(code: string, detail: string): Outcome {
+  return { ok: false, side: 'account_owner', code, detail };
+}
+
 function compare(
   row: ConnectionRow,
   assumedRoleId: string,
   identity: { account: string; arn: string; userId: string },
 ): Outcome {
-  const refuse = (code: string, detail: string): Outcome => ({ ok: false, side: 'account_owner', code, detail });
   if (identity.account !== row.account_id) {
     return refuse(
       'AccountMismatch',
@@ -100,7 +116,7 @@ function compare(
     );
   }
   const expected = `arn:${row.partition}:sts::${row.account_id}:assumed-role/${row.role_name}/${SESSION_NAME}`;
-  if (identity.arn !== expected || identity.userId !== assumedRoleId || !assumedRoleId.endsWith(`:${SESSION_NAME}`)) {
+  if (identity.arn !== expected || identity.userId !== assumedRoleId) {
     return refuse('RoleMismatch', `STS let us in as ${identity.arn}, and this connection is to ${row.role_arn}.`);
   }
   return { ok: true, roleId: assumedRoleId.slice(0, assumedRoleId.indexOf(':')) };
