@@ -44,6 +44,22 @@ export const agent: Defence[] = [
       replace: "new Set(['sts_answer_refused'])",
     },
   ]),
+  ...provenBy(SESSIONS, 'what a proxy answers in place of the service decides nothing: what lives is given', [
+    {
+      name: 'agent.proxy',
+      promise: 'a session that lives is given while a proxy answers in place of the service',
+      file: 'src/cli/handed.ts',
+      find: "code === 'unexpected_answer' ? undefined : answered.status",
+      replace: 'answered.status',
+    },
+    {
+      name: 'agent.proxy-json',
+      promise: 'the same where the proxy answers in JSON',
+      file: 'src/cli/answer.ts',
+      find: '/^[a-z][a-z0-9_]*$/',
+      replace: '/^.*$/',
+    },
+  ]),
   ...provenBy(SESSIONS, 'the service away: a session that lives is given to its last minute, and then the reason', [
     {
       name: 'agent.still-good',

@@ -4,7 +4,7 @@ import { awsMessage } from '../http/problems.ts';
 
 export interface RefusalOptions {
   hint?: string | undefined;
-  /** HTTP status; undefined where nobody answered, or nothing could be asked. */
+  /** HTTP status of the service's answer; undefined where it gave none, or nothing could be asked. */
   status?: number | undefined;
   /** Of the service, where it answered. */
   requestId?: string | undefined;

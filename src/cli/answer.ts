@@ -13,6 +13,8 @@ interface Refusal {
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+/** What stands in between says "Not Found" where the service says `not_found`. */
+const codeOf = (value: unknown): string | undefined => text(value)?.match(/^[a-z][a-z0-9_]*$/)?.[0];
 
 const OAUTH_HINTS: Record<string, string> = {
   invalid_client:
@@ -27,7 +29,7 @@ const OAUTH_HINTS: Record<string, string> = {
 export function assertOk(answer: Answer): void {
   if (answer.status >= 200 && answer.status < 300) return;
   const refusal = (parse(answer.text) ?? {}) as Refusal;
-  const code = text(refusal.code) ?? text(refusal.error);
+  const code = codeOf(refusal.code) ?? codeOf(refusal.error);
   const requestId = text(refusal.request_id) ?? answer.requestId;
   if (code === undefined) throw notOurs(answer);
   throw new Failure(

@@ -31,8 +31,10 @@ export async function askForCredentials(call: Call<unknown>, asked: Asked): Prom
   return (await call.apiWith(access).send('POST', path, body)) as Credentials;
 }
 
+/** What a proxy on the way answers while the service is away decides nothing: it is as if nobody had answered. */
 export function toRefusal(error: unknown): Refusal {
-  const { code, message, hint, status, requestId, stsRequestId, retryAfter } = toFailure(error);
+  const { code, message, hint, requestId, stsRequestId, retryAfter, ...answered } = toFailure(error);
+  const status = code === 'unexpected_answer' ? undefined : answered.status;
   return new Refusal(code, message, { hint, status, requestId, stsRequestId, retryAfter, cause: error });
 }
 

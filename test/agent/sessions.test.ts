@@ -1,5 +1,7 @@
 // Sessions that the agent keeps, by a stepped clock: single flight, half life, outages, refusals, bounds.
 import t from 'tap';
+import { readAnswer } from '../../src/cli/answer.ts';
+import { toRefusal } from '../../src/cli/handed.ts';
 import { away, createWorld, MINUTE, refuses, SECOND, session, type World } from './world.ts';
 
 const ACME = { connection: 'acme' };
@@ -123,6 +125,34 @@ t.test('429 and 5xx pass by themselves: what lives is given', async (t) => {
     const given = world.sessions.obtain(ACME);
     await world.step(SECOND);
     t.equal((await given).AccessKeyId, 'K1');
+  }
+});
+
+t.test('what a proxy answers in place of the service decides nothing: what lives is given', async (t) => {
+  const rest = { contentType: 'text/html', requestId: undefined, date: undefined, retryAfter: undefined };
+  const proxy = (status: number, text: string) => async () => {
+    try {
+      return readAnswer({ ...rest, status, text }) as never;
+    } catch (error) {
+      throw toRefusal(error);
+    }
+  };
+  for (const answer of [
+    proxy(404, '<html>404 Not Found</html>'),
+    proxy(403, '{"message":"Forbidden"}'),
+    proxy(404, '{"status":404,"error":"Not Found"}'),
+    proxy(407, ''),
+  ]) {
+    const world = createWorld({ holdMs: SECOND });
+    await world.sessions.obtain(ACME);
+    world.answer = answer;
+    await pass(world, 40 * MINUTE);
+    const given = world.sessions.obtain(ACME);
+    await world.step(SECOND);
+    t.equal((await given).AccessKeyId, 'K1');
+    const cold = t.rejects(world.sessions.obtain({ connection: 'cold' }), { code: 'unexpected_answer', status: 503 });
+    await world.step(2 * SECOND);
+    await cold;
   }
 });
 
