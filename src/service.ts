@@ -122,12 +122,15 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const minting = { issuerUrl, view, signer, clock };
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, deps.pace ?? clock);
-  const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view, clock }), limits);
+  const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view }), limits);
   const keysOfIssuers = createIssuerKeys({ ask: egress, clock, log });
   const sts = measureSts(createAwsSts({ endpointUrl: config.stsEndpointUrl }), { count, clock, tracer });
   const refusals = createRefusals(stream, clock);
   const clients = createClients(db, () => stream.epoch);
-  const prove = createProve({ db, issuerUrl, keys: keysOfIssuers, clock, refusals, epoch: () => stream.epoch });
+  const prove = createProve({
+    ...{ db, issuerUrl, keys: keysOfIssuers, now: view.now, refusals },
+    epoch: () => stream.epoch,
+  });
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
   const provider = createProvider({
     ...{ issuerUrl, view, signer, decideToken, clock },

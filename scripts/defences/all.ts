@@ -30,6 +30,7 @@ import { oauth } from './oauth.ts';
 import { people } from './people.ts';
 import { proofs } from './proofs.ts';
 import { publishing } from './publishing.ts';
+import { record } from './record.ts';
 import { refusals } from './refusals.ts';
 import { replicas } from './replicas.ts';
 import { rotation } from './rotation.ts';
@@ -66,6 +67,7 @@ export const DEFENCES: readonly Defence[] = [
     ...inTime,
     ...canaries,
     ...proofs,
+    ...record,
     ...refusals,
     ...model,
     ...publishing,

@@ -46,8 +46,8 @@ export const replicas: Defence[] = [
       name: 'replicas.suspension-locks',
       promise: 'a suspension takes its place in the queue, and its epoch is another',
       file: store,
-      find: "epoch: eb('epoch', '+', 1)",
-      replace: "epoch: eb('epoch', '+', 0)",
+      find: 'epoch + 1 + floor(random() * ${EPOCH_STEPS})::bigint',
+      replace: 'epoch + 0 * ${EPOCH_STEPS}::bigint',
     },
   ]),
   ...provenBy('test/postgres/remembered.test.ts', 'suspended at one, refused at the other', [

@@ -8,6 +8,7 @@ const DEGRADED = 'test/credentials/degraded.test.ts';
 const SUSPECT = 'test/connections/suspect.test.ts';
 const sessionsFile = 'src/credentials/sessions.ts';
 const authorize = 'src/credentials/authorize.ts';
+const exchange = 'src/credentials/exchange.ts';
 const answer = 'src/clouds/aws-answer.ts';
 const lanes = 'src/credentials/lanes.ts';
 
@@ -77,7 +78,7 @@ export const sessions: Defence[] = [
       name: 'sessions.still-good',
       promise: 'who holds a session that lives is served while STS is down',
       file: sessionsFile,
-      find: 'if (isPassing(error)) return old;',
+      find: 'if (mayStandIn(error)) return old;',
       replace: 'void old;',
     },
   ]),
@@ -214,6 +215,31 @@ export const sessions: Defence[] = [
     find: 'if (fault !== undefined) {',
     replace: 'if (fault !== undefined && deps.issuerUrl === fault) {',
     test: [DEGRADED, 'AccountMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
+  },
+  {
+    name: 'answer.told-unrecorded',
+    promise: 'nor does it hang on the row of the exchange',
+    file: exchange,
+    find: 'await dropped(fault).finally(() => suspect({ connection: id, generation, exchange, reason: fault, roleId }));',
+    replace:
+      'await dropped(fault);\n      await suspect({ connection: id, generation, exchange, reason: fault, roleId });',
+    test: ['test/credentials/broker.test.ts', 'a lie of STS is told whether its row can be written or not'],
+  },
+  {
+    name: 'sessions.stand-in',
+    promise: 'a session that lives is given on where the fault is ours',
+    file: sessionsFile,
+    find: "return isPassing(error) || (error instanceof StsError && error.side === 'ours');",
+    replace: 'return isPassing(error);',
+    test: [SESSIONS, 'STS down: a session that lives is handed out to its last minute, and no longer'],
+  },
+  {
+    name: 'sessions.first-minute',
+    promise: "AccessDenied is remembered when the connection's first minute is over",
+    file: 'src/grants/decide.ts',
+    find: "c.state_since < now() - interval '1 minute'",
+    replace: 'false',
+    test: ['test/grants/decide.test.ts', 'a decision carries all that the broker needs, of one snapshot'],
   },
   {
     name: 'answer.told',

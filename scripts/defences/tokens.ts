@@ -115,6 +115,14 @@ export const tokens: Defence[] = [
       replace: 'false',
     },
   ]),
+  {
+    name: 'tokens.time',
+    promise: "no clock of one machine makes a token live longer: the time is the database's",
+    file: verify,
+    find: 'const now = view.now() / 1000;',
+    replace: 'const now = Date.now() / 1000;',
+    test: [VERIFY, 'a wall clock that is set back or ahead makes no token live longer, nor shorter'],
+  },
   ...provenBy(VERIFY, 'a key verifies until its removal, a revoked one not at all', [
     {
       name: 'tokens.published-keys',

@@ -49,8 +49,15 @@ export function createRefusals(stream: AuditStream, clock: Clock): Refusals {
         if (replay) await stream.append({ replay });
         return;
       }
-      counts.set(key, { refusal: shown, minute, count: 0 });
-      await stream.append({ entry: toEntry(shown, { count: 1 }), replay });
+      const first: Counted = { refusal: shown, minute, count: 0 };
+      counts.set(key, first);
+      try {
+        await stream.append({ entry: toEntry(shown, { count: 1 }), replay });
+      } catch (error) {
+        // The next of its kind is the first: it is not answered as if a row told of it.
+        if (first.count === 0) counts.delete(key);
+        throw error;
+      }
     },
     flush: async (all = false) => {
       const now = minuteOf();

@@ -17,6 +17,8 @@ export async function ensurePartitions(db: Db, at: Date): Promise<void> {
   }
 }
 
+/** Thousands of millions of changes stay within the integers that a double has. */
+const EPOCH_STEPS = 2 ** 20;
 const KEY_ORDER = sql`order by keys.issuer, keys.jti`;
 const ROW_COLUMNS = sql`month, stream, seq, at, kind, actor, workload, connection, exchange, row, hash`;
 
@@ -69,14 +71,15 @@ export async function lockEpoch(trx: Transaction): Promise<number> {
 }
 
 /**
- * Bumps the policy epoch. The table lock queues fairly: a stream of FOR SHARE readers cannot starve a suspension.
+ * Bumps the policy epoch, by a step that nobody can guess: a number that a database which went backwards has lost must not
+ * come again, or what was remembered under it would seem to stand. The table lock queues fairly: a stream of FOR SHARE readers cannot starve a suspension.
  * Called last in a transaction, because appends wait for it.
  */
 export async function bumpEpoch(trx: Transaction): Promise<void> {
   await sql`lock table policy_epoch in exclusive mode`.execute(trx);
   await trx
     .updateTable('policy_epoch')
-    .set((eb) => ({ epoch: eb('epoch', '+', 1) }))
+    .set({ epoch: sql<number>`epoch + 1 + floor(random() * ${EPOCH_STEPS})::bigint` })
     .where('id', '=', 1)
     .execute();
 }

@@ -116,7 +116,10 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
 
   async function commit<T>(work: (trx: Transaction) => Promise<Ended<T>>): Promise<T> {
     if (!headKnown) {
-      head = (month && (await findHead(database.db, month, stream))) || ORIGIN;
+      const found = month && (await findHead(database.db, month, stream));
+      head = found || ORIGIN;
+      // Nothing was written in it: a clock that leapt to a month without a partition, and back, is not held to that month.
+      if (!found) month = undefined;
       headKnown = true;
     }
     let rows: ChainedRow[] = [];

@@ -116,10 +116,10 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       clock.wall(),
     );
     if (fault !== undefined) {
-      await dropped(fault);
       const roleId = session.assumedRoleId.split(':')[0]?.slice(0, 128) ?? '';
       const { id, generation } = connection;
-      await suspect({ connection: id, generation, exchange, reason: fault, roleId });
+      // Whether the row can be written or not: what was seen is told.
+      await dropped(fault).finally(() => suspect({ connection: id, generation, exchange, reason: fault, roleId }));
       throw answerProblem(fault, decision, session.requestId);
     }
     // On its way when this returns, so that the hand-outs that wait for it share its commit.

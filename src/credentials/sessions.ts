@@ -66,7 +66,7 @@ interface Flight {
   over: Promise<unknown>;
 }
 
-/** It passes by itself: a session that still lives may stand in. */
+/** It passes by itself. */
 function isPassing(error: unknown): boolean {
   if (error instanceof StsError) return error.side === 'transient' || error.side === 'throttled';
   return error instanceof Problem && (error.code === 'rate_limited' || error.code === 'unavailable');
@@ -78,6 +78,11 @@ const isAnswerRefused = (error: unknown): boolean => error instanceof Problem &&
 function isLasting(error: unknown, { connection }: Authorized['decision']): boolean {
   if (!(error instanceof StsError)) return isAnswerRefused(error);
   return !isPassing(error) && (connection.settled || error.awsCode !== 'AccessDenied');
+}
+
+/** A session that still lives may stand in: the fault is AWS's or ours, and its bearer is authorised now. */
+function mayStandIn(error: unknown): boolean {
+  return isPassing(error) || (error instanceof StsError && error.side === 'ours');
 }
 
 /** The owner of the account, or an answer that is not this role's, says no: what was fetched before is not given on. */
@@ -146,7 +151,7 @@ export function createSessions({
     try {
       return await Promise.race([flight, late]);
     } catch (error) {
-      if (isPassing(error)) return old;
+      if (mayStandIn(error)) return old;
       throw error;
     } finally {
       clearTimeout(timer);

@@ -100,13 +100,20 @@ function choose(matched: readonly Candidate[], { client, prefers = 'wl_' }: Proo
 export function createProve(deps: ProveDeps): Prove {
   const { db, issuerUrl, epoch, refusals } = deps;
   const remembered = new LRUCache<string, Against>({ max: REMEMBERED });
+  /** By `iss` and epoch: of forty clusters with one `iss`, each account's answer would have all forty's keys of its own. */
+  const issuers = new LRUCache<string, Against['issuers']>({ max: REMEMBERED / 10 });
   const there = { federation: false, people: false };
 
   async function read({ issuer, subject }: IssuedToken): Promise<Against> {
     there.federation ||= await within(SOON_MS, hasFederation(db));
     if (!there.federation) return { issuers: [], identities: [], epoch: epoch() };
     there.people ||= await within(SOON_MS, hasPeople(db));
-    return await within(SOON_MS, findAgainst(db, issuer, subjectsThatTake(subject), there.people));
+    const found = await within(SOON_MS, findAgainst(db, issuer, subjectsThatTake(subject), there.people));
+    if (found.issuers.length === 0) return found;
+    const known = JSON.stringify([issuer, found.epoch]);
+    const same = issuers.get(known) ?? found.issuers;
+    issuers.set(known, same);
+    return { ...found, issuers: same };
   }
 
   /** A platform's token never has a person's identity, nor a sign-in a platform's. */

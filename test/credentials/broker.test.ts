@@ -66,6 +66,8 @@ interface Bench {
   bump(): Promise<void>;
   asked: AssumeRoleInput[];
   minted: WebIdentity[];
+  /** Why each time. */
+  suspected: string[];
   records(): Promise<{ kind: string; outcome?: string; code?: string }[]>;
 }
 
@@ -88,6 +90,7 @@ async function openBench(
     bump: async () => void (await sql`update policy_epoch set epoch = epoch + 1`.execute(database.db)),
     asked: [],
     minted: [],
+    suspected: [],
     records: async () => {
       const rows = await database.db
         .selectFrom('audit')
@@ -117,7 +120,7 @@ async function openBench(
       },
     },
     sessions: createSessions({ clock: systemClock }),
-    suspect: async () => {},
+    suspect: async ({ reason }) => void bench.suspected.push(reason),
     count: { exchange: (outcome) => void counted.push(outcome), handout: (outcome) => void counted.push(outcome) },
     decide: async () => {
       decisions += 1;
@@ -183,6 +186,22 @@ t.test('a hand-out shares the commit of the outcome, and is not given before it'
   t.same(without.counted, ['ok', 'unrecorded']);
   await t.rejects(without.obtain(token, ask), { code: 'unavailable' });
   t.equal(without.asked.length, 2, 'nor is it kept');
+});
+
+t.test('a lie of STS is told whether its row can be written or not', async (t) => {
+  for (const away of [false, true]) {
+    const bench = await openBench(
+      t,
+      (_nth, epoch) => {
+        const decided = decision(epoch);
+        return { ...decided, aws: { ...decided.aws, role_id: 'AROAPINNED' } };
+      },
+      async () => {},
+      ({ entry }) => (away && entry?.kind === 'exchange.outcome' ? unavailable('away') : undefined),
+    );
+    await t.rejects(bench.obtain(token, ask), { code: away ? 'unavailable' : 'sts_answer_refused' });
+    t.same(bench.suspected, ['role_recreated']);
+  }
 });
 
 t.test('an intent decided under another epoch is decided again before STS is asked', async (t) => {

@@ -81,7 +81,8 @@ t.test('another key is another session, whatever else is the same', async (t) =>
 });
 
 t.test('STS down: a session that lives is handed out to its last minute, and no longer', async (t) => {
-  for (const error of [down, refusal('throttled', 'Throttling'), unavailable('busy')]) {
+  const ours = refusal('ours', 'ExpiredToken');
+  for (const error of [down, refusal('throttled', 'Throttling'), unavailable('busy'), ours]) {
     const world = openSessions();
     await world.obtain();
     world.next = failing(error);

@@ -1,4 +1,5 @@
 // The one decision: which grant applies, what it answers, and what a caller without one can learn.
+import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import type { Db } from '../../src/db/connect.ts';
 import type { ConnectionState } from '../../src/db/types.ts';
@@ -96,6 +97,14 @@ t.test('a decision carries all that the broker needs, of one snapshot', async (t
   };
   t.strictSame(await world.ask(id, 'audit'), wanted);
   t.strictSame(await world.ask('acme-prod', 'audit'), wanted, 'by reference');
+  const since = (seconds: number) =>
+    sql`update connections set state_since = now() - make_interval(secs => ${seconds}) where id = ${id}`.execute(
+      world.db,
+    );
+  await since(50);
+  t.equal((await world.ask(id, 'audit')).connection.settled, false, 'its state is younger than a minute');
+  await since(70);
+  t.equal((await world.ask(id, 'audit')).connection.settled, true);
 });
 
 t.test('connection before label before tenant before all; no falling through to a wider one', async (t) => {

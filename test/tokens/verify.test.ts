@@ -25,7 +25,7 @@ async function setUp(t: Parameters<typeof createKeysFixture>[0]) {
     clock: fixture.clock,
     signer: createLocalSigner({ db: fixture.database.db, keyring: fixture.keyring, clock: fixture.clock }),
   };
-  const verify = createVerifyWorkloadToken({ issuerUrl, view, clock: fixture.clock });
+  const verify = createVerifyWorkloadToken({ issuerUrl, view });
   const check = (token: string) => verify(token, (aud) => aud === audience, audience);
   const mint = () => mintHostToken(minting, { audience, scope: 'audit:read keys:read' });
   /** Signed by the ring's own key, with claims and a header that nobody here would mint. */
@@ -58,6 +58,18 @@ t.test('what we mint verifies, until it expires', async (t) => {
   await view.refresh();
   t.ok(await check(token));
   clock.step(1000);
+  await t.rejects(check(token), { code: 'invalid_token', message: /expired/ });
+});
+
+t.test('a wall clock that is set back or ahead makes no token live longer, nor shorter', async (t) => {
+  const { check, mint, clock, view } = await setUp(t);
+  const { token } = await mint();
+  clock.jump(3_600_000);
+  t.ok(await check(token), 'it has its 15 minutes');
+  clock.jump(-7_200_000);
+  t.ok(await check(token), 'and is not from the future');
+  clock.step(900_000);
+  await view.refresh();
   await t.rejects(check(token), { code: 'invalid_token', message: /expired/ });
 });
 

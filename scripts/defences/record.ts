@@ -1,0 +1,34 @@
+// What is on record, and under which epoch, where the database or a clock does what it should not.
+import { type Defence, provenBy } from './defence.ts';
+
+const STREAM = 'test/audit/stream.test.ts';
+
+export const record: Defence[] = [
+  ...provenBy(STREAM, 'a refusal whose row could not be written is told so, and the next of its kind is the first', [
+    {
+      name: 'record.first',
+      promise: 'a refusal whose row could not be written is not answered as if it were on record',
+      file: 'src/audit/refusals.ts',
+      find: 'if (first.count === 0) counts.delete(key);',
+      replace: '',
+    },
+  ]),
+  ...provenBy(STREAM, 'a clock that leaps beyond the partitions and back ends no stream', [
+    {
+      name: 'record.month',
+      promise: 'a clock that leaps to a month without a partition, and back, ends no audit stream',
+      file: 'src/audit/stream.ts',
+      find: 'if (!found) month = undefined;',
+      replace: '',
+    },
+  ]),
+  ...provenBy(STREAM, 'an epoch that a database lost does not come again', [
+    {
+      name: 'record.epoch-steps',
+      promise: 'an epoch that a database lost does not come again',
+      file: 'src/audit/store.ts',
+      find: 'epoch + 1 + floor(random() * ${EPOCH_STEPS})::bigint',
+      replace: 'epoch + 1 + 0 * ${EPOCH_STEPS}::bigint',
+    },
+  ]),
+];
