@@ -1,12 +1,14 @@
 // `countersign audit`: the audit rows, filtered; newest first, or followed as they come.
 import type { Command } from 'commander';
-import type { Api, Query } from './api.ts';
+import type { Query } from './api.ts';
 import type { Call } from './call.ts';
 import { addVerb } from './command.ts';
 import { usage } from './failure.ts';
 import { when } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
+import { steadily } from './patience.ts';
+import { renewedApi } from './renewed.ts';
 import { cell, json, type Paint, table } from './text.ts';
 
 interface Row {
@@ -70,14 +72,17 @@ function rowTable(paint: Paint, rows: readonly Row[]): string {
   );
 }
 
-/** Rows as they become durable, oldest first, until the process is ended. With --json, one row a line. */
-async function follow({ options, outside }: Call<AuditOptions>, api: Api): Promise<never> {
+/** Rows as they become durable, oldest first, until the process is ended, through outages. With --json, one row a line. */
+async function follow(call: Call<AuditOptions>): Promise<never> {
+  const { options, outside } = call;
+  const api = await renewedApi(call);
   const print = (row: Row): unknown =>
     outside.stdout.write(options.json ? `${json(row, 0)}\n` : `${COLUMNS.map(([, of]) => cell(of(row))).join('  ')}\n`);
   let seen = new Set<string>();
   let from = options.from ?? new Date(outside.now()).toISOString();
   for (;;) {
-    const { items } = await readPages<Row>(api, '/v1/audit', { ...filters(options), from }, { all: true });
+    const read = () => readPages<Row>(api, '/v1/audit', { ...filters(options), from }, { all: true });
+    const { items } = await steadily(read, outside);
     for (const row of items.toReversed()) if (!seen.has(row.hash)) print(row);
     seen = new Set(items.map((row) => row.hash));
     const newest = items[0];
@@ -109,13 +114,12 @@ export function addAuditCommand(program: Command, outside: Outside): void {
       ),
     run: async (call) => {
       const { options, show } = call;
-      const api = await call.api();
       if (options.follow) {
         if (options.to !== undefined || options.cursor !== undefined)
           throw usage('--follow goes without --to and --cursor.');
-        return await follow(call, api);
+        return await follow(call);
       }
-      const page = await readPages<Row>(api, '/v1/audit', filters(options), options);
+      const page = await readPages<Row>(await call.api(), '/v1/audit', filters(options), options);
       show(page, (paint) => rowTable(paint, page.items) + more(page));
     },
   });

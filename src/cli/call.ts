@@ -16,10 +16,14 @@ export interface Call<O> {
   args: string[];
   options: O & CommonOptions;
   outside: Outside;
-  /** The API, with a token of every scope that this client holds: nobody assigns or edits beyond those. */
-  api(): Promise<Api>;
+  /**
+   * The API, with a token of every scope that this client holds: nobody assigns or edits beyond those. It ends with that
+   * token; what may take longer asks through `renewedApi`.
+   * @param reason kept with each act, where it is more than --reason
+   */
+  api(reason?: string): Promise<Api>;
   /** The API with a token that was got otherwise. */
-  apiWith(access: Access): Api;
+  apiWith(access: Access, reason?: string): Api;
   /** JSON with --json, else text for people. */
   show(value: unknown, text: (paint: Paint) => string): void;
   /** Progress and asides, on stderr; nothing with --json. */
@@ -29,16 +33,16 @@ export interface Call<O> {
 export function createCall<O>(args: string[], given: O & CommonOptions, outside: Outside, changes: boolean): Call<O> {
   const options = { ...given, reason: readReason(given.reason) };
   const write = (line: string): unknown => outside.stderr.write(`${line}\n`);
-  const apiWith = (access: Access): Api =>
-    createApi(access, { reason: options.reason, sleep: outside.sleep, ...(options.verbose ? { trace: write } : {}) });
+  const apiWith = (access: Access, reason = options.reason): Api =>
+    createApi(access, { reason, sleep: outside.sleep, ...(options.verbose ? { trace: write } : {}) });
   return {
     args,
     options,
     outside,
     apiWith,
-    api: async () => {
+    api: async (reason = options.reason) => {
       if (changes) requireReason(outside, options);
-      return apiWith(await obtainAccess(outside, options, { for: 'api', scopes: [] }));
+      return apiWith(await obtainAccess(outside, { ...options, reason }, { for: 'api', scopes: [] }), reason);
     },
     show: (value, text) =>
       outside.stdout.write(options.json ? `${json(value)}\n` : text(paintFor(outside.stdout, outside.env))),

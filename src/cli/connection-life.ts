@@ -6,6 +6,8 @@ import { type Connection, connectionFields, connectionPath } from './connection-
 import { Failure } from './failure.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
+import { steadily } from './patience.ts';
+import { renewedApi } from './renewed.ts';
 import { clean } from './text.ts';
 
 /** The longest that the service holds one long poll, in seconds. */
@@ -17,18 +19,17 @@ const STUCK = new Set(['disconnected', 'paused', 'unsafe']);
 const lastWord = ({ state, state_reason: why, verification }: Connection): string =>
   clean([state, why, verification?.last_code, verification?.last_detail].filter(Boolean).join(': '));
 
-async function wait({ api, args, options, note, show, outside }: Call<{ timeout: number }>): Promise<void> {
-  const calls = await api();
+async function wait(call: Call<{ timeout: number }>): Promise<void> {
+  const { args, options, note, show, outside } = call;
+  const calls = await renewedApi(call);
   const until = outside.now() + options.timeout * 1000;
   let said = '';
   for (;;) {
     const left = Math.max(1, Math.min(LONGEST_POLL, Math.ceil((until - outside.now()) / 1000)));
     const asked = outside.now();
-    const found = (await calls.get(
-      connectionPath(args[0] as string),
-      { wait: 'active', timeout_seconds: left },
-      (left + 10) * 1000,
-    )) as Connection;
+    const poll = (): Promise<unknown> =>
+      calls.get(connectionPath(args[0] as string), { wait: 'active', timeout_seconds: left }, (left + 10) * 1000);
+    const found = (await steadily(poll, outside, until)) as Connection;
     if (found.state === 'active') return show(found, (paint) => connectionFields(paint, found));
     const word = lastWord(found);
     if (STUCK.has(found.state))

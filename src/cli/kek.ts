@@ -4,6 +4,8 @@ import { addNoun, addVerb } from './command.ts';
 import { Failure, usage } from './failure.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
+import { steadily } from './patience.ts';
+import { renewedApi } from './renewed.ts';
 import { fields, type Paint, table } from './text.ts';
 
 interface State {
@@ -63,10 +65,11 @@ export function addKekCommands(program: Command, outside: Outside): void {
       command
         .option('--wait', 'until every private half is under it')
         .option('--timeout <seconds>', 'how long to wait', integer(1, 86_400), 3600),
-    run: async ({ api, args, options, show, note }) => {
+    run: async (call) => {
+      const { args, options, show, note } = call;
       if (options.reason === undefined)
         throw usage('--reason is missing.', 'Add --reason "…"; it is kept in the audit log.');
-      const calls = await api();
+      const calls = await renewedApi(call);
       const [to] = args;
       let state = (await calls.send('POST', '/v1/kek/rotate', to === undefined ? {} : { to })) as State;
       if (state.changed === false) note('It wraps already; nothing was changed.');
@@ -80,7 +83,7 @@ export function addKekCommands(program: Command, outside: Outside): void {
           });
         await outside.sleep(1000);
         state = {
-          ...((await calls.get('/v1/kek')) as State),
+          ...((await steadily(() => calls.get('/v1/kek'), outside, until)) as State),
           ...('changed' in state ? { changed: state.changed } : {}),
         };
       }

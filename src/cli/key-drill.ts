@@ -136,7 +136,7 @@ async function runDrill(call: Call<{ timeout: number; reason?: string }>): Promi
   const { options, outside, note, show } = call;
   if (options.reason === undefined)
     throw usage('--reason is missing.', 'Add --reason "…"; it is kept in the audit log.');
-  const api = await renewedApi(call, options.reason);
+  const api = await renewedApi(call);
   const begunAt = new Date(outside.now()).toISOString();
   const { issuer, issuer_url: issuerUrl } = (await api.send('POST', '/v1/key-drills')) as Begun;
   const steps: Step[] = [];

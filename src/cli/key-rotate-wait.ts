@@ -5,6 +5,7 @@ import { proofWords } from './key-proof.ts';
 import { POLL_MS, type Progress, ranOut, rotationPath } from './key-rotations.ts';
 import type { Key, Ring } from './key-timeline.ts';
 import type { Outside } from './outside.ts';
+import { steadily } from './patience.ts';
 
 /** What `POST /v1/keys/{issuer}/rotate` answers without `now`. */
 export interface Queued {
@@ -73,10 +74,13 @@ export async function waitForNextKey(
     'active',
   )?.kid;
   let said = '';
-  for (;;) {
+  const look = async (): Promise<{ run: Progress | undefined; items: Ring[] }> => {
     // Read before the ring: where it has ended, the ring shows what came of it.
     const run = rotation === undefined ? undefined : ((await api.get(rotationPath(rotation))) as Progress);
-    const { items } = (await api.get(`/v1/keys/${segment(issuer)}`)) as { items: Ring[] };
+    return { run, ...((await api.get(`/v1/keys/${segment(issuer)}`)) as { items: Ring[] }) };
+  };
+  for (;;) {
+    const { run, items } = await steadily(look, outside, until);
     const ring = items.find((each) => each.id === id);
     const active = keyOf(ring, 'active');
     if (active && active.kid !== former)

@@ -10,6 +10,7 @@ import { addTimeout, type Rotation, watchRotation } from './key-rotations.ts';
 import type { Ring } from './key-timeline.ts';
 import { given, integer, keyValue } from './options.ts';
 import type { Outside } from './outside.ts';
+import { renewedApi } from './renewed.ts';
 import { fields } from './text.ts';
 
 interface RotateOptions {
@@ -37,12 +38,13 @@ function readBody(issuers: readonly string[], { all, tenant, label, algorithm, r
   return given({ selection: given({ all, issuers: named, tenant, label, algorithm }), rate_per_minute: rate });
 }
 
-async function rotateOne({ api, args, options, outside, note, show }: Call<RotateOptions>): Promise<void> {
+async function rotateOne(call: Call<RotateOptions>): Promise<void> {
+  const { args, options, outside, note, show } = call;
   const { now, algorithm, wait, timeout } = options;
   if (now && wait) throw usage('--now is done in the call: there is nothing to wait for.');
   const issuer = args[0] ?? 'platform';
   const path = `/v1/keys/${segment(issuer)}`;
-  const access = await api();
+  const access = await renewedApi(call);
   const before = wait ? ((await access.get(path)) as { items: Ring[] }).items : [];
   const queued = (await access.send('POST', `${path}/rotate`, given({ now, algorithm }))) as Queued;
   const done = wait ? await waitForNextKey(access, issuer, queued, before, { outside, note, timeout }) : queued;
@@ -73,11 +75,11 @@ export function addRotateCommand(key: Command, outside: Outside): void {
         .option('--wait', 'show how far it is until it has ended, or the next key signs')
         .addOption(algorithmOption()),
     run: async (call) => {
-      const { api, args, options, outside: around, show } = call;
+      const { args, options, outside: around, show } = call;
       if (!meansMany(args, options)) return await rotateOne(call);
       if (options.now) throw usage('--now is for one ring: many are rotated each as soon as its conditions hold.');
       const body = readBody(args, options);
-      const access = await api();
+      const access = await renewedApi(call);
       const begun = (await access.send('POST', '/v1/rotations', body)) as Rotation;
       const watching = { quiet: options.json === true, timeout: options.timeout };
       const found = options.wait ? await watchRotation(access, begun.id, around, watching) : begun;

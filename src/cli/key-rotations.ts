@@ -6,6 +6,8 @@ import { Failure } from './failure.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
+import { steadily } from './patience.ts';
+import { renewedApi } from './renewed.ts';
 import { fields, table } from './text.ts';
 
 export interface Rotation {
@@ -74,7 +76,7 @@ export async function watchRotation(
   const until = outside.now() + timeout * 1000;
   let before = '';
   for (;;) {
-    const found = (await api.get(rotationPath(id))) as Progress;
+    const found = (await steadily(() => api.get(rotationPath(id)), outside, until)) as Progress;
     const line = progressLine(found);
     const ended = found.state !== 'running';
     if (!quiet && (line !== before || ended)) {
@@ -113,8 +115,9 @@ export function addRotationsCommands(key: Command, outside: Outside): void {
     summary: 'Show how far a rotation is, and what it waits for.',
     examples: ['countersign key rotations show ro_…', 'countersign key rotations show ro_… --wait'],
     options: (command) => addTimeout(command.option('--wait', 'until it has ended')),
-    run: async ({ api, args, options, outside: around, show }) => {
-      const access = await api();
+    run: async (call) => {
+      const { args, options, outside: around, show } = call;
+      const access = await renewedApi(call);
       const id = args[0] as string;
       const found = options.wait
         ? await watchRotation(access, id, around, { quiet: options.json === true, timeout: options.timeout })

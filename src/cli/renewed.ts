@@ -1,6 +1,5 @@
 // An API for work that outlives a token: got anew in time, once more where the key that signed it is revoked meanwhile.
-import { obtainAccess } from './access.ts';
-import { type Api, createApi } from './api.ts';
+import type { Api } from './api.ts';
 import type { Call } from './call.ts';
 import { Failure } from './failure.ts';
 
@@ -12,18 +11,18 @@ const [BUSY_TRIES, BUSY_MS] = [30, 1000];
 const isRefused = (error: unknown): boolean => error instanceof Failure && error.status === 401;
 const isBusy = (error: unknown): boolean => error instanceof Failure && error.status === 429;
 
-/** @param reason kept with each act */
-export async function renewedApi({ options, outside }: Call<unknown>, reason: string): Promise<Api> {
-  const trace = options.verbose ? { trace: (line: string): unknown => outside.stderr.write(`${line}\n`) } : {};
-  const obtain = async (): Promise<{ api: Api; at: number }> => {
-    const access = await obtainAccess(outside, { ...options, reason }, { for: 'api', scopes: [] });
-    return { api: createApi(access, { reason, sleep: outside.sleep, ...trace }), at: outside.now() };
-  };
+/** @param reason kept with each act, where it is more than --reason. @throws Failure where there is no token now */
+export async function renewedApi(
+  { api, outside }: Pick<Call<unknown>, 'api' | 'outside'>,
+  reason?: string,
+): Promise<Api> {
+  const obtain = async (): Promise<{ api: Api; at: number }> => ({ api: await api(reason), at: outside.now() });
   let current = await obtain();
 
   /** Who was told 401 or 429 was not served: the same again does it once. */
   async function ask<T>(request: (api: Api) => Promise<T>): Promise<T> {
-    if (outside.now() - current.at > USED_FOR_MS) current = await obtain();
+    // How old it is cannot be told by a clock that was set back either.
+    if (Math.abs(outside.now() - current.at) > USED_FOR_MS) current = await obtain();
     let renewed = false;
     for (let busy = 0; ; ) {
       try {

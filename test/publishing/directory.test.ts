@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { tryLock } from '../../src/db/lock.ts';
+import type { Api, Query } from '../../src/cli/api.ts';
 import { openDirectory } from '../../src/cli/publish/directory.ts';
+import { publishOn } from '../../src/cli/publish/run.ts';
 import { parsePlace } from '../../src/cli/publish/target.ts';
 import { tempDir } from '../support/service.ts';
 import { DISCOVERY, openPublishingWorld, pathsOf } from './world.ts';
@@ -53,6 +55,52 @@ t.test('what somebody else changed is seen, mended, and its keys season anew', a
     { written: 1, verified: true },
     'seen without being told to look',
   );
+});
+
+t.test('a key that is revoked goes at once, though the publisher had its token by it', async (t) => {
+  const { service, run, turnOn, served } = await openPublishingWorld(t);
+  const dir = tempDir(t);
+  await turnOn(dir);
+  let turn = 0;
+  const { promise: stopped, resolve: end } = Promise.withResolvers<void>();
+  const sleep = async (): Promise<void> => {
+    turn += 1;
+    if (turn > 1) return end();
+    const { keys } = (await service.call('GET', '/v1/keys/platform')).body.items[0];
+    const { kid } = keys.find(({ state }: { state: string }) => state === 'active');
+    const revoked = await service.call('POST', '/v1/keys/platform/revoke', { kid, accept_outage: true });
+    t.equal(revoked.status, 200, JSON.stringify(revoked.body));
+  };
+  const ended = await run(['publish', '--to', dir, '--watch'], { sleep, stopped: () => stopped });
+  t.equal(ended.code, 0, ended.stderr);
+  t.equal(readFileSync(join(dir, 'jwks'), 'utf8'), await served('jwks'));
+});
+
+t.test('who ends a publisher does not wait for the rest of its pass', async (t) => {
+  const { promise: stopped, resolve: end } = Promise.withResolvers<void>();
+  const sent: [string, unknown][] = [];
+  const documents = ['a', 'b', 'c'].map((issuer) => ({
+    issuer,
+    documents: [{ document: 'jwks', path: `c/${issuer}/jwks`, version: '1', body: '{}' }],
+  }));
+  const publisher = {
+    ...{ id: 'tg_x', now: Date.now, progress: () => {} },
+    api: {
+      get: async (_path: string, query: Query = {}) => ({ max_age: 60, items: query.revoked ? [] : documents }),
+      send: async (_method: string, path: string, body?: unknown) => (sent.push([path, body]), { epoch: 1 }),
+    } as unknown as Api,
+    target: {
+      ...{ take: () => () => {}, look: async () => undefined, close: () => {}, width: 1 },
+      put: async () => (end(), await stopped, 'tag'),
+    },
+  };
+  const pace = { verify: false, everyMs: 1, sleep: () => stopped, stopped };
+  await publishOn(publisher, pace, { passed: () => t.fail('not whole'), failed: () => t.fail('ended, not failed') });
+  t.match(sent.slice(1), [
+    [/placements$/, { documents: [{ issuer: 'a' }] }],
+    [/lease$/, { release: true }],
+  ]);
+  t.equal(sent.length, 3);
 });
 
 t.test('one publisher at a time writes to a directory', async (t) => {

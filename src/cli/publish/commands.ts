@@ -6,6 +6,7 @@ import { addNoun, addVerb } from '../command.ts';
 import { Failure, usage } from '../failure.ts';
 import { integer } from '../options.ts';
 import type { Outside } from '../outside.ts';
+import { renewedApi } from '../renewed.ts';
 import { fields, type Paint, table } from '../text.ts';
 import type { PassResult } from './pass.ts';
 import { publishOn, publishOnce, type Publisher } from './run.ts';
@@ -30,8 +31,6 @@ interface PublishOptions {
 }
 
 const TARGETS = '/v1/publishing/targets';
-/** A token lives 15 minutes, and a pass may take longer. */
-const TOKEN_MS = 5 * 60_000;
 
 const list = async (api: Api): Promise<Target[]> => ((await api.get(TARGETS)) as { items: Target[] }).items;
 
@@ -44,14 +43,6 @@ async function findOpen(api: Api, name: string): Promise<Target> {
   });
 }
 
-function keepToken({ api, outside }: Call<PublishOptions>): () => Promise<Api> {
-  let kept: { api: Api; at: number } | undefined;
-  return async () => {
-    if (!kept || outside.now() - kept.at > TOKEN_MS) kept = { api: await api(), at: outside.now() };
-    return kept.api;
-  };
-}
-
 const sentence = ({ issuers, written, verified }: PassResult): string =>
   `${written === 0 ? 'Nothing was to be written' : `${written} ${written === 1 ? 'document' : 'documents'} written`}; ` +
   `${issuers} ${issuers === 1 ? 'issuer' : 'issuers'} looked at${verified ? ', and every document in place' : ''}.\n`;
@@ -59,8 +50,8 @@ const sentence = ({ issuers, written, verified }: PassResult): string =>
 async function publish(call: Call<PublishOptions>): Promise<void> {
   const { options, outside, note, show } = call;
   const place = parsePlace(options.to);
-  const api = keepToken(call);
-  const { id } = await findOpen(await api(), place.name);
+  const api = await renewedApi(call);
+  const { id } = await findOpen(api, place.name);
   const target = await openTarget(place, outside.env);
   let told = outside.now();
   const publisher: Publisher = {

@@ -37,13 +37,15 @@ interface Page {
 }
 
 export interface PassDeps {
-  api(): Promise<Api>;
+  api: Api;
   target: Target;
   /** `tg_…` */
   id: string;
   epoch: number;
   /** Told how far it is: issuers looked at, of how many, and documents written. */
   progress(looked: number, total: number, written: number): void;
+  /** Whether somebody wants it to end: it does before the next document, with what it has put in place reported. */
+  stopping?(): boolean;
 }
 
 export interface PassResult {
@@ -79,7 +81,7 @@ export async function runPass(deps: PassDeps, since: string | undefined, whole: 
   const { api, target, id, epoch } = deps;
   const documents = `/v1/publishing/targets/${id}/documents`;
   const read = async (query: Record<string, string | boolean | number | undefined>): Promise<Page> =>
-    (await (await api()).get(documents, query)) as Page;
+    (await api.get(documents, query)) as Page;
   let [looked, total, written] = [0, 0, 0];
   const all = whole ? undefined : since;
 
@@ -115,6 +117,7 @@ export async function runPass(deps: PassDeps, since: string | undefined, whole: 
   }
 
   async function place(item: Item, maxAge: number, reports: Report[]): Promise<void> {
+    if (deps.stopping?.()) throw new Failure('publishing_stopped', 'Publishing was ended before all was in place.');
     try {
       for (const one of item.documents) {
         if (one.placed?.version !== one.version)
@@ -134,7 +137,7 @@ export async function runPass(deps: PassDeps, since: string | undefined, whole: 
     try {
       await eachOf(page.items, target.width, (item) => place(item, page.max_age, reports));
     } finally {
-      await sendReports(await api(), id, epoch, reports);
+      await sendReports(api, id, epoch, reports);
     }
   }
 
@@ -161,7 +164,7 @@ export async function runPass(deps: PassDeps, since: string | undefined, whole: 
   } while (cursor !== undefined);
   await requireComparison(deps, await read({ issuer: PLATFORM }));
   const pass = { epoch, since: next, ...(whole ? { verified: true } : {}) };
-  await (await api()).send('POST', `/v1/publishing/targets/${id}/passes`, pass);
+  await api.send('POST', `/v1/publishing/targets/${id}/passes`, pass);
   return { issuers: looked, written, verified: whole };
 }
 
@@ -183,7 +186,7 @@ async function requireComparison({ target }: PassDeps, { items, max_age: maxAge 
 
 /** Whether the platform's discovery document is as it was left: a bucket that was emptied, or a directory that is not mounted, is seen at once. */
 export async function isAsLeft({ api, target, id }: PassDeps): Promise<boolean> {
-  const page = (await (await api()).get(`/v1/publishing/targets/${id}/documents`, { issuer: PLATFORM })) as Page;
+  const page = (await api.get(`/v1/publishing/targets/${id}/documents`, { issuer: PLATFORM })) as Page;
   const discovery = page.items.flatMap((item) => item.documents).find((one) => one.document === 'discovery');
   return discovery?.placed === undefined || (await target.look(discovery.path)) === discovery.placed.tag;
 }

@@ -6,12 +6,13 @@ import { isAsLeft, type PassDeps, type PassResult, runPass } from './pass.ts';
 import type { Target } from './target.ts';
 
 export interface Publisher {
-  api(): Promise<Api>;
+  api: Api;
   target: Target;
   id: string;
   /** Milliseconds since the epoch. */
   now(): number;
   progress: PassDeps['progress'];
+  stopping?: () => boolean;
 }
 
 interface Lease {
@@ -27,7 +28,7 @@ const holder = `${hostname().replaceAll(/[^!-~]/g, '')}:${process.pid}`.slice(-1
 
 async function takeLease({ api, id }: Publisher, epoch: number | undefined, release = false): Promise<Lease> {
   const body = { holder, ...(epoch === undefined ? {} : { epoch }), ...(release ? { release } : {}) };
-  return (await (await api()).send('POST', `/v1/publishing/targets/${id}/lease`, body)) as Lease;
+  return (await api.send('POST', `/v1/publishing/targets/${id}/lease`, body)) as Lease;
 }
 
 /**
@@ -74,9 +75,10 @@ export async function publishOn(
   let { verify } = options;
   while (!stopping) {
     try {
-      told.passed(await publishOnce(publisher, verify, keep));
+      told.passed(await publishOnce({ ...publisher, stopping: () => stopping }, verify, keep));
       verify = false;
     } catch (error) {
+      if (stopping) break;
       if (!(error instanceof Failure) || FATAL.has(error.code)) throw error;
       if (error.code === 'publishing_leased' || error.code === 'publishing_lease_lost') delete keep.epoch;
       told.failed(error);
