@@ -240,7 +240,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   };
 
   const listening = await listen(app, options, config);
-  const background = createBackground(log);
+  const background = createBackground(log, clock);
   background.every('look at the listeners', 5_000, options.look);
   background.atOnce('look at our own documents from outside', 60_000, selfCheck.look);
   let closing = false;

@@ -62,11 +62,14 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   background.every('try the audit log again', 1_000, async () => {
     await Promise.all(streams.map((stream) => stream.tryAgain()));
   });
-  background.every('delete private keys', 60_000, async () => {
-    signer.forget();
-    await deleteDuePrivateKeys(db, await readClock(db));
-    await destroyOrphans(db, custody.holders);
+  background.every('forget private keys', 60_000, async () => signer.forget());
+  background.inBatches('delete private keys', 60_000, 100, async (limit) => {
+    const deleted = await deleteDuePrivateKeys(db, await readClock(db), limit);
+    return deleted.length;
   });
+  background.inBatches('destroy keys that others hold', 60_000, 20, (limit) =>
+    destroyOrphans(db, custody.holders, limit),
+  );
   background.every('say what this replica opens', 5_000, () => custody.presence.beat());
   background.every('move private halves under the key that was chosen', 2_000, () => custody.rewrapping.turn());
   background.every('forget sessions', 10_000, async () => {
@@ -74,9 +77,13 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
     sessions.sweep(await readStanding(db));
   });
   background.every('write counts of refusals', 10_000, () => refusals.flush());
-  background.every('delete replay keys', 30_000, () => deleteReplayKeys(db, new Date(clock.wall() - 60_000)));
-  background.every('delete idempotency keys', 600_000, () =>
-    deleteIdempotencyKeys(db, new Date(clock.wall() - 24 * 3_600_000)),
+  // By the database's clock: a replica whose own is ahead would delete what guards all the others.
+  const ago = async (ms: number): Promise<Date> => new Date((await readClock(db)) - ms);
+  background.inBatches('delete replay keys', 30_000, 5000, async (limit) =>
+    deleteReplayKeys(db, await ago(60_000), limit),
+  );
+  background.inBatches('delete idempotency keys', 600_000, 5000, async (limit) =>
+    deleteIdempotencyKeys(db, await ago(24 * 3_600_000), limit),
   );
   background.every('make audit partitions', 3_600_000, () => ensurePartitions(db, new Date(clock.wall())));
 }

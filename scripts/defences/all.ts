@@ -39,6 +39,7 @@ import { seal } from './seal.ts';
 import { seeing } from './seeing.ts';
 import { sessions } from './sessions.ts';
 import { signin } from './signin.ts';
+import { deletion } from './tasks.ts';
 import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
@@ -76,6 +77,7 @@ export const DEFENCES: readonly Defence[] = [
     ...data,
     ...custody,
     ...database,
+    ...deletion,
     ...connections,
     ...doctor,
     ...documents,

@@ -128,7 +128,7 @@ export function isUniqueViolation(error: unknown): boolean {
 }
 
 /** Deletes a bounded number of replay keys whose assertions are dead; @returns how many. */
-export async function deleteReplayKeys(db: Db, deadBefore: Date, limit = 5000): Promise<number> {
+export async function deleteReplayKeys(db: Db, deadBefore: Date, limit: number): Promise<number> {
   const deleted = await sql`
     delete from replay_keys where (issuer, jti) in (
       select issuer, jti from replay_keys where expires_at < ${deadBefore.toISOString()}::timestamptz

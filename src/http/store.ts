@@ -40,10 +40,11 @@ export async function storeAnswer(
   await trx.updateTable('idempotency_keys').set(answer).where('actor', '=', actor).where('key', '=', key).execute();
 }
 
-/** Deletes a bounded number of answers that nobody will ask for again. */
-export async function deleteIdempotencyKeys(db: Db, olderThan: Date, limit = 5000): Promise<void> {
-  await sql`
+/** Deletes a bounded number of answers that nobody will ask for again; @returns how many. */
+export async function deleteIdempotencyKeys(db: Db, olderThan: Date, limit: number): Promise<number> {
+  const deleted = await sql`
     delete from idempotency_keys where (actor, key) in (
       select actor, key from idempotency_keys where created_at < ${olderThan.toISOString()}::timestamptz
       order by created_at limit ${limit} for update skip locked)`.execute(db);
+  return Number(deleted.numAffectedRows ?? 0n);
 }

@@ -122,8 +122,8 @@ t.test('a replay key is taken once: in one batch, across batches, across process
   await t.rejects(stream.append({ replay }), { name: 'Replayed' });
   await stream.append({ replay: { ...replay, issuer: 'wl_y' } });
   t.equal((await listRows(database)).filter((row) => row.kind === 'token.minted').length, 1);
-  t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 59_000)), 0);
-  t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 61_000)), 2);
+  t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 59_000), 10), 0);
+  t.equal(await deleteReplayKeys(database.db, new Date(clock.wall() + 61_000), 10), 2);
 });
 
 t.test('a batch decided under one epoch: what was seen before is refused, and nothing else', async (t) => {

@@ -3,12 +3,14 @@ import type { Db } from '../../db/connect.ts';
 import type { Holders } from './holder.ts';
 import { listOrphans, setDeleted } from './store.ts';
 
-const AT_ONCE = 20;
-
-/** @throws the first refusal, once every key was tried */
-export async function destroyOrphans(db: Db, holders: Holders): Promise<void> {
+/**
+ * @param limit that many are tried; @returns how many there were of them
+ * @throws the first refusal, once every one of them was tried
+ */
+export async function destroyOrphans(db: Db, holders: Holders, limit: number): Promise<number> {
   let refused: Error | undefined;
-  for (const { name, signer } of await listOrphans(db, AT_ONCE)) {
+  const orphans = await listOrphans(db, limit);
+  for (const { name, signer } of orphans) {
     try {
       await holders[signer].destroy(name);
       await setDeleted(db, name);
@@ -17,4 +19,5 @@ export async function destroyOrphans(db: Db, holders: Holders): Promise<void> {
     }
   }
   if (refused) throw refused;
+  return orphans.length;
 }

@@ -34,14 +34,17 @@ export async function findHeldKey(db: Db, kid: string): Promise<HeldKey | undefi
   return row as HeldKey | undefined;
 }
 
-/** Keys whose private half's row is gone, or never came within an hour. */
+/**
+ * Keys whose private half's row is gone, or never came within an hour. In no order: replicas that look at once seldom take the
+ * same, and those that the other system will not destroy hold up no others.
+ */
 export async function listOrphans(db: Db, limit: number): Promise<HeldKey[]> {
   if (!(await hasHeldKeys(db))) return [];
   const { rows } = await sql<HeldKey>`
     select h.name, h.signer from held_keys h
     where h.deleted_at is null and h.created_at < clock_timestamp() - interval '1 hour'
       and not exists (select from private_keys p where p.kid = h.kid)
-    order by h.created_at limit ${limit}`.execute(db);
+    order by random() limit ${limit}`.execute(db);
   return rows;
 }
 
