@@ -147,6 +147,15 @@ export const agent: Defence[] = [
       replace: 'if (!isLoopback(listen.host) && !listen)',
     },
   ]),
+  ...provenBy('test/agent/start.test.ts', 'whoever read its log goes away: it goes on', [
+    {
+      name: 'agent.log-reader',
+      promise: 'an agent outlives whoever reads its log',
+      file: 'src/cli/outside.ts',
+      find: "process.stderr.on('error', () => {});",
+      replace: '',
+    },
+  ]),
   ...provenBy(PROCESS, 'serves a granted connection, through outages and restarts, until it is refused', [
     {
       name: 'agent.token-file',

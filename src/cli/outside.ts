@@ -31,12 +31,16 @@ async function askAtTerminal(question: string): Promise<string> {
   }
 }
 
-/** The process's own. A reader that went away (`| head`) ends the command quietly. */
+/**
+ * The process's own. A reader of what it prints that went away (`| head`) ends the command quietly; one of its log
+ * (`2>&1 | logger`) does not: an agent goes on without.
+ */
 export function processOutside(): Outside {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+  process.stderr.on('error', () => {});
   return {
     env: process.env,
     stdout: process.stdout,

@@ -31,6 +31,13 @@ t.test('a group may read the token file where asked; that of a later agent is le
   t.match(two.stderr(), /"again_in_ms"/);
 });
 
+t.test('whoever read its log goes away: it goes on', async (t) => {
+  const agent = await startAgentProcess(t, AWAY, [...SOON, '--token-file', join(temporaryFolder(t), 'token')]);
+  agent.child.stderr?.destroy();
+  for (let asked = 0; asked < 2; asked++) t.match(await ask(agent), { status: 503, Code: 'unreachable' });
+  t.equal(agent.child.exitCode, null);
+});
+
 t.test('a private authority is believed where Node is told of it', async (t) => {
   const folder = temporaryFolder(t);
   const authority = makeCertificate({ commonName: 'An authority' });
