@@ -1,4 +1,5 @@
 // `exec`: the child's environment, its session from an agent or as keys, its streams, signals and end.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import t, { type Test } from 'tap';
 import { startCommand } from '../support/command.ts';
 import { problem, startStandIn } from './stand-in.ts';
 
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const hour = (): string => `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
 
 async function start(t: Test) {
@@ -114,6 +116,28 @@ t.test('its exit code is ours, and so is a signal', async (t) => {
   }
 });
 
+const terminal = process.platform === 'linux' ? {} : { skip: 'script(1) is another one elsewhere' };
+t.test("a terminal's Ctrl-C reaches it once, wherever its input comes from", terminal, async (t) => {
+  const { env } = await start(t);
+  // What ours were to pass on would be there before what it sends itself through us.
+  const count = `let n = 0;
+    process.on("SIGINT", () => { if (++n === 1) process.kill(process.ppid, "SIGUSR2") });
+    process.on("SIGUSR2", () => process.exit(40 + n));
+    console.log("ready"); setInterval(() => {}, 1000)`;
+  const line = `exec '${process.execPath}' '${MAIN}' exec acme -- '${process.execPath}' -e '${count}' < /dev/null`;
+  const child = spawn('script', ['-qec', line, '/dev/null'], { env: { PATH: process.env['PATH'], ...env } });
+  t.teardown(() => child.kill('SIGKILL'));
+  let shown = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+  const ended = once(child, 'close');
+  const isReady = async (): Promise<void> => {
+    while (!shown.includes('ready')) await once(child.stdout, 'data');
+  };
+  await Promise.race([isReady(), ended]);
+  child.stdin.write('\u0003');
+  t.same(await ended, [41, null], shown);
+});
+
 t.test('what is refused is said before anything runs', async (t) => {
   const { run, node, folder } = await start(t);
   for (const how of [[], ['--static']]) {
@@ -129,5 +153,8 @@ t.test('what is refused is said before anything runs', async (t) => {
   writeFileSync(file, 'x');
   chmodSync(file, 0o600);
   t.equal((await run(['acme', '--', file]).ended).code, 126);
+  const within = run(['acme', '--', join(file, 'x')]);
+  t.equal((await within.ended).code, 126);
+  t.match(within.stderr(), /cannot be run \(ENOTDIR\)\. \[command_not_run\]/);
   t.equal((await run(['acme']).ended).code, 2);
 });
