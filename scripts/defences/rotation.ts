@@ -8,6 +8,18 @@ const revoke = 'src/keys/revoke.ts';
 const timeline = 'src/keys/timeline.ts';
 
 export const rotation: Defence[] = [
+  {
+    name: 'keys.disconnected-last',
+    promise: 'a disconnect beside a rotation leaves no private half behind',
+    file: 'src/keys/store.ts',
+    find: ".where('issuer', '=', issuer) .execute();",
+    replace: ".where('issuer', '=', '') .execute();",
+    test: [
+      'test/postgres/disconnect.test.ts',
+      'a rotation, then a disconnect: the standby that was just published goes, too',
+    ],
+    engine: 'postgresql',
+  },
   ...provenBy(ROTATE, 'every later key is seasoned A + D + e after its publication, not a millisecond before', [
     {
       name: 'keys.seasoned',

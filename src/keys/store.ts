@@ -160,7 +160,13 @@ export async function setNextRotation(trx: Transaction, ring: string, at: number
     .execute();
 }
 
+/** Retires the rings of an issuer, waiting for whoever has them; what those published is then there to be deleted, too. */
 export async function deletePrivateKeys(trx: Transaction, issuer: string): Promise<number> {
+  await trx
+    .updateTable('rings')
+    .set({ changed_xid: sql`pg_current_xact_id()`, next_rotation_at: sql`'infinity'::timestamptz` })
+    .where('issuer', '=', issuer)
+    .execute();
   const deleted = await trx
     .deleteFrom('private_keys')
     .where('kid', 'in', (eb) =>
@@ -171,11 +177,6 @@ export async function deletePrivateKeys(trx: Transaction, issuer: string): Promi
         .where('rings.issuer', '=', issuer),
     )
     .executeTakeFirst();
-  await trx
-    .updateTable('rings')
-    .set({ changed_xid: sql`pg_current_xact_id()`, next_rotation_at: sql`'infinity'::timestamptz` })
-    .where('issuer', '=', issuer)
-    .execute();
   return Number(deleted.numDeletedRows);
 }
 

@@ -1,16 +1,13 @@
 // Two writers at once cannot leave a connection between two label grants: whichever commits second sees the first.
-import { setTimeout as delay } from 'node:timers/promises';
-import { sql } from 'kysely';
 import t, { type Test } from 'tap';
-import { connectPostgres, type Db, type Transaction } from '../../src/db/connect.ts';
+import type { Db } from '../../src/db/connect.ts';
 import { assertLabelsUnambiguous } from '../../src/grants/ambiguity.ts';
 import { createGrant } from '../../src/grants/create.ts';
 import { createId } from '../../src/ids.ts';
 import { insertWorkload } from '../../src/workloads/store.ts';
 import { insertConnection } from '../clients/connections.ts';
 import { openTestDatabase, testDatabaseUrl } from '../support/databases.ts';
-
-type Write = (trx: Transaction) => Promise<unknown>;
+import { overlap, type Write } from '../support/overlap.ts';
 
 async function open(t: Test): Promise<{ db: Db; connection: string } | undefined> {
   const { db } = await openTestDatabase(t);
@@ -39,37 +36,6 @@ const relabels =
       .where('id', '=', connection)
       .execute();
   };
-
-/** The second starts while the first has written and not committed. @returns how each ended: undefined, or its code. */
-async function overlap(t: Test, first: Write, second: Write): Promise<(string | undefined)[]> {
-  const pool = connectPostgres({ url: (await testDatabaseUrl(t)) as string });
-  t.teardown(() => pool.close());
-  const code = (error: { code: string }) => error.code;
-  const written = Promise.withResolvers<void>();
-  const commit = Promise.withResolvers<void>();
-  const one = pool.db.transaction().execute(async (trx) => {
-    await first(trx);
-    written.resolve();
-    await commit.promise;
-  });
-  await Promise.race([written.promise, one]);
-  const other = pool.db.transaction().execute(second);
-  const early = await Promise.race([other.then(() => 'done', code), waitUntilBlocked(pool.db)]);
-  t.equal(early, 'blocked', 'the second waits for the first');
-  commit.resolve();
-  return Promise.all([one.then(() => undefined, code), other.then(() => undefined, code)]);
-}
-
-async function waitUntilBlocked(db: Db): Promise<string> {
-  for (;;) {
-    const { rows } =
-      await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(
-        db,
-      );
-    if (rows.length > 0) return 'blocked';
-    await delay(5);
-  }
-}
 
 t.test('two label grants', async (t) => {
   if (!(await open(t))) return;
