@@ -5,7 +5,7 @@ import { ecJwk, openApi, refused } from '../clients/api.ts';
 
 t.test('a workload is registered, read by id and slug, changed, suspended; each change is recorded', async (t) => {
   const api = await openApi(t);
-  const epoch = await api.epoch();
+  const epochs = new Set([await api.epoch()]);
   const jwk = ecJwk();
   const created = await api.call('POST', '/v1/workloads', {
     ...{
@@ -16,6 +16,7 @@ t.test('a workload is registered, read by id and slug, changed, suspended; each 
     },
     keys: [{ ...jwk, kid: 'mine', use: 'sig', alg: 'ES256', key_ops: ['verify'], ext: true }],
   });
+  epochs.add(await api.epoch());
   t.equal(created.status, 201);
   t.match(created.body, {
     id: /^wl_[a-z2-7]{26}$/,
@@ -54,6 +55,7 @@ t.test('a workload is registered, read by id and slug, changed, suspended; each 
     scopes: [],
     description: 'Off',
   });
+  epochs.add(await api.epoch());
   t.match(changed, {
     status: 200,
     body: {
@@ -79,7 +81,7 @@ t.test('a workload is registered, read by id and slug, changed, suspended; each 
       details: { state: 'suspended', version: 2, description: 'Off' },
     },
   ]);
-  t.equal(await api.epoch(), epoch + 2, 'every change bumps the policy epoch');
+  t.equal(epochs.size, 3, 'every change bumps the policy epoch');
 });
 
 t.test('a slug is given once', async (t) => {
