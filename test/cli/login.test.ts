@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { hasDisplay } from '../../src/cli/login/browser.ts';
 import { renew, signInByCode, signInByDevice } from '../../src/cli/login/company.ts';
@@ -145,6 +146,22 @@ t.test('the browser comes back once, by the address that it was given', async (t
   t.equal(await get(sent), 404, 'a second one');
   await answer(undefined);
   t.equal(await first, 200);
+});
+
+t.test('who closes the page before it comes keeps nobody waiting', async (t) => {
+  const loopback = await openLoopback(0, 'acme');
+  t.teardown(() => loopback.close());
+  const { port } = new URL(loopback.redirectUri);
+  const asking = request({ host: '127.0.0.1', port, path: `/callback?code=x&state=${loopback.state}` });
+  asking.once('error', () => {}).end();
+  const { answer } = await loopback.callback;
+  asking.destroy();
+  // Whoever comes after that is answered after that.
+  t.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 404);
+  t.equal(
+    await Promise.race([answer(undefined).then(() => 'answered'), delay(20_000, 'waits', { ref: false })]),
+    'answered',
+  );
 });
 
 t.test('what an issuer says is held against what was asked', async (t) => {

@@ -11,7 +11,7 @@ import { patiently } from '../patience.ts';
 import { readAs } from '../source.ts';
 import { clean, fields } from '../text.ts';
 import type { SignedIn } from './company.ts';
-import { alone, describeSignIn, keepSignIn, readSignIn, removeSignIn, type SignIn } from './kept.ts';
+import { alone, assertKeepable, describeSignIn, keepSignIn, readSignIn, removeSignIn, type SignIn } from './kept.ts';
 import { chooseLogin, listLogins, type Login } from './logins.ts';
 import { signIn, type Ways } from './sign-in.ts';
 
@@ -58,6 +58,7 @@ async function login(call: Call<LoginOptions>): Promise<void> {
   const { options, outside, apiWith, show, note } = call;
   const url = urlOf(call);
   const as = readAs(outside.env, options);
+  assertKeepable(outside.env, url);
   const chosen: Login = chooseLogin(await patiently(() => listLogins(url), outside.sleep), options.issuer);
   const signedIn = await signIn(outside, chosen, options);
   const kept: SignIn = {

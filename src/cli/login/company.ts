@@ -21,19 +21,20 @@ export interface SignedIn {
 function toFailure(error: unknown, issuer: string): unknown {
   if (error instanceof openid.AuthorizationResponseError || error instanceof openid.ResponseBodyError) {
     const { error: code, error_description: description } = error;
-    const passes = 'status' in error && error.status >= 500;
-    return new Failure(
-      passes ? 'issuer_unreachable' : 'issuer_refused',
-      `${issuer} refused it: ${description ? `${description} (${code})` : code}.`,
-      {
-        hint: 'What the issuer says is for its own administrators: the client that is registered there, and who may use it.',
-        cause: error,
-      },
-    );
+    return new Failure('issuer_refused', `${issuer} refused it: ${description ? `${description} (${code})` : code}.`, {
+      hint: 'What the issuer says is for its own administrators: the client that is registered there, and who may use it.',
+      cause: error,
+    });
   }
   const { code } = error as { code?: unknown };
   // Our own bounds, as the library passes them on.
   if (error instanceof Error && error.cause instanceof Failure) return error.cause;
+  // The library makes an OAuth error of 4xx alone, and of those where the body is one.
+  const { status = 0 } = error instanceof Error && error.cause instanceof Response ? error.cause : {};
+  if (status === 429 || status >= 500)
+    return new Failure('issuer_unreachable', `${issuer} answered ${status}.`, {
+      ...{ exit: EXIT.unreachable, hint: 'It is away or busy: try again in a moment.', cause: error },
+    });
   const byLibrary =
     error instanceof openid.ClientError || (error instanceof Error && String(code).startsWith('OAUTH_'));
   if (error instanceof TypeError || code === 'OAUTH_TIMEOUT') {
@@ -169,7 +170,12 @@ export async function offersDevice(login: Login): Promise<boolean> {
   );
 }
 
-/** @throws Failure; `issuer_refused` where the refresh token is good no more */
+/** Whether the refresh token is good no more (RFC 6749, section 5.2); what else is refused may be taken later. */
+export function isSpent({ cause }: Failure): boolean {
+  return cause instanceof openid.ResponseBodyError && cause.error === 'invalid_grant';
+}
+
+/** @throws Failure */
 export async function renew(signIn: SignIn): Promise<SignIn> {
   const { issuer, refresh_token, subject } = signIn;
   const tokens = await asking(issuer, async () =>

@@ -71,9 +71,33 @@ export async function alone<T>(outside: Outside, url: string, work: () => Promis
 }
 
 /** @throws Failure */
+function write(file: string, text: string): void {
+  try {
+    writePrivate(file, text);
+  } catch (error) {
+    const { code = 'unknown fault' } = error as NodeJS.ErrnoException;
+    throw new Failure('sign_in_not_kept', `${file} cannot be written (${code}): a sign-in cannot be kept there.`, {
+      hint: 'See that this user may write there, and that the disk is not full.',
+      cause: error,
+    });
+  }
+}
+
+/** @throws Failure */
 export function keepSignIn(env: Env, signIn: SignIn): void {
   requireFolder(env);
-  writePrivate(fileOf(env, signIn.url) as string, JSON.stringify(signIn));
+  write(fileOf(env, signIn.url) as string, JSON.stringify(signIn));
+}
+
+/** More than a sign-in takes, in bytes. */
+const ROOM = 65_536;
+
+/** Finds out, before anything is spent on a sign-in, that it can be kept. @throws Failure */
+export function assertKeepable(env: Env, url: string): void {
+  requireFolder(env);
+  const probe = `${fileOf(env, url)}.room`;
+  write(probe, ' '.repeat(ROOM));
+  rmSync(probe, { force: true });
 }
 
 export function removeSignIn(env: Env, url: string): void {

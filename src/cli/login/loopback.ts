@@ -31,6 +31,8 @@ function sendPage(response: ServerResponse, status: number, page: string): Promi
     ...{ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' },
   });
   return new Promise((resolve) => {
+    // Who closed the page meanwhile gets none.
+    if (response.closed) return resolve();
     response.once('close', resolve);
     response.end(page);
   });
