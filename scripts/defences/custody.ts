@@ -114,6 +114,26 @@ export const custody: Defence[] = [
       replace: 'if (false) await prove(',
     },
   ]),
+  ...provenBy(
+    SIGNER,
+    'a key that KMS made and that could not be recorded is destroyed, and what failed is what is told',
+    [
+      {
+        name: 'custody.abandoned',
+        promise: 'a key that another system made and that could not be recorded is destroyed there at once',
+        file: 'src/keys/held/make.ts',
+        find: 'Promise.allSettled([holder.destroy(name), ',
+        replace: 'Promise.allSettled([',
+      },
+      {
+        name: 'custody.abandoned-name',
+        promise: 'and as an orphan where that system does not obey',
+        file: 'src/keys/held/make.ts',
+        find: ', insertHeldKey(db, { name, signer, kid: name, ring })]',
+        replace: ']',
+      },
+    ],
+  ),
   ...provenBy(SIGNER, 'a key that no ring took is found and destroyed', [
     {
       name: 'custody.orphans',

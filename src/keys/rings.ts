@@ -6,7 +6,8 @@ import { unavailable } from '../errors.ts';
 import { encrypt, placeOf } from './encrypt.ts';
 import { createGenerator } from './generator.ts';
 import { HELD, type HolderKind, type Holders } from './held/holder.ts';
-import { findRingSigner, insertHeldKey } from './held/store.ts';
+import { makeHeldKey } from './held/make.ts';
+import { findRingSigner } from './held/store.ts';
 import { notMade } from './held/verified.ts';
 import type { Keyring } from './keyring/keyring.ts';
 import { hasChoices, readChoice, shareChoice } from './keyring/store.ts';
@@ -79,13 +80,9 @@ export function createRings({ db, keyring, readClock, holders }: RingsDeps): Rin
   async function makeThere(signer: HolderKind, region: string | null, ring: RingPlace): Promise<PreparedKey> {
     const holder = holders?.[signer];
     if (!holder || region === null) throw notMade(new Error(`this process knows no ${signer}`));
-    const made = await holder.create({ region, algorithm: ring.algorithm, ring: ring.id }).catch((error: unknown) => {
-      throw notMade(error);
-    });
-    const bytes = publicBytes(made.public);
-    const kid = thumbprint(publicJwk(ring.algorithm, bytes));
-    await insertHeldKey(db, { name: made.name, signer, kid, ring: ring.id });
-    return { kid, public: bytes, kek: HELD, envelope: Buffer.alloc(0) };
+    const place = { signer, region, algorithm: ring.algorithm, ring: ring.id };
+    const { kid, publicHalf } = await makeHeldKey(db, holder, place, notMade);
+    return { kid, public: publicHalf, kek: HELD, envelope: Buffer.alloc(0) };
   }
 
   /** Never two at once in one process. */

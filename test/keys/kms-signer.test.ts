@@ -1,6 +1,7 @@
 // AWS KMS as signer, against a stand-in: a ring moves there and back by rotations, and nothing false leaves it.
 import { createPublicKey, verify } from 'node:crypto';
 import fc from 'fast-check';
+import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
 import { createAwsKms } from '../../src/clouds/aws-kms.ts';
@@ -152,10 +153,36 @@ t.test('a key that no ring took is found and destroyed', async (t) => {
   t.ok((await db.selectFrom('held_keys').select('deleted_at').where('kid', '=', kid).executeTakeFirst())?.deleted_at);
 });
 
+t.test(
+  'a key that KMS made and that could not be recorded is destroyed, and what failed is what is told',
+  async (t) => {
+    const { db, standIn, holders, choose, deps, ring, age } = await setUp(t);
+    await choose({ signer: 'aws_kms', region });
+    const left = () => [...standIn.keys.values()].filter(({ state }) => state === 'Enabled').length;
+    const made = standIn.keys.size;
+    const prepare = async () => await deps.rings.prepareKey(await ring());
+    standIn.denied = new Set(['GetPublicKey']);
+    await t.rejects(prepare(), { code: 'unavailable', message: /perform: kms:GetPublicKey/ });
+    t.equal(left(), 0, 'at once');
+    standIn.denied = new Set(['GetPublicKey', 'ScheduleKeyDeletion']);
+    await t.rejects(prepare(), { code: 'unavailable', message: /perform: kms:GetPublicKey/ });
+    t.equal(left(), 1);
+    standIn.denied = new Set();
+    await age();
+    await destroyOrphans(db, holders, 20);
+    t.equal(left(), 0, 'or as an orphan');
+    await sql`alter table held_keys rename to held_keys_away`.execute(db);
+    await t.rejects(prepare(), { message: /held_keys/ });
+    t.equal(left(), 0, 'nor is one left that the database does not take');
+    t.equal(standIn.keys.size, made + 3);
+  },
+);
+
 t.test('RS256 keys of KMS sign as JWS wants it', async (t) => {
   const { kms, standIn } = await setUp(t);
   const holder = createKmsHolder(kms, 'https://id.example.com');
-  const { name, public: key } = await holder.create({ region, algorithm: 'RS256', ring: 'is_x:RS256' });
+  const name = await holder.create({ region, algorithm: 'RS256', ring: 'is_x:RS256' });
+  const key = await holder.publicKey(name);
   t.ok(verify('sha256', data, key, await holder.sign(name, 'RS256', data)));
   await holder.destroy(name);
   await holder.destroy(name);

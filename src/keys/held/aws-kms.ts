@@ -13,13 +13,13 @@ const WAITING_DAYS = 7;
 
 export function createKmsHolder(kms: AwsKms, issuerUrl: string): Holder {
   return {
-    create: async ({ region, algorithm, ring }) => {
-      const name = await kms.createSigningKey({
+    create: ({ region, algorithm, ring }) =>
+      kms.createSigningKey({
         ...{ region, spec: SPEC[algorithm], description: `Countersign: a signing key of ${ring} of ${issuerUrl}` },
         tags: { 'countersign:ring': ring, 'countersign:issuer': issuerUrl },
-      });
-      return { name, public: createPublicKey({ key: await kms.getPublicKey(name), format: 'der', type: 'spki' }) };
-    },
+      }),
+
+    publicKey: async (name) => createPublicKey({ key: await kms.getPublicKey(name), format: 'der', type: 'spki' }),
 
     sign: async (name, algorithm: Algorithm, data) => {
       const digest = createHash('sha256').update(data).digest();

@@ -3,11 +3,11 @@ import type { Act, Actor } from '../../audit/act.ts';
 import { findPartition } from '../../clouds/aws-regions.ts';
 import type { Db } from '../../db/connect.ts';
 import { Problem } from '../../errors.ts';
-import { publicBytes, publicJwk, thumbprint } from '../algorithms.ts';
 import { getRing } from '../rotate.ts';
 import { lockRing } from '../store.ts';
 import type { HolderKind, Holders } from './holder.ts';
-import { findRingSigner, hasHeldKeys, insertHeldKey, insertRingSigner, type RingSigner, setDeleted } from './store.ts';
+import { makeHeldKey } from './make.ts';
+import { findRingSigner, hasHeldKeys, insertRingSigner, type RingSigner, setDeleted } from './store.ts';
 import { createHeldSign } from './verified.ts';
 
 export interface ChooseDeps {
@@ -21,11 +21,9 @@ async function prove({ db, holders }: ChooseDeps, kind: HolderKind, region: stri
   const { algorithm } = await getRing(db, ringId);
   const holder = holders[kind];
   try {
-    const made = await holder.create({ region, algorithm, ring: ringId });
-    const publicHalf = publicBytes(made.public);
-    const kid = thumbprint(publicJwk(algorithm, publicHalf));
-    await insertHeldKey(db, { name: made.name, signer: kind, kid, ring: ringId });
-    const sign = createHeldSign(holder, { kid, name: made.name, algorithm, publicHalf });
+    const place = { signer: kind, region, algorithm, ring: ringId };
+    const made = await makeHeldKey(db, holder, place, (error) => error as Error);
+    const sign = createHeldSign(holder, made);
     try {
       await sign(Buffer.from('probe'));
     } finally {

@@ -6,8 +6,10 @@ import type { Algorithm } from '../algorithms.ts';
 export const HELD = 'held';
 
 export interface Holder {
-  /** Makes a key pair. @returns its name there, and its public half */
-  create(input: { region: string; algorithm: Algorithm; ring: string }): Promise<{ name: string; public: KeyObject }>;
+  /** Makes a key pair. @returns its name there */
+  create(input: { region: string; algorithm: Algorithm; ring: string }): Promise<string>;
+  /** @returns the public half */
+  publicKey(name: string): Promise<KeyObject>;
   /** @returns a signature as JWS wants it */
   sign(name: string, algorithm: Algorithm, data: Uint8Array): Promise<Buffer>;
   /** From now on it signs no more; no error where that is so already. */
