@@ -82,8 +82,51 @@ export const agent: Defence[] = [
       name: 'agent.tries-on',
       promise: 'the service is asked again for minutes',
       file: sessionsFile,
-      find: 'if (ended.signal.aborted || !isInUse(entry)) throw refusal;',
-      replace: 'if (ended.signal.aborted || failures > 3) throw refusal;',
+      find: 'await rest(entry, ms, refusal);',
+      replace: 'await rest(entry, ms, refusal);\n        if (failures > 3) throw refusal;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'held for ten minutes where that is said: it is tried for as long', [
+    {
+      name: 'agent.tries-held',
+      promise: 'the service is asked again for as long as a caller is held',
+      file: sessionsFile,
+      find: 'Math.max(TRIED_FOR_MS, holdMs, ',
+      replace: 'Math.max(TRIED_FOR_MS, ',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'what waiting does not mend is said at once to who has no session; one that lives is given', [
+    {
+      name: 'agent.by-hand',
+      promise: 'what waiting does not mend is said at once',
+      file: sessionsFile,
+      find: '(!isWaitedFor(refusal) && remainingOf(entry) < LAST_MS)',
+      replace: '!isWaitedFor(refusal)',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'those that wait for a service that fails are in nobody’s way', [
+    {
+      name: 'agent.asking',
+      promise: 'sessions that wait to be asked for again hold up no others',
+      file: sessionsFile,
+      find: 'asking--;',
+      replace: 'setTimeout(() => asking--, 60_000).unref();',
+    },
+    {
+      name: 'agent.bounded-again',
+      promise: 'an agent asks for a bounded number of sessions at once, those that it asks for again among them',
+      file: sessionsFile,
+      find: 'if (asking < MAX_ASKED) return;',
+      replace: 'return;',
+    },
+  ]),
+  ...provenBy('test/cli/exec.test.ts', 'what is refused is said before anything runs', [
+    {
+      name: 'agent.exec-says',
+      promise: 'exec says at once what waiting does not mend',
+      file: 'src/cli/exec.ts',
+      find: 'if (!isOutage(error)) refused.reject(error);',
+      replace: '',
     },
   ]),
   ...provenBy(SESSIONS, 'a session in use is refreshed at half of its life, without being asked for again', [
@@ -134,8 +177,8 @@ export const agent: Defence[] = [
       name: 'agent.bounded',
       promise: 'an agent asks for a bounded number of sessions at once',
       file: sessionsFile,
-      find: 'if (flights >= MAX_FLIGHTS)',
-      replace: 'if (flights < 0)',
+      find: 'if (asking >= MAX_ASKED)',
+      replace: 'if (asking < 0)',
     },
   ]),
   ...provenBy('test/agent/start.test.ts', 'refused before anything listens', [

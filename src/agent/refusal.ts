@@ -34,12 +34,19 @@ export class Refusal extends Error {
 
 /** Codes beyond 4xx that are decisions: the service is sealed, or what AWS answered is not this role's. */
 const DECISIONS = new Set(['sealed', 'sts_answer_refused']);
+/** Codes of what passes by somebody's hand alone: waiting mends nothing of it. */
+const BY_HAND = new Set(['sts_misconfigured']);
 const BUSY = new Set([408, 425, 429]);
 
 /** Whether it was decided that there is no session: what was kept is not given on. Else it passes by itself. */
 export function isLasting({ code, options: { status } }: Refusal): boolean {
   if (DECISIONS.has(code)) return true;
   return status !== undefined && status >= 400 && status < 500 && !BUSY.has(status);
+}
+
+/** Whether who has no session is held meanwhile. */
+export function isWaitedFor(refusal: Refusal): boolean {
+  return !isLasting(refusal) && !BY_HAND.has(refusal.code);
 }
 
 /** The body that SDKs are answered with; the service's own members, `Code` and `Message` as they show them. */

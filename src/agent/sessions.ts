@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { floorMs, isPastHalf, LAST_MS, type Life, remainingMs } from '../credentials/freshness.ts';
 import { pauseMs } from './again.ts';
-import { isLasting, Refusal } from './refusal.ts';
+import { isLasting, isWaitedFor, Refusal } from './refusal.ts';
 
 /** What a caller asks for, and all that a session hangs on. */
 export interface Wanted {
@@ -62,10 +62,10 @@ export interface Sessions {
 
 const MAX_KEPT = 10_000;
 /** The service is asked for so many at once; a look leaves the rest for the next. */
-const MAX_FLIGHTS = 256;
+const MAX_ASKED = 256;
 /** Who holds a session that lives waits so long for its successor; so does who hung up before. */
 const SOON_MS = 1000;
-/** It is tried for so long after somebody last asked, or for as long as a session lives. */
+/** It is tried for so long after somebody last asked, or for as long as he is held, or a session lives. */
 const TRIED_FOR_MS = 300_000;
 
 interface Kept extends Life {
@@ -97,13 +97,13 @@ const toRefusal = (error: unknown): Refusal =>
 export function createSessions({ ask, clock, random, sleep, log, holdMs }: SessionsDeps): Sessions {
   const entries = new LRUCache<string, Entry>({ max: MAX_KEPT });
   const ended = new AbortController();
-  let flights = 0;
+  let asking = 0;
 
   const named = ({ wanted }: Entry): object => ({ connection: wanted.connection, purpose: wanted.purpose });
   const remainingOf = ({ kept }: Entry): number => (kept ? remainingMs(kept, clock) : 0);
 
   function isInUse({ kept, askedAt }: Entry): boolean {
-    return clock.monotonic() - askedAt < Math.max(TRIED_FOR_MS, (kept?.seconds ?? 0) * 1000);
+    return clock.monotonic() - askedAt < Math.max(TRIED_FOR_MS, holdMs, (kept?.seconds ?? 0) * 1000);
   }
 
   /** Its length is what it has left when it comes: the service hands out sessions that others got, too. */
@@ -116,16 +116,34 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
     return kept;
   }
 
+  async function askNow({ wanted }: Entry): Promise<Credentials> {
+    asking++;
+    try {
+      return await ask(wanted);
+    } finally {
+      asking--;
+    }
+  }
+
+  /** Sleeps so long, and on while the service is asked for enough by others. @throws the refusal where nobody wants it now */
+  async function rest(entry: Entry, ms: number, refusal: Refusal): Promise<void> {
+    for (let left = ms; ; left = pauseMs(1, undefined, random())) {
+      await sleep(left, ended.signal);
+      if (entries.peek(keyOf(entry.wanted)) !== entry || !isInUse(entry)) throw refusal;
+      if (asking < MAX_ASKED) return;
+    }
+  }
+
   async function tryFor(entry: Entry): Promise<Kept> {
     for (let failures = 1; ; failures++) {
       const askedAt = clock.monotonic();
       try {
-        return keep(entry, await ask(entry.wanted), askedAt);
+        return keep(entry, await askNow(entry), askedAt);
       } catch (error) {
         const refusal = toRefusal(error);
         const { code, message: reason, options } = refusal;
         const said = { ...named(entry), code, reason, request: options.requestId, sts_request: options.stsRequestId };
-        if (isLasting(refusal)) {
+        if (isLasting(refusal) || (!isWaitedFor(refusal) && remainingOf(entry) < LAST_MS)) {
           entry.kept = undefined;
           entries.delete(keyOf(entry.wanted));
           log.warn(said, 'refused: nothing is kept of it');
@@ -134,8 +152,7 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
         entry.failure = refusal;
         const ms = pauseMs(failures, options.retryAfter, random());
         log.warn({ ...said, again_in_ms: Math.round(ms) }, 'no session yet');
-        await sleep(ms, ended.signal);
-        if (ended.signal.aborted || !isInUse(entry)) throw refusal;
+        await rest(entry, ms, refusal);
       }
     }
   }
@@ -143,17 +160,13 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
   /** One for all who ask for the same; nobody's hanging up ends it. */
   function fly(entry: Entry): Promise<Kept> {
     if (entry.flight) return entry.flight;
-    if (flights >= MAX_FLIGHTS)
+    if (asking >= MAX_ASKED)
       return Promise.reject(
-        new Refusal('unavailable', `The agent asks for ${MAX_FLIGHTS} sessions already.`, {
+        new Refusal('unavailable', `The agent asks for ${MAX_ASKED} sessions already.`, {
           ...{ retryAfter: 1, hint: 'Ask again in a moment.' },
         }),
       );
-    flights++;
-    const flight = tryFor(entry).finally(() => {
-      flights--;
-      entry.flight = undefined;
-    });
+    const flight = tryFor(entry).finally(() => (entry.flight = undefined));
     flight.catch(() => {});
     entry.flight = flight;
     return flight;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { bearerLine } from '../agent/bearer.ts';
 import type { Agent } from '../agent/agent.ts';
+import type { AskService } from '../agent/sessions.ts';
 import { segment } from './api.ts';
 import type { Call } from './call.ts';
 import { addVerb } from './command.ts';
@@ -17,6 +18,13 @@ import { makeFolderOf, privateFolder, writePrivate } from './private-file.ts';
 interface Listen {
   host: string;
   port: number;
+}
+
+interface Starting extends Listen {
+  holdSeconds: number;
+  /** Says what is wrong, and nothing else. */
+  quiet?: boolean;
+  ask?: AskService;
 }
 
 interface AgentOptions {
@@ -43,7 +51,7 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
 /** An agent of this command's identity. @throws Failure where it cannot listen */
 export async function startAgentFor(
   call: Call<unknown>,
-  { host, port, holdSeconds, quiet = false }: Listen & { holdSeconds: number; quiet?: boolean },
+  { host, port, holdSeconds, quiet = false, ask = createAskService(call) }: Starting,
 ): Promise<Agent> {
   // Late: other commands do without a server.
   const [{ startAgent }, { systemClock }, { pino }] = await Promise.all([
@@ -56,7 +64,7 @@ export async function startAgentFor(
   try {
     return await startAgent({
       ...{ host, port, log, clock: systemClock, random: Math.random, holdMs: holdSeconds * 1000 },
-      ask: createAskService(call),
+      ask,
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

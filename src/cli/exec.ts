@@ -1,16 +1,16 @@
 // `countersign exec`: runs a command with a session of a connection, and nothing in its environment that would win over it.
 import type { Command } from 'commander';
 import { bearerLine } from '../agent/bearer.ts';
-import { Refusal } from '../agent/refusal.ts';
-import type { Credentials, Wanted } from '../agent/sessions.ts';
+import { isWaitedFor, Refusal } from '../agent/refusal.ts';
+import type { AskService, Credentials, Wanted } from '../agent/sessions.ts';
 import { startAgentFor } from './agent.ts';
 import { segment } from './api.ts';
 import type { Call } from './call.ts';
 import { childEnvironment, containerOf, keysOf } from './child-environment.ts';
 import { runChild } from './child.ts';
 import { addVerb } from './command.ts';
-import { Ended } from './failure.ts';
-import { askForCredentials, assertWorkload, toFailureAgain } from './handed.ts';
+import { Ended, EXIT, toFailure } from './failure.ts';
+import { askForCredentials, assertWorkload, createAskService, toFailureAgain } from './handed.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
 
@@ -38,11 +38,28 @@ function environmentOf(
   return childEnvironment(outside.env, given, options.region ?? Region);
 }
 
-/** The session is got before the command starts: what is refused is said here, in full. */
+/** Whether it passes by itself: nobody is there, or not yet. What is wrong on this machine does not. */
+function isOutage(refusal: Refusal): boolean {
+  const { exit, status = 0 } = toFailure(refusal.cause);
+  return isWaitedFor(refusal) && (refusal.options.status !== undefined || status >= 500 || exit === EXIT.unreachable);
+}
+
+/**
+ * The session is got before the command starts: what is refused is said here, in full. An outage is waited for, and nothing
+ * else; once the command runs, its agent goes on whatever it is.
+ */
 async function runWithAgent(call: Call<ExecOptions>, wanted: Wanted, command: string[]): Promise<number> {
-  const agent = await startAgentFor(call, { host: '127.0.0.1', port: 0, holdSeconds: HOLD_SECONDS, quiet: true });
+  const refused = Promise.withResolvers<never>();
+  const askService = createAskService(call);
+  const ask: AskService = (asked) =>
+    askService(asked).catch((error: Refusal) => {
+      if (!isOutage(error)) refused.reject(error);
+      throw error;
+    });
+  const agent = await startAgentFor(call, { host: '127.0.0.1', port: 0, holdSeconds: HOLD_SECONDS, quiet: true, ask });
   try {
-    const credentials = await agent.sessions.obtain(wanted).catch((error: unknown) => {
+    const first = Promise.race([agent.sessions.obtain(wanted), refused.promise]);
+    const credentials = await first.catch((error: unknown) => {
       throw error instanceof Refusal ? toFailureAgain(error) : error;
     });
     const query = new URLSearchParams();

@@ -1,5 +1,6 @@
 // Sessions that the agent keeps, by a stepped clock: single flight, half life, outages, refusals, bounds.
 import t from 'tap';
+import { Refusal } from '../../src/agent/refusal.ts';
 import { readAnswer } from '../../src/cli/answer.ts';
 import { toRefusal } from '../../src/cli/handed.ts';
 import { away, createWorld, MINUTE, refuses, SECOND, session, type World } from './world.ts';
@@ -67,6 +68,28 @@ t.test('the service away for three minutes: who has no session is held, and gets
   world.answer = async () => session(world.clock, 3600, 'AFTER');
   await pass(world, 16 * SECOND);
   t.equal((await held).AccessKeyId, 'AFTER');
+});
+
+t.test('held for ten minutes where that is said: it is tried for as long', async (t) => {
+  const world = createWorld({ holdMs: 600 * SECOND });
+  world.answer = away;
+  const held = world.sessions.obtain(ACME);
+  held.catch(() => {});
+  await pass(world, 9 * MINUTE);
+  world.answer = async () => session(world.clock, 3600, 'AFTER');
+  await pass(world, 16 * SECOND);
+  t.equal((await held).AccessKeyId, 'AFTER');
+});
+
+t.test('what waiting does not mend is said at once to who has no session; one that lives is given', async (t) => {
+  const world = createWorld();
+  await world.sessions.obtain(ACME);
+  world.answer = refuses(502, 'sts_misconfigured');
+  await t.rejects(world.sessions.obtain({ connection: 'cold' }), { code: 'sts_misconfigured', status: 502 });
+  await pass(world, 40 * MINUTE);
+  const given = world.sessions.obtain(ACME);
+  await world.step(SECOND);
+  t.equal((await given).AccessKeyId, 'K1');
 });
 
 t.test('who hung up teaches that its kind waits for a second only', async (t) => {
@@ -197,6 +220,28 @@ t.test('bounded: 256 requests at once, and 10 000 kept', async (t) => {
   many.answer = async () => session(many.clock, 3600);
   for (let index = 0; index < 10_100; index++) await many.sessions.obtain({ connection: `c${index}` });
   t.equal(many.sessions.size, 10_000);
+});
+
+t.test('those that wait for a service that fails are in nobody’s way', async (t) => {
+  const world = createWorld();
+  world.answer = async ({ connection }) => {
+    if (connection === 'healthy') return session(world.clock, 3600, 'HEALTHY');
+    throw new Refusal('sts_unavailable', 'STS is away.', { status: 503 });
+  };
+  for (let index = 0; index < 300; index++) {
+    world.sessions.obtain({ connection: `c${index}` }).catch(() => {});
+    await world.settle();
+  }
+  t.equal((await world.sessions.obtain({ connection: 'healthy' })).AccessKeyId, 'HEALTHY');
+  let [now, most] = [0, 0];
+  world.answer = async () => {
+    most = Math.max(most, ++now);
+    await world.sleep(SECOND, new AbortController().signal);
+    now--;
+    throw new Refusal('sts_unavailable', 'STS is away.', { status: 503 });
+  };
+  await world.step(MINUTE);
+  t.equal(most, 256, 'and no more are asked for at once than ever');
 });
 
 t.test('no secret is in what is logged', async (t) => {

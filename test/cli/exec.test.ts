@@ -15,6 +15,8 @@ async function start(t: Test) {
     'POST /v1/connections/acme/credentials': () => ({
       body: { AccessKeyId: 'ASIAX', SecretAccessKey: 'sekret', Token: 'tok', Expiration: hour(), Region: 'eu-north-1' },
     }),
+    'POST /v1/connections/broken/credentials': () => problem(502, 'sts_misconfigured', 'Our token is not taken.'),
+    'POST /v1/connections/page/credentials': () => ({ status: 404, body: '<html>' }),
     'POST /v1/connections/closed/credentials': () => problem(403, 'sts_refused', 'AWS says no.', 'Mend the trust.'),
   });
   const run = (argv: string[], env: Record<string, string> = {}) =>
@@ -145,6 +147,21 @@ t.test('what is refused is said before anything runs', async (t) => {
     t.equal((await refused.ended).code, 1);
     t.equal(refused.stdout(), '');
     t.match(refused.stderr(), /AWS says no\. \[sts_refused\]\nhint: Mend the trust\.\nrequest: rq_problem/);
+  }
+  const gone = { COUNTERSIGN_PRIVATE_KEY_FILE: join(folder, 'gone.pem') };
+  for (const [connection, code, env] of [
+    ['acme', 'file_unreadable', gone],
+    ['broken', 'sts_misconfigured', {}],
+    ['page', 'unexpected_answer', {}],
+  ] as const) {
+    const waits = /no session yet[^]*no session yet/;
+    const wrong = run([connection, ...node(PRINT)], env);
+    const again = async (): Promise<string> => {
+      while (!waits.test(wrong.stderr())) await once(wrong.child.stderr as NodeJS.EventEmitter, 'data');
+      return 'it is asked for again';
+    };
+    t.same(await Promise.race([wrong.ended, again()]), { code: 1, signal: null }, code);
+    t.match(wrong.stderr(), `[${code}]`);
   }
   const missing = run(['acme', '--', 'there-is-no-such-command']);
   t.equal((await missing.ended).code, 127);
