@@ -183,7 +183,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     ...{ clock, log, closedBecause: opening.reason, tracer, countProblem: createCountProblem(count) },
   });
   const streams = { tokens: stream, acts };
-  metrics.watch(watched({ database, clock, view, streams, readiness, selfCheck, listeners: options }));
+  metrics.watch(watched({ database, clock, view, streams, readiness, selfCheck, listeners: options, sessions }));
 
   const app: AppDeps = {
     issuers: { urls, view },

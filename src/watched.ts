@@ -2,6 +2,7 @@
 import type { AuditStream } from './audit/stream.ts';
 import type { Clock } from './clock.ts';
 import { countVerifications } from './connections/verification/store.ts';
+import type { Sessions } from './credentials/sessions.ts';
 import type { Database } from './db/connect.ts';
 import { findDatabaseTrouble } from './db/probe.ts';
 import type { Readiness } from './http/health.ts';
@@ -24,6 +25,7 @@ export function watched({
   readiness,
   selfCheck,
   listeners,
+  sessions,
 }: {
   database: Database;
   clock: Clock;
@@ -32,6 +34,7 @@ export function watched({
   readiness: Readiness;
   selfCheck: Pick<SelfCheck, 'latest'>;
   listeners: Pick<ListenerOptions, 'traffic' | 'certificateExpiresAt'>;
+  sessions: Pick<Sessions, 'size'>;
 }): StateSources {
   const { db } = database;
   return {
@@ -41,6 +44,7 @@ export function watched({
     databaseAnswers: async () => (await findDatabaseTrouble(db)) !== 'the database does not answer',
     readRotationQueue: () => readRotationQueue(db, view.now()),
     countVerifications: () => countVerifications(db),
+    countSessions: () => sessions.size,
     countProofs: () => countProofs(db),
     readKekProgress: () => readKekProgress(db),
     readPublishing: () => readPublishing(db),

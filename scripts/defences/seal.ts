@@ -83,4 +83,20 @@ export const seal: Defence[] = [
       },
     },
   ]),
+  {
+    name: 'seal.memory',
+    promise: 'sealed, the sessions of before leave the memory by themselves',
+    file: 'src/tasks.ts',
+    find: 'sessions.sweep(await readStanding(db));',
+    replace: 'await readStanding(db);',
+    test: [SEAL, 'sealed: nothing is minted, everything else goes on, and unsealed it mints again'],
+  },
+  {
+    name: 'seal.memory-at-once',
+    promise: 'and at once where somebody asks',
+    file: 'src/credentials/broker.ts',
+    find: 'sessions.clear();',
+    replace: 'void sessions;',
+    test: ['test/credentials/broker.test.ts', 'a decision that the service is sealed empties the memory'],
+  },
 ];

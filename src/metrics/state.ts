@@ -52,6 +52,8 @@ export interface StateSources {
   databaseAnswers(): Promise<boolean>;
   readRotationQueue(): Promise<RotationQueue>;
   countVerifications(): Promise<number>;
+  /** Sessions in this process's memory. */
+  countSessions(): number;
   /** Undefined where the migration that makes room for proofs has not run. */
   countProofs(): Promise<ProofCounts | undefined>;
   /** Undefined where no key-encryption key was ever chosen. */
@@ -151,6 +153,7 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
   const overdue = gauge('rotation_overdue_seconds', 'How late the latest planned rotation is; 0 where none is late.');
   const next = gauge('next_rotation_seconds', 'Time to the next planned rotation; 0 where one is due.');
   const verifications = gauge('verifications_pending', 'Connections that STS is being asked about.');
+  const sessions = gauge('sessions_kept', 'Sessions in memory, to be handed out again.');
   const refused = gauge('standbys_refused', 'Rings whose standby key AWS STS refuses, and takes the key that signs.');
   const harm = gauge(
     'standby_refused_harm_timestamp_seconds',
@@ -235,6 +238,7 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
       poolSize.set({ state: 'busy' }, pool.total - pool.idle);
     }
     poolWaiting(pool?.waiting);
+    sessions(sources.countSessions());
     viewAge(seconds(view.age()));
     offset(seconds(view.clockOffset()));
     if (view.age() !== undefined) {

@@ -107,6 +107,7 @@ async function openBench(
         }));
     },
   };
+  const sessions = createSessions({ clock: systemClock });
   let decisions = 0;
   const counted: string[] = [];
   const obtain = createBroker({
@@ -119,7 +120,7 @@ async function openBench(
         await stream.append(append);
       },
     },
-    sessions: createSessions({ clock: systemClock }),
+    sessions,
     suspect: async ({ reason }) => void bench.suspected.push(reason),
     count: { exchange: (outcome) => void counted.push(outcome), handout: (outcome) => void counted.push(outcome) },
     decide: async () => {
@@ -146,7 +147,7 @@ async function openBench(
       },
     },
   });
-  return { ...bench, obtain, counted, batches, decisions: () => decisions };
+  return { ...bench, obtain, counted, batches, sessions, decisions: () => decisions };
 }
 
 const HANDED_OUT = [
@@ -186,6 +187,19 @@ t.test('a hand-out shares the commit of the outcome, and is not given before it'
   t.same(without.counted, ['ok', 'unrecorded']);
   await t.rejects(without.obtain(token, ask), { code: 'unavailable' });
   t.equal(without.asked.length, 2, 'nor is it kept');
+});
+
+t.test('a decision that the service is sealed empties the memory', async (t) => {
+  let sealed = false;
+  const bench = await openBench(t, (_nth, epoch) => {
+    if (sealed) throw new Problem('sealed', 'sealed');
+    return decision(epoch);
+  });
+  await bench.obtain(token, ask);
+  t.equal(bench.sessions.size, 1);
+  sealed = true;
+  await t.rejects(bench.obtain(token, ask), { code: 'sealed' });
+  t.equal(bench.sessions.size, 0);
 });
 
 t.test('a lie of STS is told whether its row can be written or not', async (t) => {

@@ -67,6 +67,7 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     databaseAnswers: async () => true,
     readRotationQueue: async () => ({ due: 2, earliest: NOW - 7_200_000 }),
     countVerifications: async () => 5,
+    countSessions: () => 4,
     countProofs: async () => ({ refused: 2, oldestSignsFrom: NOW - DAY, underWay: 3 }),
     selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
     readKekProgress: async () => ({ left: 12, troubled: true }),
@@ -132,6 +133,7 @@ t.test('what is asked of the database is asked once in some seconds, however oft
   t.equal(value('countersign_rotation_overdue_seconds'), 7200);
   t.equal(value('countersign_next_rotation_seconds'), 0);
   t.equal(value('countersign_verifications_pending'), 5);
+  t.equal(value('countersign_sessions_kept'), 4);
   t.equal(value('countersign_standbys_refused'), 2);
   t.equal(
     value('countersign_standby_refused_harm_timestamp_seconds'),

@@ -14,10 +14,13 @@ t.test('sealed: nothing is minted, everything else goes on, and unsealed it mint
   const held = await workloadToken(service, admin, `${service.config.issuerUrl}/v1`);
   t.equal((await token()).status, 200);
   t.equal((await credentials()).status, 200);
+  t.equal((await scrape(service.url)).samples.get('countersign_sessions_kept'), 1);
   t.match(await seal('a key is burnt'), {
     status: 200,
     body: { sealed: true, changed: true, sealed_by: 'host', sealed_as: 'test', reason: 'a key is burnt' },
   });
+  const kept = async () => (await scrape(service.url)).samples.get('countersign_sessions_kept');
+  t.ok(await until(async () => (await kept()) === 0, 60_000), 'what was fetched before leaves the memory by itself');
   const before = await minted();
   const waiting = await waitForVerification();
 
