@@ -138,7 +138,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   });
   const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });
   const verifier = createVerifier({
-    ...{ db, act, sts, mintWebIdentityToken, clock, log, issuerUrl },
+    ...{ db, act, sts, mintWebIdentityToken, clock, readClock, log, issuerUrl },
     recordIntent: (connection, { kid, jti }, epoch) =>
       stream.append({
         epoch,

@@ -123,6 +123,26 @@ export const connections: Defence[] = [
       replace: '',
     },
   ]),
+  ...provenBy(
+    'test/connections/verifier.test.ts',
+    'late in a long backlog a lease lasts as long, and who is refused waits as long',
+    [
+      {
+        name: 'connections.lease-anew',
+        promise: 'a verification is leased from when it is taken, however long the backlog before it',
+        file: 'src/connections/verifier.ts',
+        find: 'const now = new Date(await readClock(db));',
+        replace: 'now ??= new Date(await readClock(db));',
+        also: [
+          {
+            file: 'src/connections/verifier.ts',
+            find: 'const running = new Set<Promise<void>>();',
+            replace: 'const running = new Set<Promise<void>>(); let now: Date | undefined;',
+          },
+        ],
+      },
+    ],
+  ),
   ...provenBy(ROUTES, 'disconnecting is for good', [
     {
       name: 'connections.destroyed-keys',

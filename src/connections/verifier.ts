@@ -3,16 +3,19 @@ import type { Act } from '../audit/act.ts';
 import { underOneEpoch } from '../audit/decisions.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
+import type { ReadClock } from '../keys/store.ts';
 import { readStanding } from '../seal/store.ts';
 import { findConnection } from './store.ts';
 import { type Attempt, type AttemptDeps, attemptVerification } from './verification/attempt.ts';
 import { recordAttempt } from './verification/record.ts';
-import { findDatabaseTime, leaseDue, releaseLease } from './verification/store.ts';
+import { leaseDue, releaseLease } from './verification/store.ts';
 
 export interface VerifierDeps extends AttemptDeps {
   db: Db;
   act: Act;
   clock: Pick<Clock, 'monotonic' | 'wall'>;
+  /** Replicas agree on the database's clock. */
+  readClock: ReadClock;
   log: { error(details: object, message: string): void };
   /** Connections that STS is asked about at the same time; 8 unless given. */
   concurrency?: number | undefined;
@@ -29,8 +32,8 @@ export interface Timers {
 }
 
 export interface Verifier {
-  /** Asks about everything that is due at `now`; resolves when all of it is written down. @returns how many attempts. */
-  runOnce(now: Date): Promise<number>;
+  /** Asks about everything that is due; resolves when all of it is written down. @returns how many attempts. */
+  runOnce(): Promise<number>;
   start(): void;
   /** Looks at the queue now, instead of after the interval. */
   wake(): void;
@@ -44,7 +47,8 @@ const processTimers: Timers = {
 };
 
 export function createVerifier(deps: VerifierDeps): Verifier {
-  const { db, act, clock, log, concurrency = 8, leaseMs = 60_000, intervalMs = 1000, timers = processTimers } = deps;
+  const { db, act, clock, readClock, log, concurrency = 8, leaseMs = 60_000 } = deps;
+  const { intervalMs = 1000, timers = processTimers } = deps;
   const running = new Set<Promise<void>>();
   let timer: unknown;
   let looking: Promise<void> | undefined;
@@ -76,9 +80,11 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   }
 
   /** Fills the free places. @returns how many were started. */
-  async function fill(now: Date): Promise<number> {
+  async function fill(): Promise<number> {
     const limit = concurrency - running.size;
     if (limit <= 0 || (await readStanding(db)).seal) return 0;
+    // Each time anew: what is leased late in a long backlog is leased for as long as the rest.
+    const now = new Date(await readClock(db));
     const until = new Date(now.getTime() + leaseMs);
     const due = await leaseDue(db, { now, until, limit });
     for (const connection of due) {
@@ -90,9 +96,7 @@ export function createVerifier(deps: VerifierDeps): Verifier {
 
   async function look(): Promise<void> {
     try {
-      // The database's clock: replicas agree on it.
-      const now = await findDatabaseTime(db);
-      while (!stopped && (await fill(now)) > 0 && running.size >= concurrency) await Promise.race(running);
+      while (!stopped && (await fill()) > 0 && running.size >= concurrency) await Promise.race(running);
     } catch (error) {
       log.error({ err: error }, 'the queue of verifications could not be read');
     }
@@ -107,10 +111,10 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   }
 
   return {
-    runOnce: async (now) => {
+    runOnce: async () => {
       let attempts = 0;
       for (;;) {
-        const started = await fill(now);
+        const started = await fill();
         attempts += started;
         if (started === 0 && running.size === 0) return attempts;
         if (started === 0 || running.size >= concurrency) await Promise.race(running);

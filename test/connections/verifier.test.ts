@@ -1,7 +1,8 @@
 // The polling worker on a stepped clock: its queue and leases, its bound, and what it writes down.
 import t, { type Test } from 'tap';
 import { createVerifier, type Timers, type Verifier, type VerifierDeps } from '../../src/connections/verifier.ts';
-import { findDatabaseTime, leaseDue } from '../../src/connections/verification/store.ts';
+import { leaseDue } from '../../src/connections/verification/store.ts';
+import { readClock } from '../../src/keys/store.ts';
 import { type Api, openApi } from './api.ts';
 import { createFakeCloud, denied, type FakeCloud } from './fake-cloud.ts';
 
@@ -13,7 +14,9 @@ interface World {
   /** A connection that waits to be verified. */
   waiting(more?: object): Promise<any>;
   show(id: string): Promise<any>;
-  /** One run of the worker, so many seconds after the start. */
+  /** From now on it is so many seconds after the start. */
+  step(seconds: number): void;
+  /** One run of the worker then. */
   at(seconds: number): Promise<number>;
   moment(seconds: number): Date;
 }
@@ -23,20 +26,23 @@ async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<Wor
   const cloud = createFakeCloud();
   const errors: object[] = [];
   const log = { error: (details: object) => void errors.push(details) };
-  const clock = { monotonic: () => 0, wall: Date.now };
+  let stepped: number | undefined;
+  const clock = { monotonic: () => stepped ?? 0, wall: Date.now };
   const verifier = createVerifier({
     ...cloud,
     db: api.database.db,
     act: api.act,
     clock,
+    readClock: async (db) => stepped ?? (await readClock(db)),
     log,
     mintWebIdentityToken: (input) => cloud.mintWebIdentityToken(input),
     ...more,
   });
-  const start = (await findDatabaseTime(api.database.db)).getTime();
+  const start = await readClock(api.database.db);
   const moment = (seconds: number): Date => new Date(start + seconds * 1000);
+  const step = (seconds: number): void => void (stepped = moment(seconds).getTime());
   return {
-    ...{ api, cloud, verifier, errors, moment },
+    ...{ api, cloud, verifier, errors, moment, step },
     waiting: async (extra = {}) => {
       const { id } = await api.create(extra);
       await api.call('POST', `/v1/connections/${id}/verify`);
@@ -48,7 +54,10 @@ async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<Wor
       return (await api.call('GET', `/v1/connections/${id}`)).body;
     },
     show: async (id) => (await api.call('GET', `/v1/connections/${id}`)).body,
-    at: (seconds) => verifier.runOnce(moment(seconds)),
+    at: (seconds) => {
+      step(seconds);
+      return verifier.runOnce();
+    },
   };
 }
 
@@ -205,7 +214,7 @@ t.test('a verification is leased by one process at a time, and by another when t
 });
 
 t.test('no more than the bound at once, and a slow one holds up nobody else', async (t) => {
-  const { cloud, verifier, moment, waiting, show } = await openWorld(t, { concurrency: 3 });
+  const { cloud, at, waiting, show } = await openWorld(t, { concurrency: 3 });
   const all = [];
   for (let n = 0; n < 8; n += 1) all.push(await waiting());
   let [now, most] = [0, 0];
@@ -220,7 +229,7 @@ t.test('no more than the bound at once, and a slow one holds up nobody else', as
     now -= 1;
     return 'AROAFIRST';
   };
-  const run = verifier.runOnce(moment(1));
+  const run = at(1);
   const others = all.slice(1);
   for (;;) {
     const states = await Promise.all(others.map(({ id }) => show(id)));
@@ -233,6 +242,25 @@ t.test('no more than the bound at once, and a slow one holds up nobody else', as
   t.equal(await run, 8);
   t.ok(most <= 3, `${most} at once`);
   t.equal((await show(all[0].id)).state, 'active');
+});
+
+t.test('late in a long backlog a lease lasts as long, and who is refused waits as long', async (t) => {
+  const { api, cloud, step, at, moment, waiting } = await openWorld(t, { concurrency: 1 });
+  await waiting();
+  await waiting();
+  const { db } = api.database;
+  const leases: (Date | null)[] = [];
+  cloud.answer = async () => {
+    const leased = db.selectFrom('verifications').select('leased_until').where('leased_until', 'is not', null);
+    leases.push(...(await leased.execute()).map((row) => row.leased_until));
+    // The first answer takes longer than a lease.
+    step(100);
+    return denied();
+  };
+  t.equal(await at(1), 2);
+  t.same(leases, [moment(61), moment(160)]);
+  const rows = await db.selectFrom('verifications').select('next_at').execute();
+  t.same(rows, [{ next_at: moment(105) }, { next_at: moment(105) }]);
 });
 
 t.test('a fault of our own is logged, and tried again when the lease ends', async (t) => {

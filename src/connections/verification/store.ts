@@ -20,13 +20,6 @@ export async function countVerifications(db: Db): Promise<number> {
   return rows[0]?.pending ?? 0;
 }
 
-export async function findDatabaseTime(db: Db): Promise<Date> {
-  const { rows } = await sql<{ now: Date }>`select now() as now`.execute(db);
-  const row = rows[0];
-  if (!row) throw new Error('the database tells no time');
-  return row.now;
-}
-
 /**
  * Leases what is due. Rows that another process is leasing at this moment are skipped, not waited for.
  * @returns ids of connections.
