@@ -199,6 +199,33 @@ export const agent: Defence[] = [
       replace: '',
     },
   ]),
+  ...provenBy(SESSIONS, 'closed while the service does not answer: nobody is held for that', [
+    {
+      name: 'agent.ends-held',
+      promise: 'an agent that stops holds nobody',
+      file: sessionsFile,
+      find: 'sleep(ms, AbortSignal.any([timer.signal, ended.signal])).then(late)',
+      replace: 'sleep(ms, timer.signal).then(late)',
+    },
+  ]),
+  ...provenBy(SERVER, 'it ends with the last answer, not with the connection of whoever keeps his', [
+    {
+      name: 'agent.ends-connections',
+      promise: "an agent's end waits for no idle connection",
+      file: serverFile,
+      find: 'closeAsTheyIdle(server);\n',
+      replace: '',
+    },
+  ]),
+  ...provenBy('test/cli/exec.test.ts', 'it ends with its command, though its agent still asks for a session', [
+    {
+      name: 'agent.exec-ends',
+      promise: 'exec ends with its command, whatever its agent still asks for',
+      file: 'src/cli/exec.ts',
+      find: 'outside.leave?.();',
+      replace: '',
+    },
+  ]),
   ...provenBy(PROCESS, 'serves a granted connection, through outages and restarts, until it is refused', [
     {
       name: 'agent.token-file',

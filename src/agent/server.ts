@@ -4,6 +4,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Static } from 'typebox';
 import { Params, Query } from '../credentials/schema.ts';
 import { Problem } from '../errors.ts';
+import { closeAsTheyIdle } from '../http/closing.ts';
 import { sendProblem } from '../http/problems.ts';
 import { createServer } from '../http/server.ts';
 import { createIsBearer } from './bearer.ts';
@@ -41,6 +42,7 @@ export async function listenAsAgent({ host, port, bearer, sessions, log }: Agent
     logger: log,
   });
 
+  closeAsTheyIdle(server);
   server.get('/livez', { config: { anyHost: true }, logLevel: 'silent' }, async (_request, reply) => {
     reply.header('cache-control', 'no-store');
     return { status: 'live' };

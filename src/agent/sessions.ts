@@ -55,7 +55,7 @@ export interface Sessions {
   obtain(wanted: Wanted, left?: AbortSignal): Promise<Credentials>;
   /** Begins the refreshes that are due, and forgets what ended; to be called every second. */
   look(): void;
-  /** Ends what is under way. */
+  /** Nobody is held any longer, and what comes now of what was asked is nobody's. */
   close(): void;
   readonly size: number;
 }
@@ -129,7 +129,8 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
   async function rest(entry: Entry, ms: number, refusal: Refusal): Promise<void> {
     for (let left = ms; ; left = pauseMs(1, undefined, random())) {
       await sleep(left, ended.signal);
-      if (entries.peek(keyOf(entry.wanted)) !== entry || !isInUse(entry)) throw refusal;
+      const isKept = entries.peek(keyOf(entry.wanted)) === entry;
+      if (ended.signal.aborted || !isKept || !isInUse(entry)) throw refusal;
       if (asking < MAX_ASKED) return;
     }
   }
@@ -172,11 +173,11 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
     return flight;
   }
 
-  /** The flight's outcome, or what `late` says after so long. */
+  /** The flight's outcome, or what `late` says after so long, or as soon as the agent ends. */
   async function within<T>(ms: number, flight: Promise<Kept>, late: () => T): Promise<Kept | T> {
     const timer = new AbortController();
     try {
-      return await Promise.race([flight, sleep(ms, timer.signal).then(late)]);
+      return await Promise.race([flight, sleep(ms, AbortSignal.any([timer.signal, ended.signal])).then(late)]);
     } finally {
       timer.abort();
     }
@@ -184,7 +185,7 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
 
   function stillTrying({ failure }: Entry): never {
     const { code = 'unavailable', message = 'The service has not answered yet.', options = {} } = failure ?? {};
-    throw new Refusal(code, `${message} The agent goes on trying.`, {
+    throw new Refusal(code, `${message} The agent ${ended.signal.aborted ? 'is stopping' : 'goes on trying'}.`, {
       ...options,
       retryAfter: options.retryAfter ?? 1,
     });

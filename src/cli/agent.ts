@@ -122,6 +122,8 @@ async function serve(call: Call<AgentOptions>): Promise<void> {
     if (file !== undefined) removeTokenFile(file, line);
     await agent.close();
   }
+  // What it asked the service for last is nobody's.
+  outside.leave?.();
 }
 
 export function addAgentCommand(program: Command, outside: Outside): void {

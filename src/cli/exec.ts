@@ -98,6 +98,8 @@ export function addExecCommand(program: Command, outside: Outside): void {
       const wanted = { connection, purpose, durationSeconds };
       const code = await (call.options.static ? runStatic : runWithAgent)(call, wanted, command);
       if (code !== 0) throw new Ended(code);
+      // What its agent asked the service for last is nobody's.
+      outside.leave?.();
     },
   });
 }

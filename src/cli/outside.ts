@@ -19,6 +19,8 @@ export interface Outside {
   ask?: ((question: string) => Promise<string>) | undefined;
   /** Until somebody ends this process (SIGINT, SIGTERM). */
   stopped(): Promise<void>;
+  /** Ends this process well, though something is still asked for; undefined where it is not the command's own. */
+  leave?: (() => void) | undefined;
 }
 
 async function askAtTerminal(question: string): Promise<string> {
@@ -52,5 +54,6 @@ export function processOutside(): Outside {
       new Promise((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
       }),
+    leave: () => process.exit(0),
   };
 }

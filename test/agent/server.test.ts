@@ -1,12 +1,15 @@
 // The agent's listener: bearer, Host, paths, and refusals in the shape that SDKs show.
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import { Refusal } from '../../src/agent/refusal.ts';
-import type { AskService, Wanted } from '../../src/agent/sessions.ts';
+import { listenAsAgent } from '../../src/agent/server.ts';
+import type { AskService, Credentials, Wanted } from '../../src/agent/sessions.ts';
 import { systemClock } from '../../src/clock.ts';
+import { until } from '../support/until.ts';
 import { session } from './world.ts';
 
 interface Started extends Agent {
@@ -127,4 +130,22 @@ t.test("a refusal keeps the service's code, status, hint, request id and Retry-A
 t.test('/livez answers without the bearer, and says nothing', async (t) => {
   const { get } = await start(t);
   t.same(await (await get('/livez')).json(), { status: 'live' });
+});
+
+t.test('it ends with the last answer, not with the connection of whoever keeps his', async (t) => {
+  const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Credentials>()];
+  const obtain = (): Promise<Credentials> => (asked.resolve(), answer.promise);
+  const log = pino({ level: 'silent' });
+  const server = await listenAsAgent({ host: '127.0.0.1', port: 0, bearer: 'b', sessions: { obtain }, log });
+  // fetch keeps the connection for a next request.
+  const given = fetch(server.url + PATH, { headers: { authorization: 'b' } });
+  await asked.promise;
+  const closing = server.close().then(() => 'closed');
+  await t.rejects(
+    until(async () => !(await fetch(`${server.url}/livez`)).ok),
+    'it takes no more',
+  );
+  answer.resolve(session(systemClock, 3600));
+  t.equal((await given).status, 200);
+  t.equal(await Promise.race([closing, delay(20_000, 'still open', { ref: false })]), 'closed');
 });

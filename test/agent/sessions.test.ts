@@ -262,3 +262,14 @@ t.test('closed while it waits: whoever is held hears the reason', async (t) => {
   world.sessions.close();
   await held;
 });
+
+t.test('closed while the service does not answer: nobody is held for that', async (t) => {
+  const world = createWorld();
+  world.answer = () => new Promise(() => {});
+  let heard: unknown;
+  world.sessions.obtain(ACME).catch((error: unknown) => (heard = error));
+  await world.settle();
+  world.sessions.close();
+  await world.settle();
+  t.match(heard, { code: 'unavailable', status: 503, message: /is stopping/ });
+});

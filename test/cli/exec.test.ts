@@ -3,8 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { startCommand } from '../support/command.ts';
+import { until } from '../support/until.ts';
 import { problem, startStandIn } from './stand-in.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
@@ -17,6 +19,7 @@ async function start(t: Test) {
     }),
     'POST /v1/connections/broken/credentials': () => problem(502, 'sts_misconfigured', 'Our token is not taken.'),
     'POST /v1/connections/page/credentials': () => ({ status: 404, body: '<html>' }),
+    'POST /v1/connections/slow/credentials': () => new Promise(() => {}),
     'POST /v1/connections/closed/credentials': () => problem(403, 'sts_refused', 'AWS says no.', 'Mend the trust.'),
   });
   const run = (argv: string[], env: Record<string, string> = {}) =>
@@ -116,6 +119,18 @@ t.test('its exit code is ours, and so is a signal', async (t) => {
     running.child.kill(signal);
     t.equal((await running.ended).code, 42, `${signal} reached it`);
   }
+});
+
+t.test('it ends with its command, though its agent still asks for a session', async (t) => {
+  const { run, node, calls } = await start(t);
+  const script = `const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri, AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization } = process.env;
+    process.on("SIGTERM", () => process.exit(0));
+    fetch(uri.replace("acme", "slow"), { headers: { authorization } })`;
+  const running = run(['acme', ...node(script)]);
+  t.ok(await until(() => calls.length === 2, 60_000), running.stderr());
+  running.child.kill('SIGTERM');
+  const late = delay(20_000, 'it still runs', { ref: false });
+  t.same(await Promise.race([running.ended, late]), { code: 0, signal: null });
 });
 
 const terminal = process.platform === 'linux' ? {} : { skip: 'script(1) is another one elsewhere' };

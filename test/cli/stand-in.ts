@@ -32,7 +32,7 @@ export interface Reply {
   reset?: boolean;
 }
 
-export type Routes = Record<string, Reply | ((received: Received, nth: number) => Reply)>;
+export type Routes = Record<string, Reply | ((received: Received, nth: number) => Reply | Promise<Reply>)>;
 
 export interface StandIn {
   url: string;
