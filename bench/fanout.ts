@@ -31,8 +31,8 @@ export async function measureFanout({ postgres, quick, say }: Surroundings): Pro
     const load = `${callers} callers, each on a connection of its own, STS at ${LATENCY_MS} ms, one warm-up round`;
     return {
       calls: {
-        ...{ name: 'cold_fanout_sts_calls', ratio: median(calls), runs: calls, target: { atMost: 1 } },
-        ...{ baseline: 'calls to STS for all callers, against one', figures: { load } },
+        ...{ name: 'cold_fanout_sts_calls', ratio: Math.max(...calls), runs: calls, target: { atMost: 1 } },
+        ...{ baseline: 'calls to STS for all callers in the worst of the rounds, against one', figures: { load } },
       },
       extra: {
         ...{ name: 'cold_fanout_extra_ms', ratio: median(extra), runs: extra, target: { atMost: 250 } },

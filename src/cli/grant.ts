@@ -6,7 +6,7 @@ import { usage } from './failure.ts';
 import { collect, given, integer, keyValue, readJson } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
-import { fields, type Paint, table } from './text.ts';
+import { fields, type Paint, table, type Warning, warned } from './text.ts';
 
 interface Selector {
   connection?: string;
@@ -21,7 +21,7 @@ interface Grant {
   selector: Selector;
   purpose: string;
   max_session_seconds: number;
-  warnings?: { code: string; detail: string }[];
+  warnings?: Warning[];
 }
 
 interface LimitOptions {
@@ -64,8 +64,7 @@ function selectorOf({ connection, label, tenant, all }: Selector): Record<string
 
 /** The grant, and under it what is wrong with its limits. */
 function shown(paint: Paint, { warnings = [], ...grant }: Grant): string {
-  const lines = warnings.map(({ detail }) => `${paint('yellow', 'warning')}: ${detail}\n`);
-  return fields(paint, Object.entries(grant)) + lines.join('');
+  return fields(paint, Object.entries(grant)) + warned(paint, warnings);
 }
 
 const selectorText = (selector: Selector): string =>

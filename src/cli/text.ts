@@ -82,3 +82,14 @@ export function fields(paint: Paint, members: readonly (readonly [string, unknow
     )
     .join('');
 }
+
+/** What the API answers beside what it did. */
+export interface Warning {
+  code: string;
+  detail: string;
+}
+
+/** A line each, under what they are about. */
+export function warned(paint: Paint, warnings: readonly Warning[]): string {
+  return warnings.map(({ detail }) => `${paint('yellow', 'warning')}: ${clean(detail)}\n`).join('');
+}

@@ -7,7 +7,7 @@ import { usage } from './failure.ts';
 import { collect, given, integer, readJson } from './options.ts';
 import type { Outside } from './outside.ts';
 import { listOptions, type ListOptions, more, readPages } from './pages.ts';
-import { fields, type Paint, table } from './text.ts';
+import { fields, type Paint, table, type Warning, warned } from './text.ts';
 
 interface TrustedIssuer {
   id: string;
@@ -16,7 +16,7 @@ interface TrustedIssuer {
   issuer: string;
   state: string;
   login: { client_id: string; scopes: string[] } | null;
-  warnings?: { code: string; detail: string }[];
+  warnings?: Warning[];
 }
 
 interface RuleOptions {
@@ -75,9 +75,8 @@ function rules(options: RuleOptions): Record<string, unknown> {
 
 /** The issuer, and under it what asks for a second look. */
 function shown(paint: Paint, { warnings = [], ...issuer }: TrustedIssuer): string {
-  const lines = warnings.map(({ detail }) => `${paint('yellow', 'warning')}: ${detail}\n`);
   const login = issuer.login && `${issuer.login.client_id} (${issuer.login.scopes.join(' ')})`;
-  return fields(paint, Object.entries({ ...issuer, login })) + lines.join('');
+  return fields(paint, Object.entries({ ...issuer, login })) + warned(paint, warnings);
 }
 
 async function change(call: Call<object>, members: object): Promise<void> {

@@ -133,6 +133,11 @@ export const Connection = Type.Object(
     verification: Nullable(Verification),
     created_at: Timestamp,
     updated_at: Timestamp,
+    warnings: Type.Optional(
+      Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }), {
+        description: 'What AWS or its SDKs make little of in its ceiling; left out where there is nothing.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -1,10 +1,12 @@
 // A connection as the API shows it.
 import { issuerUrlOf } from '../issuers/documents.ts';
+import { warnOfCeiling } from './ceiling.ts';
 import type { Connection } from './schema.ts';
 import type { ConnectionRow } from './store.ts';
 
 export function showConnection(row: ConnectionRow, issuerUrl: string): Connection {
   const { started_at, next_at } = row;
+  const warnings = warnOfCeiling(row.max_session_seconds);
   return {
     ...{ id: row.id, reference: row.reference, name: row.name, tenant: row.tenant, labels: row.labels },
     ...{ state: row.state, state_reason: row.state_reason, state_since: row.state_since.toISOString() },
@@ -25,5 +27,6 @@ export function showConnection(row: ConnectionRow, issuerUrl: string): Connectio
             ...{ last_code: row.last_code, last_detail: row.last_detail },
           },
     ...{ created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() },
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
 }

@@ -1,17 +1,12 @@
 // What a grant allows and AWS or its SDKs make little of: said when it is written, refused by nobody.
 import { deflateRawSync } from 'node:zlib';
 import canonicalize from 'canonicalize';
+import { type CeilingWarning, warnOfCeiling } from '../connections/ceiling.ts';
 import type { Grant } from './store.ts';
 import { MAX_POLICY } from './session-policy.ts';
 
-export interface Warning {
-  code: 'short_ceiling' | 'policies_may_not_fit' | 'packed_size_near_limit';
-  /** For a person: what happens, and what to do. */
-  detail: string;
-}
+export type Warning = CeilingWarning | { code: 'policies_may_not_fit' | 'packed_size_near_limit'; detail: string };
 
-/** botocore fetches anew from 15 minutes before the end; a session of twice that leaves it time to use one. */
-const SHORT_SECONDS = 1800;
 /** AWS does not say how it packs. Compressed, a kilobyte of policies and tags is a cautious guess. */
 const PACKED_BYTES = 1024;
 const NEAR = 0.9;
@@ -19,13 +14,7 @@ const NEAR = 0.9;
 type Limits = Pick<Grant, 'max_session_seconds' | 'session_policy' | 'policy_arns' | 'tags'>;
 
 export function warningsOf({ max_session_seconds, session_policy, policy_arns, tags }: Limits): Warning[] {
-  const warnings: Warning[] = [];
-  if (max_session_seconds < SHORT_SECONDS) {
-    warnings.push({
-      code: 'short_ceiling',
-      detail: `boto3 and the AWS CLI fetch credentials anew from 15 minutes before they end: of sessions of ${max_session_seconds} s, on nearly every use. Allow ${SHORT_SECONDS} s or more unless these callers are few.`,
-    });
-  }
+  const warnings: Warning[] = [...warnOfCeiling(max_session_seconds)];
   const policy = session_policy === null ? '' : (canonicalize(session_policy) ?? '');
   const plain = policy.length + policy_arns.join('').length;
   if (plain > MAX_POLICY) {

@@ -119,6 +119,8 @@ t.test('settings change in one act, and the epoch with them', async (t) => {
   const { status, body } = await api.call('PATCH', '/v1/connections/one', change);
   t.equal(status, 200);
   t.match(body, { ...change, id, aws, created_at, generation: 2, state: 'pending' });
+  t.match(body.warnings, [{ code: 'short_ceiling', detail: /of 900 s/ }], 'boto3 would fetch on every use');
+  t.notOk('warnings' in (await api.call('GET', '/v1/connections/two')).body, 'nothing where there is nothing');
   t.ok((await api.epoch()) > epoch);
   t.match(await api.records('connection.updated'), [
     {
