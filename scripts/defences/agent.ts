@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const SESSIONS = 'test/agent/sessions.test.ts';
+const HANDED = 'test/agent/handed.test.ts';
 const SERVER = 'test/agent/server.test.ts';
 const PROCESS = 'test/agent/process.test.ts';
 const sessionsFile = 'src/agent/sessions.ts';
@@ -44,7 +45,7 @@ export const agent: Defence[] = [
       replace: "new Set(['sts_answer_refused'])",
     },
   ]),
-  ...provenBy(SESSIONS, 'what a proxy answers in place of the service decides nothing: what lives is given', [
+  ...provenBy(HANDED, 'what a proxy answers in place of the service decides nothing: what lives is given', [
     {
       name: 'agent.proxy',
       promise: 'a session that lives is given while a proxy answers in place of the service',
@@ -58,6 +59,31 @@ export const agent: Defence[] = [
       file: 'src/cli/answer.ts',
       find: '/^[a-z][a-z0-9_]*$/',
       replace: '/^.*$/',
+    },
+  ]),
+  ...provenBy(HANDED, 'a ready token that has ended: what lives is given, and the reason at once to who has none', [
+    {
+      name: 'agent.token-over',
+      promise: 'a session that lives is given though the token that obtained it has ended',
+      file: 'src/cli/handed.ts',
+      find: 'throw findEndedToken(call, toFailure(error)) ?? toRefusal(error);',
+      replace: 'void findEndedToken;\n      throw toRefusal(error);',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'another who asks is given nothing of what the one before obtained', [
+    {
+      name: 'agent.who',
+      promise: 'a session is not given to who did not obtain it: another login, another platform token',
+      file: sessionsFile,
+      find: 'kept?.by === asker ?',
+      replace: 'kept ?',
+    },
+    {
+      name: 'agent.who-meanwhile',
+      promise: 'nor one that was asked for by another',
+      file: sessionsFile,
+      find: 'if (by !== asker) continue;',
+      replace: 'void by;',
     },
   ]),
   ...provenBy(SESSIONS, 'the service away: a session that lives is given to its last minute, and then the reason', [

@@ -53,7 +53,7 @@ export const heldSessions: Defence[] = [
     {
       name: 'held.platform',
       promise: 'a token file that holds another identity finds no session of the one before',
-      file: cacheFile,
+      file: 'src/cli/who-asks.ts',
       find: 'return [source.url, bearerOf(shown)];',
       replace: 'return [source.url, shown.length > 0];',
     },

@@ -12,6 +12,8 @@ export interface AgentOptions {
   /** 0 for a free one. */
   port: number;
   ask: AskService;
+  /** Who it is now, as long as that is the same. */
+  who(): string;
   clock: Clock;
   /** From 0 to 1. */
   random(): number;

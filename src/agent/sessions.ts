@@ -36,6 +36,8 @@ export interface Log {
 
 export interface SessionsDeps {
   ask: AskService;
+  /** Who asks now: what another obtained is not given. */
+  who(): string;
   clock: Clock;
   /** From 0 to 1. */
   random(): number;
@@ -70,6 +72,8 @@ const TRIED_FOR_MS = 300_000;
 
 interface Kept extends Life {
   credentials: Credentials;
+  /** Who obtained it. */
+  by: string;
   /** By lot, before half: those that were got together are not refreshed together. Milliseconds. */
   spreadMs: number;
 }
@@ -94,13 +98,14 @@ const toRefusal = (error: unknown): Refusal =>
     ? error
     : new Refusal('failed', error instanceof Error ? error.message : 'Something went wrong.', { cause: error });
 
-export function createSessions({ ask, clock, random, sleep, log, holdMs }: SessionsDeps): Sessions {
+export function createSessions({ ask, who, clock, random, sleep, log, holdMs }: SessionsDeps): Sessions {
   const entries = new LRUCache<string, Entry>({ max: MAX_KEPT });
   const ended = new AbortController();
   let asking = 0;
+  let asker = who();
 
   const named = ({ wanted }: Entry): object => ({ connection: wanted.connection, purpose: wanted.purpose });
-  const remainingOf = ({ kept }: Entry): number => (kept ? remainingMs(kept, clock) : 0);
+  const remainingOf = ({ kept }: Entry): number => (kept?.by === asker ? remainingMs(kept, clock) : 0);
 
   function isInUse({ kept, askedAt }: Entry): boolean {
     return clock.monotonic() - askedAt < Math.max(TRIED_FOR_MS, holdMs, (kept?.seconds ?? 0) * 1000);
@@ -110,7 +115,7 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
   function keep(entry: Entry, credentials: Credentials, askedAt: number): Kept {
     const expiresAt = Date.parse(credentials.Expiration);
     const seconds = Math.max(0, (expiresAt - clock.wall()) / 1000);
-    const kept = { credentials, seconds, expiresAt, askedAt, spreadMs: random() * seconds * 50 };
+    const kept = { credentials, by: asker, seconds, expiresAt, askedAt, spreadMs: random() * seconds * 50 };
     Object.assign(entry, { kept, failure: undefined, hungUp: false });
     log.info({ ...named(entry), expires: credentials.Expiration }, 'session obtained');
     return kept;
@@ -138,8 +143,12 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
   async function tryFor(entry: Entry): Promise<Kept> {
     for (let failures = 1; ; failures++) {
       const askedAt = clock.monotonic();
+      const by = (asker = who());
       try {
-        return keep(entry, await askNow(entry), askedAt);
+        const credentials = await askNow(entry);
+        asker = who();
+        if (by !== asker) continue;
+        return keep(entry, credentials, askedAt);
       } catch (error) {
         const refusal = toRefusal(error);
         const { code, message: reason, options } = refusal;
@@ -232,10 +241,12 @@ export function createSessions({ ask, clock, random, sleep, log, holdMs }: Sessi
         hungUp: false,
       };
       if (!found) entries.set(key, entry);
+      asker = who();
       entry.askedAt = clock.monotonic();
       return (await obtainKept(entry, left)).credentials;
     },
     look: () => {
+      asker = who();
       for (const [key, entry] of entries.entries()) {
         const { kept } = entry;
         const remaining = remainingOf(entry);

@@ -14,6 +14,9 @@ import { assertWorkload, createAskService } from './handed.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
 import { makeFolderOf, privateFolder, writePrivate } from './private-file.ts';
+import { endOf } from './shown-token.ts';
+import { sourceOf } from './source.ts';
+import { watchWhoAsks } from './who-asks.ts';
 
 interface Listen {
   host: string;
@@ -61,10 +64,14 @@ export async function startAgentFor(
   ]);
   const level = call.options.verbose ? 'debug' : quiet ? 'warn' : 'info';
   const log = pino({ level, base: null }, { write: (line) => void call.outside.stderr.write(line) });
+  const source = sourceOf(call.outside.env, call.options);
+  if (source.kind === 'token' && !quiet)
+    log.warn({ ends: endOf(source.token) }, 'COUNTERSIGN_TOKEN is not renewed: no session is obtained after its end');
   try {
     return await startAgent({
       ...{ host, port, log, clock: systemClock, random: Math.random, holdMs: holdSeconds * 1000 },
       ask,
+      who: watchWhoAsks(call),
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -7,33 +7,13 @@ import type { Credentials } from '../agent/sessions.ts';
 import { floorMs, LAST_MS, remainingMs } from '../credentials/freshness.ts';
 import type { Call } from './call.ts';
 import { type Asked, toRefusal } from './handed.ts';
-import { readText } from './options.ts';
 import { findFolderFault, privateFolder, readPrivate, writePrivate } from './private-file.ts';
-import { sourceOf } from './source.ts';
+import { whoAsks } from './who-asks.ts';
 
 /** A file's content; `at` is wall time, milliseconds: two processes share no other clock. */
 interface Kept {
   at: number;
   credentials: Credentials;
-}
-
-/** What a platform's token says of its bearer: all but when it was made and until when it lives. */
-function bearerOf(token: string): unknown {
-  try {
-    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as object;
-    return Object.entries(claims).filter(([name]) => !['exp', 'iat', 'nbf', 'jti'].includes(name));
-  } catch {
-    return token;
-  }
-}
-
-/** Who asks. One file may hold the token of another workload a moment later, so what it says counts, not where it is. */
-function whoAsks({ outside, options }: Call<unknown>): unknown {
-  const source = sourceOf(outside.env, options);
-  if (source.kind === 'person') return [source.url, source.signIn.issuer, source.signIn.subject, source.as];
-  if (source.kind !== 'platform') return source;
-  const shown = 'file' in source.token ? readText(source.token.file).trim() : source.token.text;
-  return [source.url, bearerOf(shown)];
 }
 
 /** All that a session hangs on: who asks whom, and for what. No more of it than a hash is on disk. */

@@ -6,6 +6,7 @@ import { segment } from './api.ts';
 import type { Call } from './call.ts';
 import { Failure, toFailure, usage } from './failure.ts';
 import { given } from './options.ts';
+import { endOf } from './shown-token.ts';
 import { sourceOf } from './source.ts';
 
 /** A caller's own Deny statements go with it where one process asks for itself. */
@@ -44,13 +45,23 @@ export function toFailureAgain(refusal: Refusal): Failure {
     : new Failure(refusal.code, refusal.message, { hint: refusal.options.hint, requestId: refusal.options.requestId });
 }
 
+/** A ready token that has ended decides nothing of who is granted what: whoever started this did not give another. */
+function findEndedToken({ outside, options }: Call<unknown>, { status, requestId }: Failure): Refusal | undefined {
+  const source = sourceOf(outside.env, options);
+  if (status !== 401 || source.kind !== 'token') return undefined;
+  if ((endOf(source.token) ?? Number.POSITIVE_INFINITY) > outside.now()) return undefined;
+  return new Refusal('token_over', 'COUNTERSIGN_TOKEN has ended, and is not renewed.', {
+    ...{ hint: 'Start it with who it is (countersign --help), or with another token.', requestId },
+  });
+}
+
 /** How an agent asks: whatever identity the command finds, it is found anew at each request. */
 export function createAskService(call: Call<unknown>): AskService {
   return async (wanted) => {
     try {
       return await askForCredentials(call, wanted);
     } catch (error) {
-      throw toRefusal(error);
+      throw findEndedToken(call, toFailure(error)) ?? toRefusal(error);
     }
   };
 }

@@ -24,6 +24,7 @@ async function start(t: Test, answer: AskService = async () => session(systemClo
   const lines: string[] = [];
   const agent = await startAgent({
     ...{ host: '127.0.0.1', port: 0, clock: systemClock, random: Math.random, holdMs: 5000 },
+    who: () => 'billing',
     ask: (wanted) => (asked.push(wanted), answer(wanted)),
     log: pino({ level: 'debug' }, { write: (line) => void lines.push(line) }),
   });

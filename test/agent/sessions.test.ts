@@ -1,20 +1,10 @@
 // Sessions that the agent keeps, by a stepped clock: single flight, half life, outages, refusals, bounds.
 import t from 'tap';
 import { Refusal } from '../../src/agent/refusal.ts';
-import { readAnswer } from '../../src/cli/answer.ts';
-import { toRefusal } from '../../src/cli/handed.ts';
-import { away, createWorld, MINUTE, refuses, SECOND, session, type World } from './world.ts';
+import type { Credentials } from '../../src/agent/sessions.ts';
+import { away, createWorld, MINUTE, pass, refuses, SECOND, session } from './world.ts';
 
 const ACME = { connection: 'acme' };
-
-/** Looks every second, as the agent does, and asks where a test says. */
-async function pass(world: World, ms: number): Promise<void> {
-  for (let past = 0; past < ms; past += SECOND) {
-    await world.step(SECOND);
-    world.sessions.look();
-  }
-  await world.settle();
-}
 
 t.test('many who ask at once are one request, and each key is its own', async (t) => {
   const { sessions, asked } = createWorld();
@@ -92,6 +82,21 @@ t.test('what waiting does not mend is said at once to who has no session; one th
   t.equal((await given).AccessKeyId, 'K1');
 });
 
+t.test('another who asks is given nothing of what the one before obtained', async (t) => {
+  const world = createWorld();
+  await world.sessions.obtain(ACME);
+  world.who = 'payroll';
+  t.equal((await world.sessions.obtain(ACME)).AccessKeyId, 'K2');
+  const answer = Promise.withResolvers<Credentials>();
+  world.answer = () => answer.promise;
+  const other = world.sessions.obtain({ connection: 'other' });
+  await world.settle();
+  world.who = 'billing';
+  world.answer = async () => session(world.clock, 3600, 'OWN');
+  answer.resolve(session(world.clock, 3600, "PAYROLL'S"));
+  t.equal((await other).AccessKeyId, 'OWN', 'who asked in the meantime hears what is his');
+});
+
 t.test('who hung up teaches that its kind waits for a second only', async (t) => {
   const world = createWorld();
   world.answer = away;
@@ -148,34 +153,6 @@ t.test('429 and 5xx pass by themselves: what lives is given', async (t) => {
     const given = world.sessions.obtain(ACME);
     await world.step(SECOND);
     t.equal((await given).AccessKeyId, 'K1');
-  }
-});
-
-t.test('what a proxy answers in place of the service decides nothing: what lives is given', async (t) => {
-  const rest = { contentType: 'text/html', requestId: undefined, date: undefined, retryAfter: undefined };
-  const proxy = (status: number, text: string) => async () => {
-    try {
-      return readAnswer({ ...rest, status, text }) as never;
-    } catch (error) {
-      throw toRefusal(error);
-    }
-  };
-  for (const answer of [
-    proxy(404, '<html>404 Not Found</html>'),
-    proxy(403, '{"message":"Forbidden"}'),
-    proxy(404, '{"status":404,"error":"Not Found"}'),
-    proxy(407, ''),
-  ]) {
-    const world = createWorld({ holdMs: SECOND });
-    await world.sessions.obtain(ACME);
-    world.answer = answer;
-    await pass(world, 40 * MINUTE);
-    const given = world.sessions.obtain(ACME);
-    await world.step(SECOND);
-    t.equal((await given).AccessKeyId, 'K1');
-    const cold = t.rejects(world.sessions.obtain({ connection: 'cold' }), { code: 'unexpected_answer', status: 503 });
-    await world.step(2 * SECOND);
-    await cold;
   }
 });
 

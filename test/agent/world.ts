@@ -67,6 +67,8 @@ export interface World extends Time {
   /** What it answers from now on; a session of an hour unless set. */
   answer: AskService;
   lines: string[];
+  /** Who asks, from now on. */
+  who: string;
 }
 
 export function createWorld({ holdMs = 120_000 } = {}): World {
@@ -76,12 +78,14 @@ export function createWorld({ holdMs = 120_000 } = {}): World {
     ...time,
     asked: [],
     lines: [],
+    who: 'billing',
     answer: async () => session(time.clock, 3600, `K${++nth}`),
     sessions: undefined as unknown as Sessions,
   };
   const say = (members: object, text: string): void => void world.lines.push(`${text} ${JSON.stringify(members)}`);
   world.sessions = createSessions({
     ...{ clock: time.clock, sleep: time.sleep, random: () => 0.5, holdMs, log: { info: say, warn: say } },
+    who: () => world.who,
     ask: async (wanted) => {
       world.asked.push(wanted);
       return await world.answer(wanted);
@@ -102,3 +106,12 @@ export const refuses =
   (status: number, code: string, retryAfter?: number): AskService =>
   () =>
     Promise.reject(new Refusal(code, `It said ${code}.`, { status, retryAfter, requestId: 'rq_1' }));
+
+/** Looks every second, as the agent does, and asks where a test says. */
+export async function pass(world: World, ms: number): Promise<void> {
+  for (let past = 0; past < ms; past += SECOND) {
+    await world.step(SECOND);
+    world.sessions.look();
+  }
+  await world.settle();
+}

@@ -1,0 +1,62 @@
+// What the agent makes of answers that are none of the service's decisions: a proxy's, and those to a token that has ended.
+import t from 'tap';
+import { Refusal } from '../../src/agent/refusal.ts';
+import { readAnswer } from '../../src/cli/answer.ts';
+import { createCall } from '../../src/cli/call.ts';
+import { createAskService, toRefusal } from '../../src/cli/handed.ts';
+import type { Outside } from '../../src/cli/outside.ts';
+import { problem, startStandIn } from '../cli/stand-in.ts';
+import { createWorld, MINUTE, pass, SECOND } from './world.ts';
+
+const ACME = { connection: 'acme' };
+
+t.test('what a proxy answers in place of the service decides nothing: what lives is given', async (t) => {
+  const rest = { contentType: 'text/html', requestId: undefined, date: undefined, retryAfter: undefined };
+  const proxy = (status: number, text: string) => async () => {
+    try {
+      return readAnswer({ ...rest, status, text }) as never;
+    } catch (error) {
+      throw toRefusal(error);
+    }
+  };
+  for (const answer of [
+    proxy(404, '<html>404 Not Found</html>'),
+    proxy(403, '{"message":"Forbidden"}'),
+    proxy(404, '{"status":404,"error":"Not Found"}'),
+    proxy(407, ''),
+  ]) {
+    const world = createWorld({ holdMs: SECOND });
+    await world.sessions.obtain(ACME);
+    world.answer = answer;
+    await pass(world, 40 * MINUTE);
+    const given = world.sessions.obtain(ACME);
+    await world.step(SECOND);
+    t.equal((await given).AccessKeyId, 'K1');
+    const cold = t.rejects(world.sessions.obtain({ connection: 'cold' }), { code: 'unexpected_answer', status: 503 });
+    await world.step(2 * SECOND);
+    await cold;
+  }
+});
+
+t.test('a ready token that has ended: what lives is given, and the reason at once to who has none', async (t) => {
+  const world = createWorld();
+  await world.sessions.obtain(ACME);
+  const end = Math.floor(Date.now() / 1000) + 900;
+  const token = `e30.${Buffer.from(JSON.stringify({ exp: end })).toString('base64url')}.x`;
+  const { url } = await startStandIn(t, {
+    'POST /v1/connections/acme/credentials': problem(401, 'invalid_token', 'The token was refused: it has expired.'),
+  });
+  let now = (end + 1) * 1000;
+  const env = { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: token };
+  const outside = { env, now: () => now, sleep: async () => {} } as unknown as Outside;
+  const ask = createAskService(createCall([], {}, outside, false));
+  await t.rejects(ask(ACME), { code: 'token_over', options: { status: undefined } });
+  now = (end - 1) * 1000;
+  await t.rejects(ask(ACME), { code: 'invalid_token', status: 401 }, 'refused before its end, it is a decision');
+  world.answer = () => Promise.reject(new Refusal('token_over', 'It has ended.'));
+  await t.rejects(world.sessions.obtain({ connection: 'cold' }), { code: 'token_over' });
+  await pass(world, 40 * MINUTE);
+  const given = world.sessions.obtain(ACME);
+  await world.step(SECOND);
+  t.equal((await given).AccessKeyId, 'K1');
+});
