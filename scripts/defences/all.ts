@@ -4,6 +4,7 @@ import { answers } from './answers.ts';
 import { broker } from './broker.ts';
 import { callers } from './callers.ts';
 import { canaries } from './canaries.ts';
+import { command } from './command.ts';
 import { connections } from './connections.ts';
 import { custody } from './custody.ts';
 import { data } from './data.ts';
@@ -58,6 +59,7 @@ export const DEFENCES: readonly Defence[] = [
     ...federation,
     ...people,
     ...login,
+    ...command,
     ...issuerKeys,
   ],
   ...[

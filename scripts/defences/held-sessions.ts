@@ -79,8 +79,17 @@ export const heldSessions: Defence[] = [
       name: 'held.forgets',
       promise: 'a session on disk is removed when the service refuses for good',
       file: cacheFile,
-      find: 'rmSync(file, { force: true });',
-      replace: 'void rmSync;',
+      find: 'if (isLasting(toRefusal(error))) rmSync(file, { force: true });',
+      replace: 'if (isLasting(toRefusal(error))) void rmSync;',
+    },
+  ]),
+  ...provenBy(CACHE, 'what has expired goes when something is written, whoever it was for', [
+    {
+      name: 'held.expired',
+      promise: 'no session that has expired stays on disk for good',
+      file: cacheFile,
+      find: 'removeExpired(folder, outside.now());',
+      replace: 'void removeExpired;',
     },
   ]),
   ...provenBy(EXEC, 'the session comes from an agent of its own, and nothing stands before it', [

@@ -130,5 +130,12 @@ export const incident: Defence[] = [
       find: 'read.kids.join() === wanted.toSorted().join()',
       replace: 'read.kids.length > 0',
     },
+    {
+      name: 'incident.drill-ends',
+      promise: 'a drill that goes wrong or is interrupted ends its scratch issuer itself',
+      file: 'src/cli/key-drill.ts',
+      find: 'await end().catch(',
+      replace: 'await Promise.resolve(end).catch(',
+    },
   ]),
 ];

@@ -3,6 +3,7 @@ import { type Defence, provenBy } from './defence.ts';
 
 const LOGIN = 'test/federation/login.test.ts';
 const PARTS = 'test/cli/login.test.ts';
+const RENEWAL = 'test/cli/renewal.test.ts';
 const company = 'src/cli/login/company.ts';
 const kept = 'src/cli/login/kept.ts';
 const loopback = 'src/cli/login/loopback.ts';
@@ -77,6 +78,24 @@ export const login: Defence[] = [
       file: company,
       find: 'url && isConfidential(url)',
       replace: 'url && isConfidential',
+    },
+  ]),
+  ...provenBy(RENEWAL, 'a refresh token is forgotten only where the issuer says that it is spent', [
+    {
+      name: 'login.spent',
+      promise: 'an issuer that is busy or away ends no sign-in',
+      file: company,
+      find: "cause.error === 'invalid_grant'",
+      replace: "cause.error !== ''",
+    },
+  ]),
+  ...provenBy(RENEWAL, 'nothing is spent on a sign-in that cannot be kept', [
+    {
+      name: 'login.keepable',
+      promise: 'no refresh token is spent where what comes for it cannot be kept',
+      file: 'src/cli/login/renew.ts',
+      find: 'assertKeepable(outside.env, now.url);',
+      replace: 'void assertKeepable;',
     },
   ]),
   ...provenBy(PARTS, 'where people sign in is said by the service, over https, and chosen by name', [

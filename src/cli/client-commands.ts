@@ -74,7 +74,7 @@ export function addCreate(parent: Command, outside: Outside, kind: Kind): void {
       }
       const client = await (generateKey === undefined
         ? create(files)
-        : withNewKey(generateKey, 'ES256', (jwk) => create([...files, jwk])));
+        : withNewKey(call, generateKey, 'ES256', (jwk) => create([...files, jwk])));
       call.show(client, (paint) => clientFields(paint, client));
     },
   });

@@ -1,7 +1,7 @@
 // `workload key` and `administrator key`: register a public key, make one, remove one.
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { segment } from './api.ts';
+import { type Api, segment } from './api.ts';
 import type { Call } from './call.ts';
 import { type ClientKey, keyTable, type Kind, pathOf, withNewKey } from './client.ts';
 import { addNoun, addVerb } from './command.ts';
@@ -32,10 +32,9 @@ export function addKeyVerbs(parent: Command, outside: Outside, kind: Kind): void
   );
   const example = kind === 'workload' ? 'billing' : 'ana';
 
-  const register = async (call: Call<KeyOptions>, jwk: PublicJwk): Promise<void> => {
+  const register = async (call: Call<KeyOptions>, api: Api, jwk: PublicJwk): Promise<void> => {
     const [client] = call.args as [string];
     const { expiresAt } = call.options;
-    const api = await call.api();
     const added = (await api.create(`${pathOf(kind, client)}/keys`, {
       jwk,
       ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
@@ -49,7 +48,10 @@ export function addKeyVerbs(parent: Command, outside: Outside, kind: Kind): void
     changes: true,
     examples: [`countersign ${kind} key add ${example} ${example}.jwk --expires-at 2027-01-31T00:00:00Z --reason "…"`],
     options: (command) => command.option('--expires-at <time>', 'when it stops; never, unless given', expiry),
-    run: async (call) => register(call, readPublicJwk(call.args[1] as string)),
+    run: async (call) => {
+      const jwk = readPublicJwk(call.args[1] as string);
+      await register(call, await call.api(), jwk);
+    },
   });
 
   addVerb<GenerateOptions>(key, outside, {
@@ -68,7 +70,11 @@ export function addKeyVerbs(parent: Command, outside: Outside, kind: Kind): void
         .option('--expires-at <time>', 'when it stops; never, unless given', expiry),
     run: async (call) => {
       const { out, alg } = call.options;
-      if (call.args[0] !== undefined) return await withNewKey(out, alg, (jwk) => register(call, jwk));
+      if (call.args[0] !== undefined) {
+        // First: who gets no token leaves no file.
+        const api = await call.api();
+        return await withNewKey(call, out, alg, (jwk) => register(call, api, jwk));
+      }
       const jwk = await generateKeyFile(out, alg);
       const printed = { ...jwk, kid: thumbprint(jwk), alg };
       call.show(printed, () => `${JSON.stringify(printed)}\n`);

@@ -1,7 +1,8 @@
 // What `workload` and `administrator` have in common: both are clients with scopes, a state and keys of their own.
 import { rmSync } from 'node:fs';
 import { segment } from './api.ts';
-import { EXIT, Failure } from './failure.ts';
+import type { Call } from './call.ts';
+import { Failure, isRefused } from './failure.ts';
 import { type Algorithm, generateKeyFile, type PublicJwk } from './jwk.ts';
 import { fields, type Paint, table } from './text.ts';
 
@@ -32,6 +33,7 @@ export const pathOf = (kind: Kind, client?: string): string =>
 
 /** Makes a key file and sends its public half; a file whose key was refused is taken away again. */
 export async function withNewKey<T>(
+  { note }: Pick<Call<unknown>, 'note'>,
   file: string,
   algorithm: Algorithm,
   register: (jwk: PublicJwk) => Promise<T>,
@@ -40,8 +42,9 @@ export async function withNewKey<T>(
   try {
     return await register(jwk);
   } catch (error) {
-    // Without an answer the key may be registered: then the file is kept.
-    if (!(error instanceof Failure) || error.exit !== EXIT.unreachable) rmSync(file);
+    // Without an answer of the service's own, the key may be registered.
+    if (error instanceof Failure && isRefused(error)) rmSync(file);
+    else note(`${file} is kept: its public half may be registered all the same.`);
     throw error;
   }
 }

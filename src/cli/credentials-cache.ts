@@ -1,6 +1,6 @@
 // Sessions kept on disk between processes, for credential_process: SDKs start a new one each time and keep nothing in between.
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLasting } from '../agent/refusal.ts';
 import type { Credentials } from '../agent/sessions.ts';
@@ -15,6 +15,9 @@ interface Kept {
   at: number;
   credentials: Credentials;
 }
+
+/** What `nameOf` makes. */
+const SESSION = /^session-[0-9a-f]{64}\.json$/;
 
 /** All that a session hangs on: who asks whom, and for what. No more of it than a hash is on disk. */
 function nameOf(call: Call<unknown>, asked: Asked): string {
@@ -41,6 +44,16 @@ function judge({ at, credentials }: Kept, now: number): { remaining: number; flo
   const clock = { wall: () => now, monotonic: () => now };
   const remaining = at > now ? 0 : remainingMs({ seconds, expiresAt, askedAt: at }, clock);
   return { remaining, floor: floorMs(seconds) };
+}
+
+/** Of whatever was asked for once, and may never be asked for again. @param now milliseconds since the epoch */
+function removeExpired(folder: string, now: number): void {
+  for (const name of readdirSync(folder).filter((each) => SESSION.test(each))) {
+    const file = join(folder, name);
+    const { text } = readPrivate(file);
+    const kept = text === undefined ? undefined : parse(text);
+    if (kept && Date.parse(kept.credentials.Expiration) <= now) rmSync(file, { force: true });
+  }
 }
 
 /**
@@ -80,6 +93,7 @@ export async function obtainCached(
   }
   try {
     writePrivate(file, JSON.stringify({ at: outside.now(), credentials } satisfies Kept));
+    removeExpired(folder, outside.now());
   } catch (error) {
     warn(`${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}): nothing is kept.`);
   }

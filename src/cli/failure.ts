@@ -57,9 +57,17 @@ export class Ended extends Error {
   }
 }
 
+/** 128 and SIGINT, as shells say it. */
+export const INTERRUPTED = 130;
+
 /** The command was called wrongly: nothing was sent. */
 export function usage(detail: string, hint?: string): Failure {
   return new Failure('usage', detail, { exit: EXIT.usage, hint });
+}
+
+/** Whether nothing was done: the service itself said no, or was not asked. What a proxy answers in its place says neither. */
+export function isRefused({ code, exit, status = 0 }: Failure): boolean {
+  return exit === EXIT.usage || (code !== 'unexpected_answer' && status >= 400 && status < 500);
 }
 
 /** Whatever was thrown, as a Failure; what is unknown keeps its stack for --verbose. */

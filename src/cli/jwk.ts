@@ -1,9 +1,9 @@
 // Key files: making a pair, reading a private key to sign with, reading a public key to register. RFC 7517, RFC 7638.
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { Failure } from './failure.ts';
 import { readText } from './options.ts';
+import { createPrivate } from './private-file.ts';
 
 export type Algorithm = 'ES256' | 'RS256';
 export type PublicJwk = { kty: 'EC'; crv: string; x: string; y: string } | { kty: 'RSA'; n: string; e: string };
@@ -72,7 +72,8 @@ const generate = promisify(generateKeyPair) as (
 ) => Promise<{ privateKey: KeyObject; publicKey: KeyObject }>;
 
 /**
- * Makes a key pair and writes its private half (PKCS #8, PEM) to `file`, mode 0600, never over a file that is there.
+ * Makes a key pair and writes its private half (PKCS #8, PEM) to `file`, mode 0600, whole or not at all,
+ * never over a file that is there.
  * @returns the public half, which is all that may leave this machine.
  */
 export async function generateKeyFile(file: string, algorithm: Algorithm): Promise<PublicJwk> {
@@ -81,7 +82,7 @@ export async function generateKeyFile(file: string, algorithm: Algorithm): Promi
       ? await generate('ec', { namedCurve: 'P-256' })
       : await generate('rsa', { modulusLength: 3072 });
   try {
-    writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
+    createPrivate(file, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown fault';
     if (code === 'EEXIST')

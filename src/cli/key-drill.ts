@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type Api, segment } from './api.ts';
 import type { Call } from './call.ts';
 import { addVerb } from './command.ts';
-import { Failure, usage } from './failure.ts';
+import { Ended, Failure, INTERRUPTED, usage } from './failure.ts';
 import { send } from './http.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
@@ -137,6 +137,7 @@ async function runDrill(call: Call<{ timeout: number; reason?: string }>): Promi
   if (options.reason === undefined)
     throw usage('--reason is missing.', 'Add --reason "…"; it is kept in the audit log.');
   const api = await renewedApi(call);
+  const stopped = outside.stopped();
   const begunAt = new Date(outside.now()).toISOString();
   const { issuer, issuer_url: issuerUrl } = (await api.send('POST', '/v1/key-drills')) as Begun;
   const steps: Step[] = [];
@@ -146,15 +147,25 @@ async function runDrill(call: Call<{ timeout: number; reason?: string }>): Promi
       DrillReport,
       'private_halves_destroyed' | 'private_halves_left'
     >;
-  try {
+  const work = async () => {
     await rehearse(drill);
-  } catch (error) {
-    // Whatever went wrong, nothing of it stays.
-    await end();
+    const ended = await end();
+    await observe(drill, 'ended: nothing verifies', []);
+    return ended;
+  };
+  const interrupted = stopped.then((): never => {
+    throw new Ended(INTERRUPTED);
+  });
+  const { private_halves_destroyed: destroyed, private_halves_left: left } = await Promise.race([
+    work(),
+    interrupted,
+  ]).catch(async (error: unknown) => {
+    // Whatever went wrong, or whoever interrupts it: nothing of it stays.
+    await end().catch((fault: Error) =>
+      note(`Its keys are still there, until the next drill ends it: ${fault.message}`),
+    );
     throw error;
-  }
-  const { private_halves_destroyed: destroyed, private_halves_left: left } = await end();
-  await observe(drill, 'ended: nothing verifies', []);
+  });
   if (left !== 0) throw new Failure('drill_failed', `${left} private halves are still there.`);
   const endedAt = new Date(outside.now()).toISOString();
   const report: DrillReport = {

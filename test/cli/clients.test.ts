@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cli, problem, type Received, startStandIn } from './stand-in.ts';
+import { cli, problem, type Received, type Reply, startStandIn } from './stand-in.ts';
 
 const CLIENT = {
   ...{
@@ -184,8 +184,21 @@ t.test('a key that was refused leaves no file; one whose fate is unknown does', 
   const [refused, unknown] = [join(folder, 'refused.pem'), join(folder, 'unknown.pem')];
   t.equal((await cli(['workload', 'create', 'billing', '--generate-key', refused], env)).code, 1);
   t.notOk(existsSync(refused));
-  t.equal((await cli(['workload', 'key', 'generate', 'billing', '--out', unknown], env)).code, 3);
+  const lost = await cli(['workload', 'key', 'generate', 'billing', '--out', unknown], env);
+  t.match(lost, { code: 3, stderr: /unknown\.pem is kept: / });
   t.ok(existsSync(unknown));
+  const proxied: Reply[] = [502, 504, 404].map((status) => ({ status, body: '<html>' }));
+  for (const reply of [...proxied, problem(500, 'internal_error', 'x'), { body: 'no JSON' }]) {
+    const { env: behind, folder: own } = await startStandIn(t, { 'POST /v1/workloads': reply });
+    const file = join(own, 'billing.pem');
+    t.equal((await cli(['workload', 'create', 'billing', '--generate-key', file], behind)).code, 1);
+    t.ok(existsSync(file), `${reply.status} of a proxy, after the commit or before`);
+  }
+  const { env: nobody, folder: own } = await startStandIn(t, {}, { refuseToken: { status: 503, body: '<html>' } });
+  t.equal((await cli(['workload', 'key', 'generate', 'x', '--out', join(own, 'x.pem')], nobody)).code, 1);
+  t.notOk(existsSync(join(own, 'x.pem')), 'nothing was sent');
+  t.equal((await cli(['workload', 'key', 'generate', '..', '--out', join(folder, 'y.pem')], env)).code, 2);
+  t.notOk(existsSync(join(folder, 'y.pem')), 'nor here');
 });
 
 t.test('key generate without a client sends nothing and prints the public JWK', async (t) => {

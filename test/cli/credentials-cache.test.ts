@@ -108,6 +108,20 @@ t.test("a platform's token file counts by what it says: another workload's finds
   t.not(await as({ iss: 'https://other', sub: 'billing', iat: 3, exp: 4 }), billing);
 });
 
+t.test('what has expired goes when something is written, whoever it was for', async (t) => {
+  const { key, world, folder } = await start(t);
+  await key(['--purpose', 'report']);
+  world.pass(30 * MINUTE);
+  await key();
+  writeFileSync(join(folder, 'agent-9911.token'), 'not of these');
+  world.pass(29 * MINUTE);
+  await key(['--purpose', 'other']);
+  t.equal(readdirSync(folder).length, 4, 'what lives stays');
+  world.pass(2 * MINUTE);
+  await key(['--purpose', 'another']);
+  t.equal(readdirSync(folder).length, 4, 'the first is gone');
+});
+
 t.test('--no-cache, and the other formats, neither read nor write', async (t) => {
   const { key, folder, run } = await start(t);
   t.equal(await key(['--no-cache']), 'ASIA1');
@@ -174,6 +188,9 @@ t.test('the service away: what lives is given, with a warning; refused for good,
   world.pass(45 * MINUTE);
   world.reply = problem(503, 'sts_unavailable', 'STS does not answer.');
   t.match(await run(), { code: 0, stdout: /ASIA1/, stderr: /^warning: STS does not answer\..*kept is given/ });
+  world.reply = { status: 404, headers: { 'content-type': 'text/html' }, body: '<p>no such host' };
+  t.match(await run(), { code: 0, stdout: /ASIA1/, stderr: /^warning: / }, 'nor is a proxy the service');
+  world.reply = problem(503, 'sts_unavailable', 'STS does not answer.');
   world.pass(14.5 * MINUTE);
   t.match(await run(), { code: 1, stdout: '', stderr: /sts_unavailable/ }, 'not in its last minute');
   world.reply = undefined;

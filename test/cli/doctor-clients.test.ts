@@ -23,8 +23,9 @@ t.test('each client takes what its own order says', async (t) => {
   for (const { name, env = {}, boto3, cli: awsCli = boto3, javascript, go, ...files } of ROWS) {
     const outcomes: Record<Client, string> = { 'aws-cli': awsCli, boto3, javascript, go };
     for (const client of Object.keys(CLIENTS) as Client[]) {
-      const { source, fault } = chooseSource(client, env, read(files));
+      const { source, fault, because } = chooseSource(client, env, read(files));
       t.equal(fault === undefined ? source : 'fails', outcomes[client], `${client}: ${name}`);
+      t.equal(because.endsWith('by EKS Pod Identity'), name.startsWith('EKS'), `${client}: whose ${name} is`);
     }
   }
 });
@@ -132,6 +133,18 @@ t.test('--clients: four clients, the endpoint asked as they ask it, and no secre
     'a token goes nowhere by http',
   );
   t.equal(unsafe.code, 1);
+});
+
+t.test('--clients: certificates are looked at, of the service and of what clients ask', async (t) => {
+  const { cert, key } = makeCertificate({ commonName: 'localhost', names: ['localhost'] });
+  const server = createServer({ cert, key }, (_request, response) => response.end());
+  await listen(t, server, 0);
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const env = { [FULL]: `${url}${ROUTE}`, [TOKEN]: 'Bearer shown-to-nobody', COUNTERSIGN_URL: url };
+  const { code, findings } = await doctor(t, ['--clients'], env);
+  t.equal(code, 1);
+  const severities = Object.fromEntries(findings.map(({ code: each, severity }) => [each, severity]));
+  t.match(severities, { client_tls: 'failure', internal_certificate: String });
 });
 
 t.test('--clients reads the files that clients read', async (t) => {

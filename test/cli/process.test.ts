@@ -28,6 +28,17 @@ t.test('exit code, stdout and stderr', async (t) => {
   t.match(await start(['whoamy']).ended, { code: 2, stderr: /Did you mean whoami/ });
 });
 
+t.test('a private key is written whole, or there is no file', async (t) => {
+  const file = join(temporaryFolder(t), 'billing.pem');
+  const generate = ['workload', 'key', 'generate', '--out', file];
+  // What a full disk is to it: the file is made, and nothing goes in.
+  const script = 'ulimit -f 0; exec "$0" "$@"';
+  const full = await once(spawn('sh', ['-c', script, process.execPath, MAIN, ...generate], { env: {} }), 'close');
+  t.equal(full[0], 1);
+  t.notOk(existsSync(file));
+  t.match(await start(generate).ended, { code: 0 }, 'and the next does not find one');
+});
+
 t.test('no folder is made where the service is not', async (t) => {
   const folder = temporaryFolder(t);
   const { code } = await start(['whoami'], { DATA_DIR: join(folder, 'none') }).ended;

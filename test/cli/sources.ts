@@ -8,6 +8,12 @@ const AGENT = {
   AWS_CONTAINER_AUTHORIZATION_TOKEN: 'Bearer agent',
 };
 const RELATIVE = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/v2/credentials/x' };
+const [FULL, PATH] = ['AWS_CONTAINER_CREDENTIALS_FULL_URI', '/v1/credentials'];
+const POD = {
+  [FULL]: `http://169.254.170.23${PATH}`,
+  AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE:
+    '/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token',
+};
 const keysOf = (heading: string): string => `[${heading}]\naws_access_key_id = AKIA\naws_secret_access_key = secret\n`;
 const PROCESS = 'credential_process = true\n';
 const ROLE = 'role_arn = arn:aws:iam::123456789012:role/x\n';
@@ -33,6 +39,8 @@ export const ROWS: Row[] = [
   { name: 'nothing, and no metadata service', env: { AWS_EC2_METADATA_DISABLED: 'true' }, ...all('none') },
   { name: 'the endpoint of an agent', env: AGENT, ...all('container') },
   { name: 'ECS', env: RELATIVE, ...all('container') },
+  { name: 'EKS Pod Identity', env: POD, ...all('container') },
+  { name: 'EKS Pod Identity by IPv6', env: { ...POD, [FULL]: `http://[fd00:ec2::23]${PATH}` }, ...all('container') },
   { name: 'keys of the environment', env: { ...KEYS, ...AGENT }, ...all('keys') },
   { name: 'IRSA', env: { ...IRSA, ...AGENT }, ...all('web_identity') },
   { name: 'keys before IRSA', env: { ...KEYS, ...IRSA }, ...all('keys') },

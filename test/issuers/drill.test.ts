@@ -2,8 +2,9 @@
 import t from 'tap';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
 import { startTestService } from '../support/service.ts';
-import { cli, type Ended, startStandIn } from '../cli/stand-in.ts';
+import { cli, type Ended, problem, startStandIn } from '../cli/stand-in.ts';
 
+const running = (): Promise<void> => new Promise(() => {});
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 t.test('created, rotated, revoked, all revoked, ended', async (t) => {
@@ -13,7 +14,7 @@ t.test('created, rotated, revoked, all revoked, ended', async (t) => {
     cli(
       ['key', 'drill', '--timeout', '60', '--json', ...argv],
       { SOCKET_PATH: service.config.socketPath },
-      { sleep, now: Date.now },
+      { sleep, now: Date.now, stopped: running },
     );
   t.equal((await drill()).code, 2, 'it has a reason');
   const ended = await drill('--reason', 'Q4 drill');
@@ -78,6 +79,7 @@ t.test('only a drill is ended as one, and one that was forgotten is ended by the
 });
 
 t.test('where strangers do not read what they should, it says so, and ends all the same', async (t) => {
+  const [fault, rehearsing] = [problem(503, 'unavailable', 'Not now.'), { stopped: running }];
   const keys = [
     { kid: 'a'.repeat(43), state: 'active' },
     { kid: 'b'.repeat(43), state: 'standby' },
@@ -91,14 +93,31 @@ t.test('where strangers do not read what they should, it says so, and ends all t
     'POST /v1/key-drills': () => ({ body: { issuer: 'is_x', issuer_url: `${url}/c/is_x` } }),
     'GET /v1/keys/is_x': { body: { items: [{ keys }] } },
     'GET /c/is_x/jwks': { body: { keys: [keys[0]] } },
-    'DELETE /v1/key-drills/is_x': { body: { private_halves_destroyed: 2, private_halves_left: 0 } },
+    'DELETE /v1/key-drills/is_x': (_, nth) =>
+      nth === 1 ? fault : { body: { private_halves_destroyed: 2, private_halves_left: 0 } },
   });
   url = at;
-  const ended = await cli(['key', 'drill', '--timeout', '3', '--reason', 'Q4 drill'], env);
+  const argv = ['key', 'drill', '--timeout', '3', '--reason', 'Q4 drill'];
+  const ended = await cli(argv, env, rehearsing);
   t.match(ended, { code: 1, stderr: /has keys a{43}, not a{43}, b{43}\. \[jwks_not_as_promised\]/ });
   t.equal(calls.at(-1)?.method, 'DELETE');
   t.notOk(
     calls.some(({ path }) => path.endsWith('/rotate')),
     'and nothing more is tried',
   );
+  const left = await cli(argv, env, rehearsing);
+  t.match(left, { code: 1, stderr: /still there, until the next drill[^]*Not now[^]*\[jwks_not_as_promised\]/ });
+
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
+  let looks = 0;
+  const ctrlC = async (): Promise<void> => {
+    looks += 1;
+    if (looks === 2) interrupt();
+    // By then the process would be gone.
+    if (looks > 2) throw new Error('over');
+    await sleep(5);
+  };
+  const early = await cli(argv, env, { sleep: ctrlC, stopped: () => interrupted });
+  t.match(early, { code: 130, stderr: '' });
+  t.equal(calls.filter(({ method }) => method === 'DELETE').length, 3, 'who interrupts it leaves no keys either');
 });

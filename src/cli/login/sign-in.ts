@@ -1,5 +1,5 @@
 // One sign-in, whichever way it goes: what the person is told, how long is waited, and how it ends early.
-import { Ended, Failure } from '../failure.ts';
+import { Ended, Failure, INTERRUPTED } from '../failure.ts';
 import type { Outside } from '../outside.ts';
 import { clean } from '../text.ts';
 import { hasDisplay, openBrowser } from './browser.ts';
@@ -14,9 +14,6 @@ export interface Ways {
   /** Seconds. */
   wait: number;
 }
-
-/** 128 and SIGINT, as shells say it. */
-const INTERRUPTED = 130;
 
 async function byCode(
   outside: Outside,
