@@ -50,6 +50,17 @@ export const replicas: Defence[] = [
       replace: 'epoch + 0 * ${EPOCH_STEPS}::bigint',
     },
   ]),
+  ...provenBy(
+    'test/postgres/replicas.test.ts',
+    'what was decided before a suspension and is under way at its commit is handed out by none',
+    [
+      {
+        name: 'replicas.under-way',
+        promise: 'what is under way at three replicas when a suspension commits is handed out by none',
+        ...WITHOUT_EPOCH,
+      },
+    ],
+  ),
   ...provenBy('test/postgres/remembered.test.ts', 'suspended at one, refused at the other', [
     {
       name: 'replicas.epoch-of-tokens',

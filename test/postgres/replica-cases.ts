@@ -1,9 +1,13 @@
 // What several replicas over one PostgreSQL promise, by whatever way they reach it: three processes, asked by turns and at once.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import type { Test } from 'tap';
+import { bumpEpoch } from '../../src/audit/store.ts';
+import { connectPostgres, type Db } from '../../src/db/connect.ts';
 import { createStack, startTestSandbox } from '../support/connect-account.ts';
 import { startReplicas } from '../support/process.ts';
 import { assertion, postToken, tokenForm } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 const ACCOUNT = '111122223333';
 
@@ -25,7 +29,18 @@ async function startHouse(t: Test, env: Record<string, string>) {
   const active = await callAt(c, 'GET', `/v1/connections/${id}?wait=active&timeout_seconds=30`);
   if (active.body.state !== 'active')
     throw new Error(`verified by one, not seen by another: ${JSON.stringify(active)}`);
-  return { ...house, a, b, c, id, path: `/v1/connections/${id}/credentials` };
+  const database = connectPostgres({ url: env.DATABASE_URL as string });
+  // A pooler takes none.
+  database.omitStartupDeadlines?.();
+  const { db, close } = database;
+  t.teardown(close);
+  return { ...house, a, b, c, db, id, path: `/v1/connections/${id}/credentials` };
+}
+
+async function countBlocked(db: Db): Promise<number> {
+  const { rows } = await sql`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(db);
+  return rows.length;
 }
 
 type House = Awaited<ReturnType<typeof startHouse>>;
@@ -150,6 +165,46 @@ export function replicaCases(t: Test, prepare: (t: Test) => Promise<Record<strin
     t.not((await mintAt(b.url)).status, 200);
     await callAt(a, 'PATCH', `/v1/workloads/${client.id}`, { state: 'active' });
     t.equal((await mintAt(b.url)).status, 200, 'what is remembered may only say yes');
+  });
+
+  t.test('what was decided before a suspension and is under way at its commit is handed out by none', async (t) => {
+    const { replicas, callAt, path, db } = house;
+    const { client, mintAt } = await addWorkload(house);
+    const kept = await Promise.all(
+      replicas.map(async (replica) => {
+        const token = (await mintAt(replica.url)).body.access_token;
+        t.equal((await callAt(replica, 'GET', path, undefined, token)).status, 200, 'it has a session of it');
+        return { replica, token };
+      }),
+    );
+    const given = async () =>
+      (
+        await db
+          .selectFrom('audit')
+          .select('kind')
+          .where('kind', 'in', ['credentials.handed_out', 'token.minted'])
+          .where('workload', '=', client.id)
+          .execute()
+      ).length;
+    const before = await given();
+    const [written, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const suspension = db.transaction().execute(async (trx) => {
+      await trx.updateTable('workloads').set({ state: 'suspended' }).where('id', '=', client.id).execute();
+      await bumpEpoch(trx);
+      written.resolve();
+      await commit.promise;
+    });
+    await Promise.race([written.promise, suspension]);
+    // Nobody sees it yet: each decides that it may be given, and waits to put that on record.
+    const asked = kept.flatMap(({ replica, token }) => [
+      callAt(replica, 'GET', path, undefined, token),
+      mintAt(replica.url),
+    ]);
+    t.ok(await until(async () => (await countBlocked(db)) >= replicas.length, 60_000), 'each replica waits for it');
+    commit.resolve();
+    await suspension;
+    for (const { status, body } of await Promise.all(asked)) t.ok(status >= 400, `${status} ${JSON.stringify(body)}`);
+    t.equal(await given(), before, 'nor is there a row of it');
   });
 
   t.test('a suspension is obeyed by all from its commit, under load', async (t) => {
