@@ -252,6 +252,28 @@ export const agent: Defence[] = [
       replace: '',
     },
   ]),
+  ...provenBy('test/agent/identities.test.ts', 'a person: while she is signed in, and no longer', [
+    {
+      name: 'agent.signed-out',
+      promise: 'nothing that was kept is given after the person signed out',
+      file: 'src/cli/who-asks.ts',
+      find: "if (toFailure(error).code === 'usage') last = '';",
+      replace: 'void toFailure(error);',
+    },
+  ]),
+  ...provenBy(
+    'test/agent/identities.test.ts',
+    'the token in the file is renewed: the new one is shown, and that of another finds nothing kept',
+    [
+      {
+        name: 'agent.who-now',
+        promise: 'an agent finds anew who it is at each request',
+        file: 'src/cli/who-asks.ts',
+        find: 'last = JSON.stringify(whoAsks(call));',
+        replace: 'last ||= JSON.stringify(whoAsks(call));',
+      },
+    ],
+  ),
   ...provenBy(PROCESS, 'serves a granted connection, through outages and restarts, until it is refused', [
     {
       name: 'agent.token-file',

@@ -1,0 +1,82 @@
+// The agent as a process of whoever its platform's token, or the sign-in of a person, says that it is now.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { keepSignIn, removeSignIn } from '../../src/cli/login/kept.ts';
+import { CLIENT_ID, GOOD } from '../federation/sign-ins.ts';
+import { startGranted } from '../support/agent.ts';
+import { type RunningAgent, startAgentProcess } from '../support/command.ts';
+import { registerClient, tempDir } from '../support/service.ts';
+import { nowSeconds, startStandIn } from '../support/stand-in-issuer.ts';
+import { until } from '../support/until.ts';
+
+const SUBJECT = 'system:serviceaccount:payments:billing';
+
+/** A service that trusts an issuer, and a workload with a grant that has an identity there. */
+async function start(t: Test, kind: { kind: string; login?: object }, identity: object) {
+  const issuer = await startStandIn(t);
+  const granted = await startGranted(t, { env: { EGRESS_ALLOW_CIDRS: '127.0.0.1/32' } });
+  const { service, workload } = granted;
+  const identify = async (id: string, body: object): Promise<void> => {
+    const answer = await service.call('POST', `/v1/workloads/${id}/identities`, { trusted_issuer: 'theirs', ...body });
+    t.equal(answer.status, 201, JSON.stringify(answer.body));
+  };
+  const trusted = await service.call('POST', '/v1/trusted-issuers', { name: 'theirs', issuer: issuer.url, ...kind });
+  t.equal(trusted.status, 201, JSON.stringify(trusted.body));
+  await identify(workload.id, identity);
+  return { ...granted, issuer, identify };
+}
+
+async function get({ environment, bearer }: RunningAgent, query = ''): Promise<Record<string, unknown>> {
+  const uri = `${environment['AWS_CONTAINER_CREDENTIALS_FULL_URI']}${query}`;
+  return (await (await fetch(uri, { headers: { authorization: bearer() } })).json()) as Record<string, unknown>;
+}
+
+t.test('the token in the file is renewed: the new one is shown, and that of another finds nothing kept', async (t) => {
+  const { service, workload, issuer, identify } = await start(t, { kind: 'kubernetes' }, { subject: SUBJECT });
+  const file = join(tempDir(t), 'token');
+  const renew = async (jti: string, sub = SUBJECT): Promise<void> =>
+    writeFileSync(file, await issuer.sign({ sub, aud: [service.config.issuerUrl], jti }));
+  const shown = async (): Promise<string> => {
+    const { body } = await service.call('GET', `/v1/audit?kind=token.minted&workload=${workload.id}`);
+    return body.items[0].details.proof_jti as string;
+  };
+  await renew('first');
+  const env = { COUNTERSIGN_URL: service.url, COUNTERSIGN_IDENTITY_TOKEN_FILE: file };
+  const agent = await startAgentProcess(t, env, [
+    '--listen',
+    '127.0.0.1:0',
+    '--token-file',
+    join(tempDir(t), 'bearer'),
+  ]);
+  const first = await get(agent);
+  t.match(first, { AccessKeyId: /^ASIA/ }, agent.stderr());
+  t.equal(await shown(), 'first');
+  await renew('second');
+  t.equal((await get(agent))['AccessKeyId'], first['AccessKeyId'], 'who it is has not changed');
+  t.match(await get(agent, '?duration_seconds=900'), { AccessKeyId: /^ASIA/ });
+  t.equal(await shown(), 'second');
+  const other = await registerClient(service, { slug: 'other' });
+  await identify(other.id, { subject: 'system:serviceaccount:payments:other' });
+  await renew('third', 'system:serviceaccount:payments:other');
+  t.match(await get(agent), { status: 404, Code: 'not_found' }, 'another, who has no grant');
+});
+
+t.test('a person: while she is signed in, and no longer', async (t) => {
+  const login = { client_id: CLIENT_ID, scopes: ['email'] };
+  const { service, issuer } = await start(t, { kind: 'oidc', login }, { subject: GOOD.sub, person: true });
+  const env = { COUNTERSIGN_URL: service.url, XDG_STATE_HOME: tempDir(t) };
+  const signIn = async (): Promise<void> => {
+    const exp = nowSeconds() + 600;
+    const kept = { url: service.url, name: 'theirs', issuer: issuer.url, client_id: CLIENT_ID, subject: GOOD.sub };
+    keepSignIn(env, { ...kept, id_token: await issuer.sign({ ...GOOD, exp }), expires_at: exp * 1000 });
+  };
+  await signIn();
+  const argv = ['--listen', '127.0.0.1:0', '--token-file', join(tempDir(t), 'bearer'), '--hold-seconds', '1'];
+  const agent = await startAgentProcess(t, env, argv);
+  t.match(await get(agent), { AccessKeyId: /^ASIA/ }, agent.stderr());
+  removeSignIn(env, service.url);
+  t.match(await get(agent), { status: 503, Message: /nothing that says who is asking/ }, 'what was kept is nobody’s');
+  await signIn();
+  t.ok(await until(async () => 'AccessKeyId' in (await get(agent)), 60_000), agent.stderr());
+});
