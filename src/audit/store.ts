@@ -72,8 +72,8 @@ export async function lockEpoch(trx: Transaction): Promise<number> {
 
 /**
  * Bumps the policy epoch, by a step that nobody can guess: a number that a database which went backwards has lost must not
- * come again, or what was remembered under it would seem to stand. The table lock queues fairly: a stream of FOR SHARE readers cannot starve a suspension.
- * Called last in a transaction, because appends wait for it.
+ * come again, or what was remembered under it would seem to stand. The table lock queues fairly: a stream of FOR SHARE
+ * readers cannot starve a suspension. Called last in a transaction, because appends wait for it.
  */
 export async function bumpEpoch(trx: Transaction): Promise<void> {
   await sql`lock table policy_epoch in exclusive mode`.execute(trx);

@@ -65,9 +65,12 @@ export function usage(detail: string, hint?: string): Failure {
   return new Failure('usage', detail, { exit: EXIT.usage, hint });
 }
 
-/** Whether nothing was done: the service itself said no, or was not asked. What a proxy answers in its place says neither. */
+/**
+ * Whether nothing was done: the service itself said no, or was not asked. What a proxy answers in its place says neither, nor
+ * does 429: the same may have been sent before, and repeated.
+ */
 export function isRefused({ code, exit, status = 0 }: Failure): boolean {
-  return exit === EXIT.usage || (code !== 'unexpected_answer' && status >= 400 && status < 500);
+  return exit === EXIT.usage || (code !== 'unexpected_answer' && status >= 400 && status < 500 && status !== 429);
 }
 
 /** Whatever was thrown, as a Failure; what is unknown keeps its stack for --verbose. */

@@ -1,6 +1,6 @@
 // A key-encryption key from a file: read, checked, made only where it is asked for and nothing is there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open as openFile, readFile, stat } from 'node:fs/promises';
+import { mkdir, open as openFile, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StartError } from '../errors.ts';
 import { type Kek, open, seal } from './encrypt.ts';
@@ -58,6 +58,9 @@ export async function makeKekFile(file: string): Promise<Kek> {
   try {
     await handle.writeFile(`${key.toString('base64')}\n`);
     await handle.sync();
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
   } finally {
     await handle.close();
   }

@@ -1,5 +1,5 @@
 // What a client makes of the two variables of containers: where it goes with them, and what it shows there.
-import { decodeJwt } from 'jose';
+import { endOf } from '../../shown-token.ts';
 import type { Environment } from './profiles.ts';
 import { type Client, containerVariable } from './sources.ts';
 
@@ -22,15 +22,6 @@ export function containerUrl(client: Client, env: Environment): URL | undefined 
   const value = (name && env[name]) ?? '';
   const url = URL.parse(name?.endsWith('RELATIVE_URI') ? `http://169.254.170.2${value}` : value);
   return url && /^https?:$/.test(url.protocol) ? url : undefined;
-}
-
-/** A workload token's end, milliseconds; undefined for what is none, such as an agent's bearer. */
-function endOf(token: string): number | undefined {
-  try {
-    return (decodeJwt(token.replace(/^Bearer /, '')).exp ?? 0) * 1000;
-  } catch {
-    return undefined;
-  }
 }
 
 /**
