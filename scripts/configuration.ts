@@ -108,7 +108,7 @@ ${Object.entries(PRODUCTION)
   .join('\n')}
 \`\`\`
 
-Both URLs are https. The listeners speak plain http: put TLS in front of each. A Host header that is not of
+Both URLs are https. The listeners speak plain http (the internal one unless \`INTERNAL_TLS_*\` is set): put TLS in front of each. A Host header that is not of
 \`ISSUER_URL\` (public listener), \`INTERNAL_URL\` (internal listener) or in \`ALLOWED_HOSTS\` gets 421; health answers any.
 
 With a loopback issuer (127.0.0.1, ::1, localhost) both listeners share one port unless \`INTERNAL_PORT\` is another, the API page is at \`/docs\`,

@@ -105,7 +105,7 @@ export const VARIABLES: Record<VariableName, Variable> = {
   KEYS_DIR: { group: 'Files and keys', default: 'keys', example: '/data' },
   KEY_ENCRYPTION_KEY_FILE: {
     group: 'Files and keys',
-    required: '`ISSUER_URL` is not loopback, or `DATABASE_URL` is set',
+    required: '`ISSUER_URL` is not loopback or `DATABASE_URL` is set, and `KEY_ENCRYPTION_KEYS` names none',
     default: '<KEYS_DIR>/development.key',
     example: '/etc/countersign/kek',
     effective: ({ keks: [first] }) => (first && 'file' in first ? first.file : undefined),
