@@ -3,6 +3,7 @@ import * as cfnApi from '@aws-sdk/client-cloudformation';
 import {
   CreateOpenIDConnectProviderCommand,
   CreateRoleCommand,
+  DeleteRolePolicyCommand,
   ListOpenIDConnectProvidersCommand,
   ListRolesCommand,
   PutRolePolicyCommand,
@@ -10,7 +11,7 @@ import {
 import t from 'tap';
 import { sign } from './issuer.ts';
 import { parameters, stackWorld } from './stack-world.ts';
-import { ACCOUNT, refusal, sessionClients, trustPolicy } from './world.ts';
+import { ACCOUNT, allow, policy, refusal, sessionClients, trustPolicy } from './world.ts';
 
 t.test('a stack is created, and its role can be assumed', async (t) => {
   const world = await stackWorld(t);
@@ -121,6 +122,44 @@ t.test('a deleted stack takes its resources along, and is found by its id alone'
   t.match(await stack(StackId), { StackStatus: 'DELETE_COMPLETE' });
   await cfn.send(new cfnApi.DeleteStackCommand({ StackName: 'cs' }));
   t.match(await create(), { StackId: /stack\/cs\// }, 'the name is free again');
+});
+
+t.test('a stack that was rolled back takes nothing of another along when it is deleted', async (t) => {
+  const { create, cfn, iam, own, stack } = await stackWorld(t);
+  const arns = async () =>
+    (await iam.send(new ListOpenIDConnectProvidersCommand({}))).OpenIDConnectProviderList?.map((one) => one.Arn);
+  await iam.send(new CreateOpenIDConnectProviderCommand({ Url: own.url }));
+  await create();
+  t.match(await stack(), { StackStatus: 'ROLLBACK_COMPLETE' });
+  await create({}, { StackName: 'other' });
+  t.match(await stack('other'), { StackStatus: 'CREATE_COMPLETE' });
+  await cfn.send(new cfnApi.DeleteStackCommand({ StackName: 'cs' }));
+  t.match(await refusal(stack()), { message: 'Stack with id cs does not exist' });
+  t.ok((await arns())?.includes(`arn:aws:iam::${ACCOUNT}:oidc-provider/${own.hostAndPath}`), "the other's lives");
+});
+
+t.test('a deletion that failed is tried again for what is left alone', async (t) => {
+  const { create, cfn, iam, own, stack, events } = await stackWorld(t);
+  const { StackId = '' } = await create();
+  const added = { RoleName: 'countersign-stack', PolicyName: 'added' };
+  const PolicyDocument = policy(allow('s3:*'));
+  await iam.send(new PutRolePolicyCommand({ ...added, PolicyDocument }));
+  const remove = () => cfn.send(new cfnApi.DeleteStackCommand({ StackName: 'cs' }));
+  await remove();
+  t.match(await stack(), { StackStatus: 'DELETE_FAILED', StackStatusReason: /failed to delete: \[Role\]/ });
+  t.same((await events()).slice(-5, -1), [
+    'Role DELETE_IN_PROGRESS',
+    'Role DELETE_FAILED',
+    'Provider DELETE_IN_PROGRESS',
+    'Provider DELETE_COMPLETE',
+  ]);
+  await iam.send(new CreateOpenIDConnectProviderCommand({ Url: own.url }));
+  await iam.send(new DeleteRolePolicyCommand(added));
+  await remove();
+  t.match(await stack(StackId), { StackStatus: 'DELETE_COMPLETE' });
+  t.same((await iam.send(new ListRolesCommand({}))).Roles?.length, 1, 'the role is gone');
+  const { OpenIDConnectProviderList = [] } = await iam.send(new ListOpenIDConnectProvidersCommand({}));
+  t.equal(OpenIDConnectProviderList.length, 2, 'the provider made since is not');
 });
 
 t.test('CloudFormation acts with the rights of its caller', async (t) => {

@@ -103,6 +103,8 @@ function deleteResource(actor: Actor, stack: Stack, resource: StackResource): bo
 function deleteAll(actor: Actor, stack: Stack, keepRetained: boolean): string[] {
   const failed: string[] = [];
   for (const resource of [...stack.resources.values()].reverse()) {
+    // What a rollback took away may by now be somebody else's, under the same ARN or name.
+    if (resource.status === 'DELETE_COMPLETE') continue;
     if (keepRetained && resource.retain) setResourceStatus(actor.world, stack, resource, 'DELETE_SKIPPED');
     else if (!deleteResource(actor, stack, resource)) failed.push(resource.logicalId);
   }
