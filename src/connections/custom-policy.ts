@@ -50,8 +50,11 @@ const LONGEST = 10_240;
 
 /** A sentence that says what is wrong, or undefined. */
 export function findPolicyFault(policy: CustomPolicy): string | undefined {
-  if (JSON.stringify(policy).length > LONGEST)
-    return `custom_policy is longer than ${LONGEST} characters, which is what IAM takes.`;
+  const text = JSON.stringify(policy);
+  if (text.length > LONGEST) return `custom_policy is longer than ${LONGEST} characters, which is what IAM takes.`;
+  // JSON itself has no such thing: it is in a string, or in a name.
+  if (text.includes('{{'))
+    return 'custom_policy has {{ in it, where CloudFormation begins to read a secret or a parameter of the account, which would stand in the policy in clear: write the value itself.';
   for (const { Action: action, NotAction, Resource: resource, NotResource } of policy.Statement) {
     if ((action === undefined) === (NotAction === undefined))
       return 'Each statement of custom_policy needs either Action or NotAction.';

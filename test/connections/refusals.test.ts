@@ -6,6 +6,9 @@ import { NEW, openApi, refused } from './api.ts';
 
 const WRITE: Scope[] = ['connections:write'];
 
+/** CloudFormation puts the secret in its place. */
+const SECRET = '{{resolve:secretsmanager:prod/db}}';
+
 t.test('bad input is refused with a code and a hint, and changes nothing', async (t) => {
   const api = await openApi(t);
   const { id } = await api.create({ reference: 'taken' });
@@ -73,7 +76,13 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
       { StringEquals: { 'a:b': '\u0000' } },
       { StringEquals: {} },
       { Ref: { 'a:b': 'c' } },
+      ...[SECRET, ['x', `x${SECRET}`]].map((value) => ({ StringEquals: { 'aws:PrincipalTag/a': value } })),
+      { StringEquals: { [`aws:PrincipalTag/${SECRET}`]: 'x' } },
     ].map((Condition) => withStatement({ Condition })),
+    ...[
+      { Resource: `arn:aws:s3:::${SECRET}` },
+      { Resource: undefined, NotResource: ['*', `arn:aws:s3:::b/${SECRET}/*`] },
+    ].map(withStatement),
     custom({
       Version: '2012-10-17',
       Statement: Array.from({ length: 60 }, () => ({ ...statement, Resource: `arn:aws:s3:::${'x'.repeat(200)}` })),
