@@ -44,6 +44,12 @@ export function renderTags(tags: readonly Tag[]): Xml {
   return tags.map(({ key, value }) => ({ Key: key, Value: value }));
 }
 
+/** One partition knows nothing of another's policies, AWS's own included. @throws AwsError ValidationError */
+export function checkPartition(actor: Actor, arn: string): void {
+  const [, partition] = arn.split(':');
+  if (partition !== undefined && partition !== actor.partition) throw validationError('Invalid ARN partition');
+}
+
 export function iamArn(actor: Actor, resource: string): string {
   return `arn:${actor.partition}:iam::${actor.account.accountId}:${resource}`;
 }

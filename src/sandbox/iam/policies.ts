@@ -7,7 +7,7 @@ import { alreadyExists, AwsError, limitExceeded, noSuchEntity } from '../wire/er
 import { checkLength } from '../wire/form.ts';
 import type { Actor, ManagedPolicy, Role } from '../world.ts';
 import { createAwsId } from '../world.ts';
-import { checkName, checkPath, iamArn } from './names.ts';
+import { checkName, checkPartition, checkPath, iamArn } from './names.ts';
 import { requireRole } from './roles.ts';
 
 const MAX_INLINE_SIZE = 10240;
@@ -41,6 +41,7 @@ export function deleteRolePolicy(actor: Actor, roleName: string, policyName: str
 export function attachRolePolicy(actor: Actor, roleName: string, policyArn: string): void {
   const role = requireRole(actor, roleName, 'iam:AttachRolePolicy');
   checkLength('PolicyArn', policyArn, 20, 2048);
+  checkPartition(actor, policyArn);
   if (!findManagedPolicy(actor.account, policyArn)) {
     throw noSuchEntity(`Policy ${policyArn} does not exist or is not attachable.`);
   }
@@ -95,6 +96,7 @@ export function createManagedPolicy(actor: Actor, input: ManagedPolicyInput): Ma
 /** Customer-managed policies of this account, and the AWS-managed ones that the sandbox knows. */
 export function requireManagedPolicy(actor: Actor, arn: string, action: string): ManagedPolicy {
   checkLength('PolicyArn', arn, 20, 2048);
+  checkPartition(actor, arn);
   authorize(actor, action, arn, `policy ${arn}`);
   const own = actor.account.policies.get(arn);
   if (own) return own;

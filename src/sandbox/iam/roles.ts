@@ -7,7 +7,7 @@ import { alreadyExists, AwsError, limitExceeded, noSuchEntity } from '../wire/er
 import { checkLength, constraintError } from '../wire/form.ts';
 import type { Actor, Role, Tag } from '../world.ts';
 import { createAwsId } from '../world.ts';
-import { checkName, checkPath, checkTags, iamArn } from './names.ts';
+import { checkName, checkPartition, checkPath, checkTags, iamArn } from './names.ts';
 
 export interface RoleInput {
   name: string;
@@ -45,6 +45,7 @@ export function checkMaxSessionDuration(seconds: number): void {
 }
 
 export function checkBoundary(actor: Actor, arn: string): void {
+  checkPartition(actor, arn);
   if (!findManagedPolicy(actor.account, arn)) {
     throw noSuchEntity(`Scope ARN: ${arn} does not exist or is not attachable.`);
   }

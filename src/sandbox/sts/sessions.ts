@@ -37,7 +37,8 @@ export function packedSize(request: AssumeRequest, claims: Claims): number {
 export function sessionPolicies(account: Account, request: AssumeRequest): Session['policies'] {
   if (request.policy === undefined && request.policyArns.length === 0) return undefined;
   for (const arn of request.policyArns) {
-    if (!findManagedPolicy(account, arn)) throw malformedPolicy(`Policy ${arn} does not exist or is not attachable.`);
+    const known = arn.startsWith(`arn:${request.partition}:`) && findManagedPolicy(account, arn);
+    if (!known) throw malformedPolicy(`Policy ${arn} does not exist or is not attachable.`);
   }
   const inline = request.policy === undefined ? undefined : parsePolicy(request.policy, 'session');
   return { inline, arns: [...request.policyArns] };
