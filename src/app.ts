@@ -11,7 +11,7 @@ import { type CredentialsRoutesDeps, registerCredentialsRoutes } from './credent
 import { type GrantDependencies, registerGrantRoutes } from './grants/routes.ts';
 import type { Caller } from './http/caller.ts';
 import { closeAsTheyIdle } from './http/closing.ts';
-import { registerHealthRoutes, type Readiness } from './http/health.ts';
+import { FOR_STRANGERS, type Readiness, registerHealthRoutes } from './http/health.ts';
 import { sendProblem, toProblem } from './http/problems.ts';
 import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
@@ -157,7 +157,7 @@ export async function buildListeners(
   if (!options.shared) {
     strangers = createServer(options.public);
     registerIssuerRoutes(strangers, deps.issuers, 'all', options.public.hosts);
-    registerHealthRoutes(strangers, deps.readiness);
+    registerHealthRoutes(strangers, deps.readiness, FOR_STRANGERS);
   }
 
   const host = createServer(options.host);

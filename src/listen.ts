@@ -21,7 +21,7 @@ export async function listen(app: AppDeps, options: ListenerOptions, config: Con
   const listeners = await buildListeners(app, options);
   await listeners.internal.listen({ host, port: config.internalPort, listenTextResolver: options.sayListening });
   await listeners.public?.listen({ host, port: config.port });
-  const unlinkSocket = await listenOnSocket(listeners.host, config.socketPath);
+  await listenOnSocket(listeners.host, config.socketPath);
   const portOf = ({ server }: typeof listeners.internal): number => (server.address() as AddressInfo).port;
   return {
     publicPort: portOf(listeners.public ?? listeners.internal),
@@ -29,7 +29,6 @@ export async function listen(app: AppDeps, options: ListenerOptions, config: Con
     leave: (leaving) => leaving.leave([listeners.internal, listeners.public]),
     close: async () => {
       await Promise.all([listeners.host.close(), listeners.internal.close(), listeners.public?.close()]);
-      await unlinkSocket();
     },
   };
 }

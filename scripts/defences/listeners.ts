@@ -227,4 +227,23 @@ export const listeners: Defence[] = [
       replace: ".orderBy('created_at')",
     },
   ]),
+  {
+    name: 'listeners.strangers-ask-little',
+    promise: "strangers cannot make readiness ask the database, nor read of the seal's author",
+    file: 'src/app.ts',
+    find: 'registerHealthRoutes(strangers, deps.readiness, FOR_STRANGERS);',
+    replace: 'registerHealthRoutes(strangers, deps.readiness);\n    void FOR_STRANGERS;',
+    test: [
+      'test/metrics/metrics.test.ts',
+      'metrics answer any Host without a token on the internal listener, and are not on the public one',
+    ],
+  },
+  {
+    name: 'listeners.switched',
+    promise: 'a host that answers 101 does not keep a fetch open for ever',
+    file: 'src/reach/stranger.ts',
+    find: 'finisher(answer)(undefined);',
+    replace: 'void answer;',
+    test: ['test/reach/reach.test.ts', 'a way that is cut has a name'],
+  },
 ];

@@ -131,6 +131,16 @@ export const people: Defence[] = [
       engine: 'postgresql',
     },
   ]),
+  ...provenBy(PEOPLE, 'nor is one that is under way when its issuer is suspended', [
+    {
+      name: 'people.issuer-under-way',
+      promise: 'and with the trust in its issuer',
+      file: 'src/identities/store.ts',
+      find: ' for key share of t',
+      replace: '',
+      engine: 'postgresql',
+    },
+  ]),
   ...provenBy(PEOPLE, 'whoever lets people in holds what they get', [
     {
       name: 'people.power-behind',

@@ -16,8 +16,9 @@ export const seeing: Defence[] = [
         name: 'seeing.internal-metrics',
         promise: 'metrics are never on the public listener',
         file: 'src/app.ts',
-        find: 'registerHealthRoutes(strangers, deps.readiness);',
-        replace: 'registerHealthRoutes(strangers, deps.readiness); registerMetricsRoute(strangers, deps.metrics);',
+        find: 'registerHealthRoutes(strangers, deps.readiness, FOR_STRANGERS);',
+        replace:
+          'registerHealthRoutes(strangers, deps.readiness, FOR_STRANGERS); registerMetricsRoute(strangers, deps.metrics);',
       },
     ],
   ),

@@ -2,20 +2,30 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 
-const Capability = Type.Enum(['documents', 'tokens', 'broker', 'admin']);
-type CapabilityName = Static<typeof Capability>;
+const CAPABILITIES = ['documents', 'tokens', 'broker', 'admin'] as const;
+type CapabilityName = (typeof CAPABILITIES)[number];
+/** What strangers may ask: the rest costs the database a question, and its reason names who sealed the service. */
+export const FOR_STRANGERS = ['documents'] as const satisfies CapabilityName[];
 
 /** Why a capability is away; undefined when it is there. */
 export type Readiness = (capability: CapabilityName) => Promise<string | undefined>;
 
-const Query = Type.Object({ capability: Type.Optional(Capability) }, { additionalProperties: false });
 const Health = Type.Object({
   status: Type.String(),
   capability: Type.Optional(Type.String()),
   reason: Type.Optional(Type.String()),
 });
 
-export function registerHealthRoutes(server: FastifyInstance, readiness: Readiness): void {
+/** @param capabilities that may be asked for at `/readyz` here */
+export function registerHealthRoutes(
+  server: FastifyInstance,
+  readiness: Readiness,
+  capabilities: readonly CapabilityName[] = CAPABILITIES,
+): void {
+  const Query = Type.Object(
+    { capability: Type.Optional(Type.Enum([...capabilities])) },
+    { additionalProperties: false },
+  );
   const common = { config: { anyHost: true, answersAlone: true }, logLevel: 'silent' as const };
 
   server.get(

@@ -78,14 +78,14 @@ export async function listNear(
 
 /**
  * Whether this identity still lets in: it does not only report, its issuer is active, and people sign in there.
- * @param lock until the transaction ends, nobody takes the identity away; behind the lock of its owner
+ * @param lock until the transaction ends, nobody takes the identity away, nor its issuer's trust; behind the lock of its owner
  */
 export async function isLetIn(db: Db, id: string, lock = false): Promise<boolean> {
   const signIn = isPerson(id) ? sql`and t.login is not null and t.login_version = t.version` : sql``;
   const { rows } = await sql`
     select from ${tableOf(isPerson(id))} i join trusted_issuers t on t.id = i.trusted_issuer
     where i.id = ${id} and not i.report_only and t.state = 'active' ${signIn}
-    ${lock ? sql`for no key update of i` : sql``}`.execute(db);
+    ${lock ? sql`for no key update of i for key share of t` : sql``}`.execute(db);
   return rows.length > 0;
 }
 

@@ -98,11 +98,11 @@ async function isAlive(path: string): Promise<boolean> {
 }
 
 /**
- * Binds the server to the path: folder 0700, socket 0600, a stale one unlinked under a lock beside it.
- * @returns a function that unlinks the socket and frees the lock, after the server is closed.
+ * Binds the server to the path: folder 0700, socket 0600, a stale one unlinked under a lock beside it. A server
+ * that closes takes its socket with it at once; later, the path may be its successor's.
  * @throws StartError `socket_in_use`, `socket_folder_not_ours`
  */
-export async function listenOnSocket(server: FastifyInstance, path: string): Promise<() => Promise<void>> {
+export async function listenOnSocket(server: FastifyInstance, path: string): Promise<void> {
   await claimFolder(dirname(path));
   const lock = new DatabaseSync(join(dirname(path), '.lock.sqlite'), { timeout: 2000 });
   try {
@@ -129,7 +129,4 @@ export async function listenOnSocket(server: FastifyInstance, path: string): Pro
   } finally {
     lock.close();
   }
-  return async () => {
-    await unlink(path).catch(() => {});
-  };
 }

@@ -69,8 +69,10 @@ export async function recordPlaced(
       hint: 'Report what was put in place, and nothing else.',
     });
   await renew(trx, target, epoch, await readClock(trx));
-  if ((await store.countKnown(trx, keys)) !== keys.length)
-    throw new Problem('invalid_request', 'A key in it is none of that issuer.', {
+  const issuersNamed = new Set(documents.map(({ issuer }) => issuer));
+  const known = (await store.countIssuers(trx, issuersNamed)) === issuersNamed.size;
+  if (!known || (await store.countKnown(trx, keys)) !== keys.length)
+    throw new Problem('invalid_request', 'A key in it is none of that issuer, or an issuer is none of this service.', {
       hint: 'Report the documents as GET /v1/publishing/targets/{target}/documents gave them.',
     });
   const at = await readClock(trx);

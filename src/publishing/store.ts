@@ -194,6 +194,13 @@ export async function countKnown(db: Db, keys: readonly Found[]): Promise<number
   return rows[0]?.count ?? 0;
 }
 
+/** How many of these are issuers. */
+export async function countIssuers(db: Db, issuers: ReadonlySet<string>): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from issuers where id = any(${[...issuers]}::text[])`.execute(db);
+  return rows[0]?.count ?? 0;
+}
+
 /** @returns those of which there was no record. */
 export async function insertPlacements(
   trx: Transaction,

@@ -1,5 +1,5 @@
 // One GET as a stranger makes it: a connection of its own, public roots alone, no redirect, no proxy, a deadline.
-import { request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { rootCertificates, type TLSSocket } from 'node:tls';
@@ -42,11 +42,9 @@ export function createAsk(trust: readonly string[] = rootCertificates, manner: M
         ...(lookup ? { lookup } : {}),
         ...(secure ? { ca: [...trust], rejectUnauthorized: true } : {}),
       };
-      const sent = (secure ? requestHttps : requestHttp)(url, options, (answer) => {
+      function finisher(answer: IncomingMessage): (body: string | undefined) => void {
         const ends = secure ? (answer.socket as TLSSocket).getPeerCertificate().valid_to : undefined;
-        const chunks: Buffer[] = [];
-        let length = 0;
-        const finish = (body: string | undefined): void =>
+        return (body) =>
           resolve({
             status: answer.statusCode ?? 0,
             contentType: answer.headers['content-type'],
@@ -54,6 +52,11 @@ export function createAsk(trust: readonly string[] = rootCertificates, manner: M
             body,
             certificateEnds: ends === undefined ? undefined : Date.parse(ends),
           });
+      }
+      const sent = (secure ? requestHttps : requestHttp)(url, options, (answer) => {
+        const finish = finisher(answer);
+        const chunks: Buffer[] = [];
+        let length = 0;
         answer.on('data', (chunk: Buffer) => {
           length += chunk.length;
           if (length <= maxBody) return void chunks.push(chunk);
@@ -62,6 +65,11 @@ export function createAsk(trust: readonly string[] = rootCertificates, manner: M
         });
         answer.on('end', () => finish(Buffer.concat(chunks).toString('utf8')));
         answer.on('error', reject);
+      });
+      // A 101 is no response to Node: without this it would neither answer nor fail, deadline or not.
+      sent.on('upgrade', (answer, socket) => {
+        finisher(answer)(undefined);
+        socket.destroy();
       });
       sent.on('error', reject);
       sent.end();

@@ -3,6 +3,7 @@ import { createHmac, createPublicKey } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import t, { type Test } from 'tap';
+import type { Transaction } from '../../src/db/connect.ts';
 import { engine } from '../support/databases.ts';
 import { registerClient } from '../support/service.ts';
 import { createStandInKey, nowSeconds, signAs, startStandIn, type StandInKey } from '../support/stand-in-issuer.ts';
@@ -334,15 +335,18 @@ t.test('a process of before there were people can change an issuer, and then nob
   t.equal((await federation.signIn(token)).status, 200);
 });
 
-t.test('an act that is under way when its person is taken away is not done', async (t) => {
+/** An act of ana's begins when `change` is written, and waits for its commit; it is not done. */
+async function assertActNotDone(
+  t: Test,
+  change: (trx: Transaction, ana: string, identity: string) => Promise<unknown>,
+) {
   const { federation, service, ana, identity, sign } = await openCompany(t);
   const { db } = service.database;
   const token = (await federation.signIn(await sign())).body.access_token as string;
   const headers = { 'countersign-reason': 'late' };
   let act: Promise<{ status: number }> | undefined;
   await db.transaction().execute(async (trx) => {
-    await trx.selectFrom('administrators').select('id').where('id', '=', ana).forUpdate().execute();
-    await trx.deleteFrom('person_identities').where('id', '=', identity).execute();
+    await change(trx, ana, identity);
     act = service.call('POST', '/v1/workloads', { slug: 'late' }, { token, headers });
     // It waits for this one's end; who does not wait is through long before.
     await Promise.race([act, delay(1000)]);
@@ -350,4 +354,18 @@ t.test('an act that is under way when its person is taken away is not done', asy
   // With one connection alone it does not come as far as that.
   t.match(await act, { status: engine === 'postgresql' ? 401 : /401|503/ });
   t.equal((await service.call('GET', '/v1/workloads/late')).status, 404);
-});
+}
+
+t.test('an act that is under way when its person is taken away is not done', (t) =>
+  assertActNotDone(t, async (trx, ana, identity) => {
+    await trx.selectFrom('administrators').select('id').where('id', '=', ana).forUpdate().execute();
+    await trx.deleteFrom('person_identities').where('id', '=', identity).execute();
+  }),
+);
+
+t.test('nor is one that is under way when its issuer is suspended', (t) =>
+  assertActNotDone(t, async (trx) => {
+    await trx.selectFrom('trusted_issuers').select('id').forUpdate().execute();
+    await trx.updateTable('trusted_issuers').set({ state: 'suspended' }).execute();
+  }),
+);

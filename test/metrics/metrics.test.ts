@@ -37,6 +37,13 @@ t.test('metrics answer any Host without a token on the internal listener, and ar
   t.equal(await statusWithHost(internal, '/metrics', '10.0.0.7:9999'), 200, 'a scraper goes by address');
   t.equal((await call(service.url, 'GET', '/metrics')).status, 404, 'strangers find nothing');
   t.equal(await statusWithHost(service.url, '/metrics', '10.0.0.7:9999'), 421);
+  for (const capability of ['tokens', 'broker', 'admin']) {
+    const path = `/readyz?capability=${capability}`;
+    t.equal((await call(internal, 'GET', path)).status, 200);
+    t.equal((await call(service.url, 'GET', path)).status, 400, 'no stranger makes it ask the database');
+  }
+  for (const path of ['/readyz', '/readyz?capability=documents'])
+    t.equal((await call(service.url, 'GET', path)).status, 200, 'a load balancer asks for the documents');
 });
 
 t.test('tokens, exchanges, hand-outs and refusals are counted by outcome', async (t) => {

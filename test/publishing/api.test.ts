@@ -88,6 +88,8 @@ t.test('a key is placed once, and again where something else had stood there; on
   const wrong = [{ ...one, documents: other.documents }];
   const before = await service.database.db.selectFrom('placements').selectAll().execute();
   t.match(await report(epoch, wrong), { status: 400, body: { code: 'invalid_request', hint: /\S/ } });
+  const nobody = { ...one, issuer: `is_${'a'.repeat(26)}`, documents: one.documents.slice(0, 1) };
+  t.match(await report(epoch, [nobody]), { status: 400, body: { code: 'invalid_request' } }, 'of no issuer of ours');
   t.match(await report(epoch, [one, one]), { status: 400, body: { code: 'invalid_request' } }, 'twice in one report');
   t.same(await service.database.db.selectFrom('placements').selectAll().execute(), before);
   t.ok(

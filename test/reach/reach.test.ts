@@ -135,13 +135,17 @@ t.test('a way that is cut has a name', async (t) => {
 
   const cutting = createTcp((socket) => socket.destroy()).listen(0, '127.0.0.1');
   const garbling = createTcp((socket) => socket.on('error', () => {}).end('SSH-2.0-x\r\n')).listen(0, '127.0.0.1');
+  const switching = createTcp((socket) =>
+    socket.on('error', () => {}).write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+  ).listen(0, '127.0.0.1');
   t.teardown(() => {
-    cutting.close();
-    garbling.close();
+    for (const server of [cutting, garbling, switching]) server.close();
   });
-  await Promise.all([once(cutting, 'listening'), once(garbling, 'listening')]);
+  await Promise.all([cutting, garbling, switching].map((server) => once(server, 'listening')));
   t.same(await seen(`http://127.0.0.1:${(cutting.address() as AddressInfo).port}`), ['connection_reset']);
   t.same(await seen(`http://127.0.0.1:${(garbling.address() as AddressInfo).port}`), ['not_http']);
+  const switched = seen(`http://127.0.0.1:${(switching.address() as AddressInfo).port}`);
+  t.same(await switched, ['status_unexpected'], 'a 101 is an answer, and ends');
   t.same(await seen('http://id.example.com'), ['url_not_https']);
   t.same(await seen('https://id.example.com:8443'), ['url_not_https']);
 });
