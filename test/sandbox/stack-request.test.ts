@@ -70,6 +70,22 @@ t.test('a template comes in the call, up to 51 200 bytes, or from a URL', async 
   t.ok(own.url);
 });
 
+t.test('dynamic references are refused at once: there is nothing to put in their place', async (t) => {
+  const { create, stack, body } = await stackWorld(t);
+  const refused = {
+    code: 'ValidationError',
+    status: 400,
+    message: /^The sandbox has no secrets and no SSM parameters: it cannot resolve \{\{resolve:ssm:…\}\}/,
+  };
+  const description = (value: string) =>
+    body.replace('MaxSessionDuration: 3600', `MaxSessionDuration: 3600\n      Description: ${value}`);
+  for (const value of ["'{{resolve:ssm:/a:1}}'", "!Join ['', ['{{resolve:ssm:/', !Ref RoleName, ':1}}']]"])
+    t.match(await refusal(create({}, { TemplateBody: description(value) })), refused, value);
+  t.match(await refusal(create({ RoleName: '{{resolve:ssm:/a:1}}' })), refused, 'as a parameter');
+  t.match(await refusal(stack()), { message: 'Stack with id cs does not exist' });
+  t.match(await create({}, { TemplateBody: description("'{{x}} resolve:ssm'") }), { StackId: /stack\/cs/ });
+});
+
 t.test('a client request token makes a repeat harmless', async (t) => {
   const { create } = await stackWorld(t);
   const first = await create({}, { ClientRequestToken: 'one' });

@@ -56,6 +56,17 @@ function checkCapabilities(template: Template, given: readonly string[]): void {
   throw new AwsError('InsufficientCapabilitiesException', `Requires capabilities : [${capability}]`);
 }
 
+/** CloudFormation puts a secret in its place; left as text it would become part of a trust or a policy unseen. */
+function refuseDynamicReferences({ template, parameters }: Desired): void {
+  const properties = Object.values(template.resources).map((resource) => resource.properties);
+  const values = JSON.stringify([properties, parameters.map(({ value }) => value)]);
+  const [reference] = /\{\{resolve:[a-z-]*/.exec(values) ?? [];
+  if (reference === undefined) return;
+  throw validationError(
+    `The sandbox has no secrets and no SSM parameters: it cannot resolve ${reference}:…}} in a resource's properties`,
+  );
+}
+
 /** @throws AwsError ValidationError, InsufficientCapabilitiesException */
 export async function readDesired(actor: Actor, form: Form, stack: Stack): Promise<Desired> {
   const template = await readTemplate(form, stack);
@@ -69,6 +80,7 @@ export async function readDesired(actor: Actor, form: Form, stack: Stack): Promi
   const parameters = resolveParameters(template, given, stack.parameters);
   const tags = form.has('Tags.member.1.Key') ? tagsOf(form) : stack.tags;
   const desired: Desired = { template, parameters, capabilities, tags };
+  refuseDynamicReferences(desired);
   const scope = scopeOf(actor, stack, desired);
   for (const name of Object.keys(template.conditions)) conditionHolds(name, scope);
   orderResources(scope);
