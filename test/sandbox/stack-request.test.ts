@@ -86,6 +86,38 @@ t.test('dynamic references are refused at once: there is nothing to put in their
   t.match(await create({}, { TemplateBody: description("'{{x}} resolve:ssm'") }), { StackId: /stack\/cs/ });
 });
 
+t.test('what nothing declares is refused at once, in a branch not taken and in Outputs too', async (t) => {
+  const { create, stack, cfn, body } = await stackWorld(t);
+  const property = (value: string) => body.replace('MaxSessionDuration: 3600', `MaxSessionDuration: ${value}`);
+  const output = (value: string) => `${body}  Extra: ${value}\n`;
+  const dangling = (name: string, block: string) =>
+    `Template format error: Unresolved resource dependencies [${name}] in the ${block} block of the template`;
+  const condition = 'Template error: unresolved condition dependency None';
+  const refused: [string, string][] = [
+    [property('!If [Core, !Ref None, 3600]'), dangling('None', 'Resources')],
+    [property('!If [Core, !GetAtt ConnectionId.Arn, 3600]'), dangling('ConnectionId', 'Resources')],
+    [property('!If [Core, !Sub "${AWS::None}${RoleName}", 3600]'), dangling('AWS::None', 'Resources')],
+    [property('!If [Core, !If [None, 1, 2], 3600]'), condition],
+    [body.replace('Condition: S3', 'Condition: None'), condition],
+    [body.replace('Condition: S3', 'DependsOn: None'), dangling('None', 'Resources')],
+    [body.replace('[!Condition Core, ', '[!Condition None, '), condition],
+    [body.replace('!Ref AddS3', '!Ref Role'), dangling('Role', 'Conditions')],
+    [output('{Value: !Ref None}'), dangling('None', 'Outputs')],
+    [output('{Value: x, Condition: None}'), condition],
+    [output('{Value: x, Export: {Name: !Sub "${None.Arn}"}}'), dangling('None', 'Outputs')],
+  ];
+  for (const [TemplateBody, message] of refused) {
+    const expected = { code: 'ValidationError', status: 400, message };
+    t.same(await refusal(create({}, { TemplateBody })), expected, message);
+    t.same(await refusal(cfn.send(new cfnApi.ValidateTemplateCommand({ TemplateBody }))), expected, 'and validated');
+  }
+  const absent = output('{Value: !Ref CorePolicy}');
+  t.match(await refusal(create({}, { TemplateBody: absent })), { message: dangling('CorePolicy', 'Outputs') });
+  t.ok(await cfn.send(new cfnApi.ValidateTemplateCommand({ TemplateBody: absent })), 'which depends on parameters');
+  t.match(await refusal(stack()), { message: 'Stack with id cs does not exist' });
+  t.match(await create({ PermissionSet: 'core' }, { TemplateBody: absent }), { StackId: /stack\/cs/ });
+});
+
 t.test('a client request token makes a repeat harmless', async (t) => {
   const { create } = await stackWorld(t);
   const first = await create({}, { ClientRequestToken: 'one' });

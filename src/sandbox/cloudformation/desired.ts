@@ -8,6 +8,7 @@ import type { Actor } from '../world.ts';
 import { conditionHolds } from './intrinsics.ts';
 import { orderResources } from './order.ts';
 import { resolveParameters } from './parameters.ts';
+import { checkReferences } from './references.ts';
 import { scopeOf } from './deploy.ts';
 import { checkTypes, neededCapability } from './resource-types.ts';
 import type { Desired, Stack } from './stack.ts';
@@ -15,6 +16,20 @@ import type { Template } from './template.ts';
 import { parseTemplate } from './template.ts';
 
 const MAX_BODY_BYTES = 51200;
+
+function checkBody(body: string): string {
+  if (Buffer.byteLength(body) <= MAX_BODY_BYTES) return body;
+  throw constraintError('TemplateBody', body, `Member must have length less than or equal to ${MAX_BODY_BYTES}`);
+}
+
+async function readUrl(url: string): Promise<string> {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  // Loopback is the sandbox's stand-in for S3, the only place AWS takes a template from.
+  if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || !isLoopback(parsed.hostname)) {
+    throw validationError('TemplateURL must be a supported URL.');
+  }
+  return await fetchTemplate(parsed);
+}
 
 /** The template's text: in the call, at a URL, or the stack's own. @throws AwsError ValidationError */
 export async function readTemplate(form: Form, stack: Stack | undefined): Promise<Template> {
@@ -27,18 +42,9 @@ export async function readTemplate(form: Form, stack: Stack | undefined): Promis
     if (!stack || stack.template.text === '') throw validationError('Previous template is not available');
     return stack.template;
   }
-  if (body !== undefined) {
-    if (Buffer.byteLength(body) > MAX_BODY_BYTES) {
-      throw constraintError('TemplateBody', body, `Member must have length less than or equal to ${MAX_BODY_BYTES}`);
-    }
-    return parseTemplate(body);
-  }
-  const parsed = URL.canParse(url as string) ? new URL(url as string) : undefined;
-  // Loopback is the sandbox's stand-in for S3, the only place AWS takes a template from.
-  if (!parsed || !['http:', 'https:'].includes(parsed.protocol) || !isLoopback(parsed.hostname)) {
-    throw validationError('TemplateURL must be a supported URL.');
-  }
-  return parseTemplate(await fetchTemplate(parsed));
+  const template = parseTemplate(body === undefined ? await readUrl(url as string) : checkBody(body));
+  checkReferences(template);
+  return template;
 }
 
 function checkCapabilities(template: Template, given: readonly string[]): void {

@@ -47,9 +47,10 @@ export function templateError(message: string): Error {
   return validationError(`Template error: ${message}`);
 }
 
-function unresolved(name: string): Error {
+/** @param block the section of the template that refers to them */
+export function unresolvedIn(block: string, names: readonly string[]): Error {
   return validationError(
-    `Template format error: Unresolved resource dependencies [${name}] in the Resources block of the template`,
+    `Template format error: Unresolved resource dependencies [${names.join(', ')}] in the ${block} block of the template`,
   );
 }
 
@@ -58,13 +59,13 @@ function ref(name: string, scope: Scope): unknown {
   if (parameter) return parameterValue(scope.template, parameter);
   if (Object.hasOwn(scope.pseudo, name)) return scope.pseudo[name];
   const resource = scope.resource(name);
-  if (!resource) throw unresolved(name);
+  if (!resource) throw unresolvedIn('Resources', [name]);
   return resource.physicalId;
 }
 
 function getAtt(logicalId: string, attribute: string, scope: Scope): string {
   const resource = scope.resource(logicalId);
-  if (!resource) throw unresolved(logicalId);
+  if (!resource) throw unresolvedIn('Resources', [logicalId]);
   const value = resource.attributes[attribute];
   if (value === undefined)
     throw templateError(`resource ${logicalId} does not support attribute type ${attribute} in Fn::GetAtt`);
