@@ -13,6 +13,19 @@ export const wire: Defence[] = [
       replace: 'return;',
     },
   ]),
+  ...provenBy(
+    TEST,
+    'after a failover, connections to a server that only reads are given up, all of them with the first',
+    [
+      {
+        name: 'wire.read-only',
+        promise: 'a connection to a server that was demoted is not lent again',
+        file: 'src/db/wire.ts',
+        find: "['08P01', '25006']",
+        replace: "['08P01']",
+      },
+    ],
+  ),
   ...provenBy(TEST, 'in the clear, what cannot be read ends a connection and not the process', [
     {
       name: 'wire.unreadable',

@@ -1,4 +1,5 @@
-// A connection that has answered with garbage, or not at all, is closed: what comes on it next is nobody's to believe.
+// A connection that has answered with garbage, not at all, or as a server that only reads, is closed: what comes on it next
+// is nobody's to believe.
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
@@ -14,12 +15,13 @@ export function isUnanswered(error: object): boolean {
   return unanswered.has(error);
 }
 
-const PROTOCOL_VIOLATION = '08P01';
+/** A message that is none, and a server that takes no writes: after a failover the one that was demoted answers its old connections. */
+const NO_ANSWERS = new Set(['08P01', '25006']);
 
 /** Whether the server itself said what is wrong with the query, in the protocol: then the connection is as good as before. */
 function isServersAnswer(error: unknown): boolean {
   const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && code !== PROTOCOL_VIOLATION;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !NO_ANSWERS.has(code);
 }
 
 /** Where a message cannot be read the driver throws from the socket's event, which would end the process: it ends the socket. */

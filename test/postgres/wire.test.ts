@@ -1,5 +1,6 @@
 // The wire to PostgreSQL: garbage on it is an error and a closed connection, never a wrong answer, and never the end of the process.
 import { sql } from 'kysely';
+import pg from 'pg';
 import t, { type Test } from 'tap';
 import { isDatabaseAway } from '../../src/db/away.ts';
 import { connectPostgres, type Database } from '../../src/db/connect.ts';
@@ -98,3 +99,31 @@ t.test('connections that nobody answers on any more are given up, all of them wi
   const took = performance.now() - began;
   t.ok(took < 10 * TIMEOUT_MS, `${Math.round(took)} ms, not one deadline a connection`);
 });
+
+t.test(
+  'after a failover, connections to a server that only reads are given up, all of them with the first',
+  async (t) => {
+    const cluster = await startPostgres();
+    t.teardown(() => cluster.remove());
+    const superuser = new pg.Client({ connectionString: cluster.url });
+    await superuser.connect();
+    await superuser.query('create table t (n int)');
+    const database = connectPostgres({ url: cluster.url });
+    t.teardown(() => database.close());
+    const atOnce = (statement: string) =>
+      Promise.allSettled(Array.from({ length: 6 }, () => sql.raw(statement).execute(database.db)));
+    // A session keeps what it began with, as one to a demoted server does.
+    await superuser.query('alter database postgres set default_transaction_read_only = on');
+    await atOnce('select 1');
+    t.match(database.pool?.(), { total: 6, idle: 6 });
+    await superuser.query('alter database postgres reset default_transaction_read_only');
+    await superuser.end();
+    await t.rejects(sql`insert into t values (1)`.execute(database.db), { code: '25006' });
+    const written = await atOnce('insert into t values (1)');
+    t.same(
+      written.map(({ status }) => status),
+      Array.from({ length: 6 }, () => 'fulfilled'),
+      'they are new, to the server that writes',
+    );
+  },
+);
