@@ -106,6 +106,24 @@ export const database: Defence[] = [
         replace: '',
       },
     ]),
+    ...provenBy(OPEN, 'a migration takes longer than a query may, and waits for a lock no longer', [
+      {
+        name: 'database.long-migration',
+        promise: 'a migration of millions of rows is not cut off by the deadline of a query',
+        file: open,
+        find: ', statementTimeoutMs: MIGRATION_MS',
+        replace: '',
+      },
+    ]),
+    ...provenBy(OPEN, 'a newer migration that is applied while this commit waits for the lock is left alone', [
+      {
+        name: 'database.newer-meanwhile',
+        promise: 'a newer version that migrates while an older one starts is no obstacle to it',
+        file: 'src/db/migrate.ts',
+        find: 'some((name) => !(name in migrations))) return await migrate(database);',
+        replace: 'some(() => false)) return [];',
+      },
+    ]),
     ...provenBy(OPEN, 'commits that a crash would lose are refused, wherever that was set', [
       {
         name: 'database.fsync',

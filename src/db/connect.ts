@@ -37,8 +37,10 @@ export interface PostgresOptions {
   /** Connections of this process at most; 10 unless given. */
   poolSize?: number;
   applicationName?: string;
-  /** Deadline of one query, milliseconds; 5000 unless given. */
+  /** Deadline of one query and of a wait for a lock, milliseconds; 5000 unless given. */
   queryTimeoutMs?: number;
+  /** Deadline of one statement, where it is another than that of a query: for migrations, milliseconds. */
+  statementTimeoutMs?: number;
   onError?: (error: Error) => void;
 }
 
@@ -83,12 +85,13 @@ const MAX_WAITING = 500;
 /** PostgreSQL 15 or later. Connects lazily; every query has a deadline on both sides of the wire. */
 export function connectPostgres(options: PostgresOptions): Database {
   const timeout = options.queryTimeoutMs ?? 5000;
+  const statementTimeout = options.statementTimeoutMs ?? timeout;
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, Number);
   types.setTypeParser(DATE, String);
   /** Asked for in the startup packet. */
   const deadlines = {
-    statement_timeout: timeout,
+    statement_timeout: statementTimeout,
     lock_timeout: timeout,
     idle_in_transaction_session_timeout: timeout * 2,
   };
@@ -99,7 +102,7 @@ export function connectPostgres(options: PostgresOptions): Database {
     max: options.poolSize ?? 10,
     application_name: options.applicationName ?? 'countersign',
     connectionTimeoutMillis: Math.min(timeout, 2000),
-    query_timeout: timeout + 500,
+    query_timeout: statementTimeout + 500,
     ...deadlines,
     keepAlive: true,
     types,

@@ -62,7 +62,11 @@ export async function migrate(database: Database): Promise<string[]> {
     allowUnorderedMigrations: true,
   });
   const { error, results } = await migrator.migrateToLatest();
-  if (error) throw error instanceof Error ? error : new Error('a migration failed', { cause: error });
+  if (error) {
+    // A newer version migrated while this one waited for the lock: what it applied is left alone.
+    if ((await namesApplied(database)).some((name) => !(name in migrations))) return await migrate(database);
+    throw error instanceof Error ? error : new Error('a migration failed', { cause: error });
+  }
   await grantToService(database);
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }

@@ -1,6 +1,6 @@
 // A PostgreSQL made ready for the service, in one attempt: who migrates, as whom the service runs, what it refuses.
 import { StartError } from '../errors.ts';
-import { connectPostgres, type Database } from './connect.ts';
+import { connectPostgres, type Database, type PostgresOptions } from './connect.ts';
 import type { DatabaseConfig } from './environment.ts';
 import { listMissing, migrate } from './migrate.ts';
 import { assertEnough, findTooMuch, readRole, type TooMuch } from './role.ts';
@@ -32,9 +32,16 @@ async function greet(database: Database): Promise<{ settings: ServerSettings; po
   }
 }
 
+/** An index on millions of rows takes minutes, and others wait for whoever migrates: as long as Kysely's lock does. */
+const MIGRATION_MS = 3_600_000;
+
 /** Applies what is missing as the owner; @returns the names applied now. */
-export async function migrateAsOwner({ service, owner }: DatabaseConfig): Promise<string[]> {
-  const database = connectPostgres({ address: owner ?? service, poolSize: 1 });
+export async function migrateAsOwner(
+  { service, owner }: DatabaseConfig,
+  options: Pick<PostgresOptions, 'queryTimeoutMs'> = {},
+): Promise<string[]> {
+  const address = owner ?? service;
+  const database = connectPostgres({ ...options, address, poolSize: 1, statementTimeoutMs: MIGRATION_MS });
   try {
     await greet(database);
     return await migrate(database);

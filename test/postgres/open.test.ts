@@ -11,6 +11,7 @@ import { migrateAsOwner, type Prepared, preparePostgres } from '../../src/db/ope
 import { readRole } from '../../src/db/role.ts';
 import { assertDurable, readServerSettings } from '../../src/db/server.ts';
 import { type Cluster, startPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 let cluster: Cluster;
 t.before(async () => {
@@ -176,6 +177,39 @@ t.test('check applies nothing, and says what is missing and what to run', async 
   });
   await run(owner, `grant countersign_service to ${serviceName}`);
   await open(t, { DATABASE_URL: service, MIGRATE: 'check' });
+});
+
+t.test('a migration takes longer than a query may, and waits for a lock no longer', async (t) => {
+  const { owner, superuser } = await makePlace({ grant: false });
+  await run(
+    superuser,
+    `create function slow() returns event_trigger language plpgsql as $$ begin
+       if current_setting('lock_timeout') <> '1s' then raise 'lock_timeout is %', current_setting('lock_timeout'); end if;
+       if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'public.service')
+       then perform pg_sleep(2.5); end if;
+     end $$`,
+    "create event trigger slow on ddl_command_end when tag in ('CREATE TABLE') execute function slow()",
+  );
+  const applied = await migrateAsOwner(configOf({ DATABASE_URL: owner }), { queryTimeoutMs: 1000 });
+  t.ok(applied.includes('0001_base'));
+});
+
+t.test('a newer migration that is applied while this commit waits for the lock is left alone', async (t) => {
+  const { owner } = await makePlace();
+  const [newer, older] = [connect(t, owner).db, connect(t, owner)];
+  const { waiting } = await newer.connection().execute(async (db) => {
+    const { adapter } = db.getExecutor();
+    const lock = { lockTable: '', lockRowId: '' };
+    await adapter.acquireMigrationLock(db, lock);
+    const waiting = migrate(older);
+    const isWaiting = async (): Promise<boolean> =>
+      (await sql`select from pg_locks where locktype = 'advisory' and not granted`.execute(db)).rows.length > 0;
+    t.ok(await until(isWaiting, 60_000));
+    await sql`insert into kysely_migration values ('9999_from_the_future', '2027-01-01T00:00:00Z')`.execute(db);
+    await adapter.releaseMigrationLock(db, lock);
+    return { waiting };
+  });
+  t.same(await waiting, []);
 });
 
 t.test('a service that has to migrate and may not says so', async (t) => {
