@@ -41,6 +41,7 @@ import { seeing } from './seeing.ts';
 import { sessions } from './sessions.ts';
 import { signin } from './signin.ts';
 import { deletion } from './tasks.ts';
+import { templates } from './templates.ts';
 import { tokens } from './tokens.ts';
 import { wire } from './wire.ts';
 
@@ -80,6 +81,7 @@ export const DEFENCES: readonly Defence[] = [
     ...custody,
     ...database,
     ...deletion,
+    ...templates,
     ...connections,
     ...doctor,
     ...documents,

@@ -1,42 +1,17 @@
-// Connections: what a customer's stack trusts, what proves it, and the door to AWS.
+// Connections: what proves them, and the door to AWS.
 import { type Defence, provenBy } from './defence.ts';
 
-const TEMPLATE = 'test/connections/template.test.ts';
 const ATTEMPT = 'test/connections/attempt.test.ts';
 const JUDGE = 'test/connections/judge.test.ts';
 const ROUTES = 'test/connections/routes.test.ts';
 const REFUSALS = 'test/connections/refusals.test.ts';
 const WORKLOADS = 'test/workloads/routes.test.ts';
 const ENVIRONMENT = 'test/clouds/aws-environment.test.ts';
-const template = 'src/connections/template.ts';
 const attempt = 'src/connections/verification/attempt.ts';
 const aws = 'src/clouds/aws.ts';
 const jwk = 'src/clients/jwk.ts';
 
 export const connections: Defence[] = [
-  ...provenBy(TEMPLATE, 'the trust names one issuer, one audience and one subject', [
-    {
-      name: 'connections.trust-audience',
-      promise: 'the trust policy demands the audience',
-      file: template,
-      find: '[`${name}:aud`]: AUDIENCE, [`${name}:sub`]: subject',
-      replace: '[`${name}:sub`]: subject',
-    },
-    {
-      name: 'connections.trust-subject',
-      promise: 'the trust policy demands the subject',
-      file: template,
-      find: '[`${name}:aud`]: AUDIENCE, [`${name}:sub`]: subject',
-      replace: '[`${name}:aud`]: AUDIENCE',
-    },
-    {
-      name: 'connections.trust-exact',
-      promise: 'and both to the letter',
-      file: template,
-      find: 'StringEquals: {',
-      replace: 'StringLike: {',
-    },
-  ]),
   ...provenBy('test/connections/sandbox.test.ts', 'what was edited on the way shows up at STS, with the line to mend', [
     {
       name: 'connections.proof',
@@ -44,40 +19,6 @@ export const connections: Defence[] = [
       file: 'src/connections/verification/judge.ts',
       find: 'if (outcome.ok) {',
       replace: "if (outcome.ok || outcome.code === 'AccessDenied') {",
-    },
-  ]),
-  ...provenBy(TEMPLATE, 'the provider is pinned to nothing but its URL and audience', [
-    {
-      name: 'connections.client-ids',
-      promise: 'the provider takes one audience',
-      file: template,
-      find: 'ClientIdList: [AUDIENCE]',
-      replace: "ClientIdList: [AUDIENCE, '*']",
-    },
-  ]),
-  ...provenBy(TEMPLATE, 'tagging and source identity are trusted only where they are switched on', [
-    {
-      name: 'connections.trust-actions',
-      promise: 'no action is trusted that is not asked for',
-      file: 'src/clouds/aws-hints.ts',
-      find: "sessionTags ? ['sts:TagSession'] : []",
-      replace: "sessionTags || true ? ['sts:TagSession'] : []",
-    },
-  ]),
-  ...provenBy(TEMPLATE, 'the parameters take their values and nothing that could mean more', [
-    {
-      name: 'connections.parameters',
-      promise: 'parameters have strict patterns',
-      file: 'src/connections/template-parameters.ts',
-      find: "AllowedPattern: idPattern('is')",
-      replace: "AllowedPattern: '.*'",
-    },
-    {
-      name: 'connections.role-name',
-      promise: 'a role name is a role name',
-      file: 'src/connections/template-parameters.ts',
-      find: "'^[A-Za-z0-9+=,.@_-]{1,64}$'",
-      replace: "'^.{1,64}$'",
     },
   ]),
   ...provenBy(ATTEMPT, 'the session can do nothing, and is named so that it can be told', [

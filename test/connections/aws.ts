@@ -6,7 +6,14 @@ import {
   DescribeStacksCommand,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
-import { GetRoleCommand, IAMClient, UpdateAssumeRolePolicyCommand } from '@aws-sdk/client-iam';
+import {
+  GetRoleCommand,
+  GetRolePolicyCommand,
+  IAMClient,
+  ListAttachedRolePoliciesCommand,
+  ListRolePoliciesCommand,
+  UpdateAssumeRolePolicyCommand,
+} from '@aws-sdk/client-iam';
 import type { Test } from 'tap';
 import { type Sandbox, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { startTestService, type TestService } from '../support/service.ts';
@@ -16,6 +23,8 @@ export interface Owner {
   createStack(name: string, template: string, parameters?: Record<string, string>): Promise<Record<string, string>>;
   deleteStack(name: string): Promise<void>;
   trustOf(roleName: string): Promise<any>;
+  /** What the role may do: ARNs of managed policies, and inline ones by name. */
+  policiesOf(roleName: string): Promise<{ managed: (string | undefined)[]; inline: Record<string, unknown> }>;
   setTrust(roleName: string, document: unknown): Promise<void>;
 }
 
@@ -60,6 +69,16 @@ export function openOwner(t: Test, sandbox: Sandbox, accountId: string, region =
     trustOf: async (RoleName) => {
       const { Role: role } = await iam.send(new GetRoleCommand({ RoleName }));
       return JSON.parse(decodeURIComponent(role?.AssumeRolePolicyDocument ?? ''));
+    },
+    policiesOf: async (RoleName) => {
+      const { AttachedPolicies = [] } = await iam.send(new ListAttachedRolePoliciesCommand({ RoleName }));
+      const { PolicyNames = [] } = await iam.send(new ListRolePoliciesCommand({ RoleName }));
+      const inline: Record<string, unknown> = {};
+      for (const PolicyName of PolicyNames) {
+        const { PolicyDocument = '' } = await iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
+        inline[PolicyName] = JSON.parse(decodeURIComponent(PolicyDocument));
+      }
+      return { managed: AttachedPolicies.map(({ PolicyArn }) => PolicyArn), inline };
     },
     setTrust: async (RoleName, document) => {
       await iam.send(new UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: JSON.stringify(document) }));

@@ -1,11 +1,19 @@
 // The very templates, deployed with AWS's own client, and verified by the real service against the sandbox's STS.
 import t from 'tap';
+import { ADDITION_NAMES } from '../../src/connections/permission-sets.ts';
 import { ACCOUNT, openOwner, openWorld } from './aws.ts';
 
 const POLICY = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/${aws:username}/*' }],
 };
+
+function parametersOf(link: { url: string }): Record<string, string> {
+  const query = new URLSearchParams(link.url.split('#')[1]?.split('?')[1]);
+  return Object.fromEntries(
+    [...query].filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice(6), value]),
+  );
+}
 
 t.test('the published template with the parameters of the link: verified and Active', async (t) => {
   const world = await openWorld(t);
@@ -15,17 +23,13 @@ t.test('the published template with the parameters of the link: verified and Act
     session_tags: true,
   });
   const link = await world.get(id, '/link');
-  const query = new URLSearchParams(link.url.split('#')[1].split('?')[1]);
-  const parameters = Object.fromEntries(
-    [...query].filter(([name]) => name.startsWith('param_')).map(([name, value]) => [name.slice(6), value]),
-  );
   const before = await world.until(id, ({ verification }) => verification?.attempts > 0);
   t.match(before, {
     state: 'verifying',
     verification: { last_code: 'InvalidIdentityToken', last_detail: new RegExp(`no OIDC provider for ${issuer.url}`) },
   });
   const published = await world.service.call('GET', '/v1/template');
-  const outputs = await owner.createStack(link.stack_name, published.body, parameters);
+  const outputs = await owner.createStack(link.stack_name, published.body, parametersOf(link));
   t.same(outputs, {
     AccountId: ACCOUNT,
     RoleArn: aws.role_arn,
@@ -46,6 +50,38 @@ t.test('the published template with the parameters of the link: verified and Act
       (await world.service.call('GET', `/v1/audit?connection=${id}`)).body.items.map(({ kind }: any) => kind))(),
     /connection.verified/,
   );
+});
+
+t.test('the published template gives the role what the baked one gives it', async (t) => {
+  const world = await openWorld(t);
+  const { body: published } = await world.service.call('GET', '/v1/template');
+  // A role has one name in both forms: each is deployed in an account of its own.
+  const byLink = openOwner(t, world.sandbox, ACCOUNT);
+  const byHand = openOwner(t, world.sandbox, '444455556666');
+  const managed = (name: string) => ({ managed: [`arn:aws:iam::aws:policy/${name}`], inline: [] });
+  const core = (...more: string[]) => ({ managed: [], inline: ['Core', ...more] });
+  const sets = [
+    [{ permission_set: 'administrator' }, managed('AdministratorAccess')],
+    [{ permission_set: 'read-only' }, managed('ReadOnlyAccess'), { source_identity: true }],
+    [{ permission_set: 'core' }, core(), { source_identity: true, session_tags: true }],
+    ...Object.entries(ADDITION_NAMES).map(
+      ([addition, name]) => [{ permission_set: 'core', additions: [addition] }, core(name)] as const,
+    ),
+  ] as const;
+  for (const [set, expected, switches = {}] of sets) {
+    const { id, aws } = await world.create({ ...switches, aws: { account_id: ACCOUNT, ...set } });
+    const link = await world.get(id, '/link');
+    await byLink.createStack(link.stack_name, published, parametersOf(link));
+    await byHand.createStack(link.stack_name, await world.template(id, 'yaml'));
+    const what = JSON.stringify({ ...set, ...switches });
+    const given = await byLink.policiesOf(aws.role_name);
+    t.same({ ...given, inline: Object.keys(given.inline) }, expected, what);
+    t.same(given, await byHand.policiesOf(aws.role_name), `${what}: to the letter`);
+    const [trust, baked] = [await byLink.trustOf(aws.role_name), await byHand.trustOf(aws.role_name)];
+    const actions = trust.Statement[0].Action;
+    t.same(actions, baked.Statement[0].Action, `${what}: ${actions}`);
+    t.equal(actions.length, 1 + Object.keys(switches).length, `${what}: what is switched on, and nothing else`);
+  }
 });
 
 t.test('every permission set of the baked template, as YAML and JSON', async (t) => {
