@@ -4,6 +4,7 @@ import { addVerb } from './command.ts';
 import { Failure, usage } from './failure.ts';
 import { collect, integer } from './options.ts';
 import type { Outside } from './outside.ts';
+import { clean } from './text.ts';
 
 interface SandboxOptions {
   port: number;
@@ -29,6 +30,13 @@ async function importSandbox() {
       cause: error,
     });
   }
+}
+
+/** Why an issuer was unusable, and its own faults; what it was asked is at /_sandbox/calls. */
+function logTo({ stderr }: Outside): (line: object) => void {
+  return (line) => {
+    if ('event' in line && line.event !== 'call') stderr.write(`${clean(JSON.stringify(line))}\n`);
+  };
 }
 
 function guide(url: string, owners: readonly Owner[]): string {
@@ -58,7 +66,7 @@ export function addSandboxCommand(program: Command, outside: Outside): void {
     usage: 'sandbox',
     summary: 'Run the local stand-in for AWS, for development.',
     about:
-      'Prints the keys of an account owner, what to export, and how to switch faults on. It ends with the process.',
+      'Prints the keys of an account owner, what to export, and how to switch faults on; on stderr, why it could not use an issuer. It ends with the process.',
     local: true,
     examples: [
       'countersign sandbox',
@@ -75,14 +83,15 @@ export function addSandboxCommand(program: Command, outside: Outside): void {
       const wrong = account.find((id) => !/^\d{12}$/.test(id));
       if (wrong !== undefined) throw usage(`--account must be 12 digits, not ${wrong}.`);
       const { startSandbox } = await importSandbox();
-      const sandbox = await startSandbox({ port, jwksCacheSeconds, consistencyDelayMs }).catch(
-        (error: NodeJS.ErrnoException) => {
-          if (error.code !== 'EADDRINUSE') throw error;
-          throw new Failure('port_in_use', `Something listens on port ${port} already.`, {
-            hint: 'Give another --port, or 0 for a free one.',
-          });
-        },
-      );
+      const sandbox = await startSandbox({
+        ...{ port, jwksCacheSeconds, consistencyDelayMs },
+        log: logTo(outside),
+      }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error;
+        throw new Failure('port_in_use', `Something listens on port ${port} already.`, {
+          hint: 'Give another --port, or 0 for a free one.',
+        });
+      });
       const owners = account.map((id) => sandbox.account(id));
       const accounts = owners.map(({ accountId, accessKeyId, secretAccessKey }) => ({
         account_id: accountId,

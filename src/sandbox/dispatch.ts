@@ -83,7 +83,8 @@ function accountOfCall(world: World, request: WireRequest, form: Form): string |
   return signer ?? /^arn:[^:]*:iam::(\d{12}):/.exec(form.get('RoleArn') ?? '')?.[1];
 }
 
-function toAwsError(world: World, error: unknown): AwsError {
+/** What is no answer of AWS's is a fault of the sandbox, which its log tells. */
+export function toAwsError(world: World, error: unknown): AwsError {
   if (error instanceof AwsError) return error;
   world.log({ event: 'sandbox fault', reason: String((error as Error)?.stack ?? error) });
   return new AwsError('InternalFailure', 'The sandbox failed; its log says why.', 500);

@@ -4,11 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { control } from './control.ts';
 import type { RecordedCall } from './dispatch.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch, toAwsError } from './dispatch.ts';
 import type { Fault, Faults } from './faults.ts';
 import { createFaults } from './faults.ts';
 import { createFederation, type Federation } from './federation.ts';
-import { AwsError } from './wire/error.ts';
 import type { WireRequest } from './wire/request.ts';
 import { headerOf, readRequest } from './wire/request.ts';
 import { renderError } from './wire/xml.ts';
@@ -102,8 +101,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const calls: RecordedCall[] = [];
   const server = createServer((message, response) => {
     answer(world, faults, federation, calls, message, response).catch((cause: unknown) => {
+      // Who hung up within the request is told nothing, and no fault of the sandbox.
+      if (response.destroyed) return;
+      const error = toAwsError(world, cause);
       if (response.headersSent) return response.destroy();
-      const error = cause instanceof AwsError ? cause : new AwsError('InternalFailure', 'The sandbox failed.', 500);
       response.writeHead(error.status, { 'content-type': 'text/xml', connection: 'close' });
       response.end(renderError(error, 'https://sts.amazonaws.com/doc/2011-06-15/', ''));
     });
