@@ -1,6 +1,6 @@
 // Registering a connection: its issuer, its ring and its row in one transaction.
 import type { Actor, Done } from '../audit/act.ts';
-import { defaultRegion, findPartition } from '../clouds/aws-regions.ts';
+import { defaultRegion, findPartition, type Partition } from '../clouds/aws-regions.ts';
 import type { Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import type { Caller } from '../http/caller.ts';
@@ -42,7 +42,7 @@ export function buildConnection(caller: Caller, request: NewConnection): NewRow 
   };
 }
 
-function findFault(aws: NewConnection['aws'], partition: string, region: string): string | undefined {
+function findFault(aws: NewConnection['aws'], partition: Partition, region: string): string | undefined {
   if (findPartition(region) !== partition)
     return `body.aws: the region ${region} is not in the partition ${partition}.`;
   if ((aws.additions?.length ?? 0) > 0 && aws.permission_set !== 'core')
@@ -50,7 +50,7 @@ function findFault(aws: NewConnection['aws'], partition: string, region: string)
   if ((aws.permission_set === 'custom') !== (aws.custom_policy !== undefined)) {
     return 'body.aws: the permission set custom needs custom_policy, and no other takes one.';
   }
-  return aws.custom_policy === undefined ? undefined : findPolicyFault(aws.custom_policy);
+  return aws.custom_policy === undefined ? undefined : findPolicyFault(aws.custom_policy, partition);
 }
 
 export interface CreateDeps {

@@ -1,6 +1,7 @@
 // The grammar of a session policy (an IAM policy without principals), as strict as STS, so that a fault shows when it is written.
 import canonicalize from 'canonicalize';
 import type { JsonValue } from '../audit/chain.ts';
+import { OPERATOR, repeatsSid, RESOURCE } from '../connections/policy-grammar.ts';
 
 export type Members = { [member: string]: JsonValue | undefined };
 
@@ -15,9 +16,6 @@ export class PolicyFault extends Error {}
 const VERSION = '2012-10-17';
 const STATEMENT_MEMBERS = ['Sid', 'Effect', 'Action', 'NotAction', 'Resource', 'NotResource', 'Condition'];
 const ACTION = /^(\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$/;
-const RESOURCE = /^(\*|arn:[^:]*:[^:]*:[^:]*:[^:]*:.+)$/s;
-const OPERATOR =
-  /^(Null|(ForA(ll|ny)Values?:)?(String(Not)?(Equals|EqualsIgnoreCase|Like)|Numeric(Not)?Equals|Numeric(Less|Greater)Than(Equals)?|Date(Not)?Equals|Date(Less|Greater)Than(Equals)?|Bool|BinaryEquals|(Not)?IpAddress|Arn(Not)?(Equals|Like))(IfExists)?)$/;
 
 function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -89,8 +87,7 @@ export function parsePolicy(document: unknown): Statement[] {
   const list = Array.isArray(given) ? given : [given];
   if (given === undefined || list.length === 0) throw new PolicyFault('needs a Statement');
   const statements = list.map(checkStatement);
-  const sids = statements.flatMap(({ Sid }) => (Sid === undefined ? [] : [Sid]));
-  if (new Set(sids).size < sids.length) throw new PolicyFault('has the same Sid twice');
+  if (repeatsSid(statements)) throw new PolicyFault('has the same Sid twice');
   return statements;
 }
 

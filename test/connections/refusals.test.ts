@@ -83,6 +83,13 @@ t.test('bad input is refused with a code and a hint, and changes nothing', async
       { Resource: `arn:aws:s3:::${SECRET}` },
       { Resource: undefined, NotResource: ['*', `arn:aws:s3:::b/${SECRET}/*`] },
     ].map(withStatement),
+    ...['arn:x', 'arn:aws:s3', 'arn:aws:s3:::', 'arn::s3:::b', 'arn:aws-cn:s3:::b', 'arn:aws*:s3:::b']
+      .flatMap((one) => [{ Resource: one }, { Resource: undefined, NotResource: ['*', one] }])
+      .map(withStatement),
+    ...['ForAllValue', 'ForAnyValues'].map((set) =>
+      withStatement({ Condition: { [`${set}:StringEquals`]: { 'aws:TagKeys': 'x' } } }),
+    ),
+    custom({ Version: '2012-10-17', Statement: [1, 2].map(() => ({ Sid: 'Same', ...statement })) }),
     custom({
       Version: '2012-10-17',
       Statement: Array.from({ length: 60 }, () => ({ ...statement, Resource: `arn:aws:s3:::${'x'.repeat(200)}` })),

@@ -88,6 +88,10 @@ t.test('every member can be given', async (t) => {
   };
   const custom = await api.create({ aws: { account_id: ACCOUNT, permission_set: 'custom', custom_policy: policy } });
   t.same(custom.aws.custom_policy, policy);
+  const [statement] = policy.Statement;
+  const Resource = ['*', 'arn:*:s3:::b', 'arn:aws-cn:s3:::b/*', 'arn:aws-cn:sqs:*:*:a'];
+  const custom_policy = { ...policy, Statement: ['A', 'B'].map((Sid) => ({ Sid, ...statement, Resource })) };
+  await api.create({ aws: { account_id: ACCOUNT, partition: 'aws-cn', permission_set: 'custom', custom_policy } });
   for (const [partition, region] of [
     ['aws-us-gov', 'us-gov-west-1'],
     ['aws-eusc', 'eusc-de-east-1'],

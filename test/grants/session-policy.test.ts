@@ -185,6 +185,10 @@ const malformed: [string, unknown][] = [
   ['a number as action', policy(deny(7 as unknown as string))],
   ['a resource that is no ARN', policy(deny('*', 'bucket'))],
   ['an unknown operator', policy({ ...deny('*'), Condition: { StringSortOf: { 'aws:a': 'b' } } } as Statement)],
+  ...['ForAllValue', 'ForAnyValues'].map((set): [string, unknown] => [
+    `${set}, which is no set operator`,
+    policy({ ...deny('*'), Condition: { [`${set}:StringEquals`]: { 'aws:a': 'b' } } } as Statement),
+  ]),
   ['a condition without a key', policy({ ...deny('*'), Condition: { StringEquals: { a: 'b' } } } as Statement)],
   [
     'a nested condition value',
@@ -228,6 +232,8 @@ t.test('a caller may deny, and nothing else', async (t) => {
   }
   const condition = {
     StringNotEqualsIfExists: { 'aws:RequestedRegion': ['eu-west-1'] },
+    'ForAllValues:StringLike': { 'aws:TagKeys': 'a*' },
+    'ForAnyValue:StringEquals': { 'aws:TagKeys': ['a'] },
     Bool: { 'aws:SecureTransport': false },
     Null: { 'aws:a': true },
   };
