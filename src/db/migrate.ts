@@ -48,6 +48,16 @@ async function grantToService(database: Database): Promise<void> {
 }
 
 /**
+ * A backup that was restored into another cluster marks its rings by the transactions of the one that was lost, beyond
+ * all that this one counts: each would be read as changed at every refresh. Changed now, they are read once.
+ */
+async function markRestoredRings(database: Database): Promise<void> {
+  await sql`
+    update rings set changed_xid = pg_current_xact_id()
+    where changed_xid >= pg_snapshot_xmax(pg_current_snapshot())`.execute(database.db);
+}
+
+/**
  * Applies what is missing, under Kysely's migration lock, in one transaction.
  * @returns the names applied now.
  */
@@ -68,5 +78,6 @@ export async function migrate(database: Database): Promise<string[]> {
     throw error instanceof Error ? error : new Error('a migration failed', { cause: error });
   }
   await grantToService(database);
+  await markRestoredRings(database);
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }

@@ -1,4 +1,5 @@
 // Migrations: once, by whoever comes first, and a newer one that this commit does not know is no obstacle.
+import { sql } from 'kysely';
 import pg from 'pg';
 import t from 'tap';
 import { connectPostgres, type Database, openEmbedded } from '../../src/db/connect.ts';
@@ -45,6 +46,39 @@ t.test('a newer migration that this commit does not know is left alone', async (
   t.same(await migrate(database), []);
 });
 
+t.test('rings of a backup from a cluster that counted further are changed once, and no others', async (t) => {
+  const [database] = (await openEmpty(t, 1)) as [Database];
+  const { db } = database;
+  await migrate(database);
+  const times = { created_at: new Date(), next_rotation_at: new Date() };
+  const markers = { is_old: '7', is_restored: '5000000000' };
+  for (const [issuer, changed_xid] of Object.entries(markers)) {
+    await db.insertInto('issuers').values({ id: issuer, kind: 'connection' }).execute();
+    const ring = { id: issuer, issuer, algorithm: 'ES256', purpose: 'web_identity_token' } as const;
+    await db
+      .insertInto('rings')
+      .values({ ...ring, ...times, changed_xid })
+      .execute();
+  }
+  const read = async () => {
+    const { rows } = await sql<{ id: string; marker: string; changed: boolean; ended: boolean }>`
+      select id, changed_xid::text as marker, changed_xid >= ${horizon}::xid8 as changed,
+             changed_xid < pg_snapshot_xmax(pg_current_snapshot()) as ended from rings order by id`.execute(db);
+    return rows;
+  };
+  const { rows } = await sql<{ horizon: string }>`
+    select pg_snapshot_xmin(pg_current_snapshot())::text as horizon`.execute(db);
+  const horizon = rows[0]?.horizon ?? '';
+  await migrate(database);
+  const first = await read();
+  t.match(first, [
+    { id: 'is_old', marker: '7', changed: false },
+    { id: 'is_restored', changed: true, ended: true },
+  ]);
+  await migrate(database);
+  t.same(await read(), first, 'and not again');
+});
+
 t.test('the embedded directory is one process, and is free again when it closes', async (t) => {
   const dir = tempDir(t);
   const database = await openEmbedded({ dir });
@@ -55,7 +89,6 @@ t.test('the embedded directory is one process, and is free again when it closes'
 
 t.test('both engines answer with the same types', async (t) => {
   const [database] = (await openEmpty(t, 1)) as [Database];
-  const { sql } = await import('kysely');
   const { rows } = await sql<Record<string, unknown>>`
     select 9007199254740991::bigint as bigint, '\\x00ff'::bytea as bytea, '2026-01-31'::date as date, '2026-01-31T00:00:00Z'::timestamptz as time,
       '{"a":[1]}'::jsonb as json, array['a','b']::text[] as list, 1.5::numeric as numeric, true as bool, null as nothing`.execute(
