@@ -38,7 +38,7 @@ t.test('parameters are held to their declarations', async (t) => {
   });
 });
 
-t.test('a template comes in the call, up to 51 200 bytes, or from a URL', async (t) => {
+t.test('a template comes in the call, up to 51 200 bytes, or from a URL', { timeout: 60_000 }, async (t) => {
   const { create, own, body } = await stackWorld(t);
   const padded = (length: number) => `${body}\n#${'x'.repeat(length - body.length - 2)}`;
   t.match(await refusal(create({}, { TemplateBody: padded(51201) })), {
@@ -58,14 +58,23 @@ t.test('a template comes in the call, up to 51 200 bytes, or from a URL', async 
   }
   const server = createServer((request, response) => {
     const size = Number(request.url?.slice(1));
+    if (Number.isNaN(size)) {
+      response.writeHead(200, { 'content-length': 1000 }).write(body.slice(0, 500), () => response.destroy());
+      return;
+    }
     response.writeHead(size > 0 ? 200 : 404).end(size > 0 ? padded(size) : '');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
   const { port } = server.address() as { port: number };
-  const at = (size: number) => create({}, { TemplateBody: undefined, TemplateURL: `http://127.0.0.1:${port}/${size}` });
+  const at = (size: number | string) => create({}, { TemplateBody: undefined, TemplateURL: `http://127.0.0.1:${port}/${size}` });
   t.match(await refusal(at(1024 * 1024 + 1)), { code: 'ValidationError', message: /^Template may not exceed/ });
   t.match(await refusal(at(0)), { code: 'ValidationError', message: /^S3 error/ });
+  t.match(
+    await refusal(at('closed')),
+    { code: 'ValidationError', message: 'S3 error: The specified template could not be read.' },
+    'closed within the body',
+  );
   t.match(await at(1024 * 1024), { StackId: /stack\/cs/ }, 'a mebibyte from there');
   t.ok(own.url);
 });

@@ -12,8 +12,11 @@ export function fetchTemplate(url: URL): Promise<string> {
     const fail = (message: string): void => reject(validationError(message));
     const options = { agent: false, signal: AbortSignal.timeout(DEADLINE_MS) };
     const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, options);
-    request.once('error', () => fail('S3 error: The specified template could not be read.'));
+    const failRead = (): void => fail('S3 error: The specified template could not be read.');
+    request.once('error', failRead);
     request.once('response', (response) => {
+      // One that ends within its body, or at the deadline.
+      response.once('error', failRead);
       if (response.statusCode !== 200) {
         response.resume();
         return fail(
