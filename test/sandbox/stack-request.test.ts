@@ -67,7 +67,8 @@ t.test('a template comes in the call, up to 51 200 bytes, or from a URL', { time
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
   const { port } = server.address() as { port: number };
-  const at = (size: number | string) => create({}, { TemplateBody: undefined, TemplateURL: `http://127.0.0.1:${port}/${size}` });
+  const at = (size: number | string) =>
+    create({}, { TemplateBody: undefined, TemplateURL: `http://127.0.0.1:${port}/${size}` });
   t.match(await refusal(at(1024 * 1024 + 1)), { code: 'ValidationError', message: /^Template may not exceed/ });
   t.match(await refusal(at(0)), { code: 'ValidationError', message: /^S3 error/ });
   t.match(

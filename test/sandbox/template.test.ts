@@ -144,6 +144,27 @@ Resources:
   t.same({ ...yaml, text: '' }, { ...json, text: '' });
 });
 
+t.test('YAML is read as version 1.1, but for dates, binaries, sets and merges', async (t) => {
+  const lines: [string, unknown][] = [
+    ['yes', true],
+    ['off', false],
+    ['12:30', 750],
+    ['0777', 511],
+    ['0o777', '0o777'],
+    ['1_000', 1000],
+    ["'yes'", 'yes'],
+    ['2012-10-17', '2012-10-17'],
+    ['2012-10-17T10:00:00Z', '2012-10-17T10:00:00Z'],
+    ['{<<: {a: b}}', { '<<': { a: 'b' } }],
+  ];
+  for (const [yaml, expected] of lines) {
+    const { resources } = parseTemplate(`Resources: {R: {Type: T, Properties: {P: ${yaml}}}}`);
+    t.same(resources['R']?.properties, { P: expected }, yaml);
+  }
+  const { resources } = parseTemplate('Resources: {R: {Type: T, Properties: {on: x}}}');
+  t.same(resources['R']?.properties, { true: 'x' });
+});
+
 t.test('mistakes in a template are named', async (t) => {
   const table: [string, RegExp][] = [
     ['{', /JSON not well-formed/],

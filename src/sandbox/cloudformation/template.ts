@@ -1,5 +1,5 @@
 // CloudFormation templates: YAML with short tags or JSON, read into sections and checked for form.
-import type { Node } from 'yaml';
+import type { Node, Tags } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { validationError } from '../wire/error.ts';
 
@@ -52,6 +52,11 @@ function toValue(node: unknown): unknown {
   return tag && TAG.test(tag) ? withTag(tag, value) : value;
 }
 
+/** What CloudFormation leaves out of YAML 1.1: a version such as 2012-10-17 stays text. */
+const NOT_READ = ['binary', 'merge', 'omap', 'pairs', 'set', 'timestamp'].map((name) => `tag:yaml.org,2002:${name}`);
+
+const customTags = (tags: Tags): Tags => tags.filter((one) => typeof one === 'string' || !NOT_READ.includes(one.tag));
+
 function readText(text: string): unknown {
   if (/^\s*\{/.test(text)) {
     try {
@@ -60,8 +65,9 @@ function readText(text: string): unknown {
       throw formatError('JSON not well-formed.');
     }
   }
+  // As CloudFormation: in YAML 1.1 `on` is true, and 12:30 is 750.
   // Unknown tags stay on their nodes, where `toValue` finds them; the library's warning about them is not wanted.
-  const document = parseDocument(text, { logLevel: 'silent', uniqueKeys: true });
+  const document = parseDocument(text, { version: '1.1', customTags, logLevel: 'silent', uniqueKeys: true });
   const [error] = document.errors;
   if (error) {
     const [at] = error.linePos ?? [];

@@ -39,6 +39,9 @@ const date =
 
 const bool: Comparison = (wanted, given) => wanted.toLowerCase() === given.toLowerCase();
 
+/** The policy's value is base64 of the bytes that the key's value must be. */
+const binary: Comparison = (wanted, given) => Buffer.from(wanted, 'base64').equals(Buffer.from(given));
+
 const ip: Comparison = (wanted, given) => {
   const [network = '', prefix] = wanted.split('/');
   const family = isIP(network);
@@ -64,6 +67,7 @@ const OPERATORS = new Map<string, Operator>([
   ['arnnotequals', isNot(arn)],
   ['arnnotlike', isNot(arn)],
   ['bool', is(bool)],
+  ['binaryequals', is(binary)],
   ['numericequals', is(numeric((given, wanted) => given === wanted))],
   ['numericnotequals', isNot(numeric((given, wanted) => given === wanted))],
   ['numericlessthan', is(numeric((given, wanted) => given < wanted))],
