@@ -12,14 +12,18 @@ import { KEK_VARIABLES, type KekSource, readKekSources } from './keys/sources.ts
 import { EGRESS_VARIABLES, type EgressSettings, readEgress } from './reach/egress-settings.ts';
 import { readTraceSettings, TRACE_VARIABLES, type TraceSettings } from './tracing/settings.ts';
 
-const Url = (description: string) =>
-  Type.String({ maxLength: 255, pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+/?$', description });
+const Url = (description: string, maxLength = 255) =>
+  Type.String({ maxLength, pattern: '^https?://[A-Za-z0-9.:\\[\\]-]+/?$', description });
 const Port = (description: string) => Type.String({ pattern: '^(0|[1-9][0-9]{0,4})$', description });
 const Seconds = (description: string) => Type.String({ pattern: '^[1-9][0-9]{0,8}$', description });
 
 /** Every variable, with what it is; an optional one says what holds without it. */
 export const Environment = Type.Object({
-  ISSUER_URL: Url('the URL that signs, as clouds see it: scheme and host, no path, e.g. https://id.example.com'),
+  // IAM takes 255 characters of a provider's URL, and 32 of them are the path of a connection's issuer.
+  ISSUER_URL: Url(
+    'the URL that signs, as clouds see it: scheme and host, no path, at most 223 characters, e.g. https://id.example.com',
+    223,
+  ),
   HOST: Type.Optional(
     Type.String({ minLength: 1, description: 'the address that both listeners bind; 127.0.0.1 unless given' }),
   ),
@@ -197,8 +201,6 @@ function parseUrl(name: Name, value: string | undefined, problems: string[]): UR
   return url;
 }
 
-const origin = (url: URL): string => url.origin;
-
 function hostsOf(url: URL | undefined, further: string | undefined): Set<string> {
   const hosts = new Set((further?.split(',') ?? []).map((host) => host.toLowerCase()));
   if (!url) return hosts;
@@ -279,7 +281,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const internalHosts = hostsOf(internal, values.ALLOWED_HOSTS);
   const both = new Set([...publicHosts, ...internalHosts]);
   return {
-    ...{ issuerUrl: origin(issuer), internalUrl: origin(internal), loopback, shared, port, internalPort },
+    ...{ issuerUrl: issuer.origin, internalUrl: internal.origin, loopback, shared, port, internalPort },
     ...{ keyPolicy, traces, egress },
     host: values.HOST ?? '127.0.0.1',
     publicHosts: shared ? both : publicHosts,
@@ -290,8 +292,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     keks,
     mayCreateKek: loopback && values.DATABASE_URL === undefined,
     templateUrl: values.TEMPLATE_URL,
-    stsEndpointUrl: sts ? origin(sts) : undefined,
-    kmsEndpointUrl: kms ? origin(kms) : undefined,
+    stsEndpointUrl: sts?.origin,
+    kmsEndpointUrl: kms?.origin,
     socketPath: socket,
     logLevel: values.LOG_LEVEL ?? 'info',
   };

@@ -3,6 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { readConfig, socketPath } from '../src/config.ts';
+import { createId } from '../src/ids.ts';
+import { issuerUrlOf } from '../src/issuers/documents.ts';
 import { tempDir } from './support/service.ts';
 
 const production = {
@@ -58,11 +60,15 @@ t.test('production and development', async (t) => {
 });
 
 t.test('every problem, by name', async (t) => {
+  const long = `https://${'h'.repeat(60)}.${'o'.repeat(60)}.${'s'.repeat(60)}.${'t'.repeat(32)}`;
+  t.equal(issuerUrlOf(long, createId('is')).length, 255, 'as much as IAM takes');
+  t.same(problemsOf({ ...production, ISSUER_URL: long }), []);
   const refused: [string, Record<string, string>, RegExp][] = [
     ['nothing', {}, /^ISSUER_URL is missing/],
     ['http', { ...production, ISSUER_URL: 'http://id.example.com' }, /^ISSUER_URL must be https/],
     ['a port', { ...production, ISSUER_URL: 'https://id.example.com:8443' }, /^ISSUER_URL must not name a port/],
     ['a path', { ...production, ISSUER_URL: 'https://id.example.com/x' }, /^ISSUER_URL is not valid/],
+    ['an issuer too long for IAM', { ...production, ISSUER_URL: `${long}x` }, /^ISSUER_URL is not valid: .* 223 char/],
     ['internal http', { ...production, INTERNAL_URL: 'http://internal.example.com' }, /^INTERNAL_URL must be https/],
     ['no internal url', { ...production, INTERNAL_URL: '' }, /^INTERNAL_URL is missing/],
     ['no internal port', { ...production, INTERNAL_PORT: '' }, /^INTERNAL_PORT is missing/],
