@@ -25,7 +25,8 @@ export interface Answer {
 
 export const DEADLINE = 30_000;
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+/** A URL's `hostname` that is this machine. */
+export const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** Whether what is sent there is read by nobody on the way: https, or http to this machine. */
 export function isConfidential({ protocol, hostname }: URL): boolean {

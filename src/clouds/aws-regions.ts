@@ -107,6 +107,15 @@ export function signinFacts(partition: Partition): { signinHost: string; console
   return FACTS[partition];
 }
 
+// `s3`, with or without a bucket before it and a region behind it, in the older form too; a website is served elsewhere.
+const S3_HOST = /^(.+\.)?s3(-(?!website)[a-z0-9-]+)?(\.dualstack)?(\.[a-z]+(-[a-z]+)+-\d)?$/;
+
+/** Whether S3 serves its objects at this host, in any partition: as `bucket.s3.…` or as `s3.…/bucket`. */
+export function isS3Host(hostname: string): boolean {
+  const suffix = PARTITIONS.map((partition) => `.${FACTS[partition].dnsSuffix}`).find((one) => hostname.endsWith(one));
+  return suffix !== undefined && S3_HOST.test(hostname.slice(0, -suffix.length));
+}
+
 const KMS_KEY = /^arn:(aws[a-z-]*):kms:([a-z0-9-]+):\d{12}:key\/[A-Za-z0-9-]{1,64}$/;
 
 /** The region of a KMS key's ARN; undefined for what is no such ARN (an alias may be pointed elsewhere), or of no region here. */

@@ -1,6 +1,8 @@
-// The published template: reachable as AWS reaches it, and the one of this version.
+// The published template: where AWS opens it, reachable as AWS reaches it, and the one of this version.
+import { isS3Host } from '../../clouds/aws-regions.ts';
 import type { Api } from '../api.ts';
 import { createAsk, type Ask } from '../../reach/stranger.ts';
+import { LOOPBACK } from '../http.ts';
 import { type Check, type Finding, ok } from './findings.ts';
 
 export function checkTemplate(templateUrl: string, api: Api | undefined, ask: Ask = createAsk()): Check {
@@ -10,7 +12,15 @@ export function checkTemplate(templateUrl: string, api: Api | undefined, ask: As
   return {
     code: 'template',
     look: async () => {
-      const { status, body } = await ask(new URL(templateUrl));
+      const url = new URL(templateUrl);
+      // On loopback the sandbox reads it in the place of AWS.
+      if (!isS3Host(url.hostname) && !LOOPBACK.test(url.hostname))
+        return fault(
+          'failure',
+          'The published template is not at a URL of S3, and AWS opens no quick-create link for another.',
+          "Set TEMPLATE_URL to the object's own URL, such as https://<bucket>.s3.<region>.amazonaws.com/countersign.yaml, not to that of a CDN or a website before it.",
+        );
+      const { status, body } = await ask(url);
       if (status !== 200 || body === undefined)
         return fault(
           'failure',

@@ -1,9 +1,9 @@
 // What a client makes of the two variables of containers: where it goes with them, and what it shows there.
+import { LOOPBACK } from '../../http.ts';
 import { endOf } from '../../shown-token.ts';
 import type { Environment } from './profiles.ts';
 import { type Client, containerVariable } from './sources.ts';
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const LINK_LOCAL = new Set(['169.254.170.2', '169.254.170.23', '[fd00:ec2::23]']);
 
 /** No client sends a token by http to anybody but this machine, or the addresses of ECS and EKS. */
