@@ -46,6 +46,18 @@ export function checkSessionPolicy(document: unknown): void {
   }
 }
 
+/** As it was written, perhaps by a version that took what STS does not. @throws Problem `sts_misconfigured` */
+function parseGranted(document: unknown): Statement[] {
+  try {
+    return parsePolicy(document);
+  } catch (error) {
+    if (!(error instanceof PolicyFault)) throw error;
+    throw new Problem('sts_misconfigured', `The grant's session policy ${error.message}: AWS would refuse it.`, {
+      hint: 'Whoever keeps the grants gives it another: countersign grant update --session-policy.',
+    });
+  }
+}
+
 /** A caller's policy as statements that only deny. @throws Problem `session_policy_not_deny` */
 function parseDenials(document: unknown): Statement[] {
   const refuse = (detail: string): Problem =>
@@ -75,10 +87,10 @@ function parseDenials(document: unknown): Statement[] {
  * - beside managed policies alone, that Allow would widen the session to the whole role: the denials go without it, and
  *   what is allowed stays with the managed policies.
  * @param denials a caller's policy document; undefined for none.
- * @throws Problem `session_policy_not_deny` or `session_policy_too_large`
+ * @throws Problem `session_policy_not_deny`, `session_policy_too_large`, or `sts_misconfigured` for the grant's own
  */
 export function composeSessionPolicies(granted: GrantedPolicies, denials: unknown): SessionPolicies {
-  const own = granted.session_policy === null ? undefined : parsePolicy(granted.session_policy);
+  const own = granted.session_policy === null ? undefined : parseGranted(granted.session_policy);
   const managed = granted.policy_arns.length > 0 ? { policyArns: [...granted.policy_arns] } : {};
   if (denials === undefined) return own ? { policy: writePolicy(own), ...managed } : managed;
   const base = own ?? (granted.policy_arns.length > 0 ? [] : [ALLOW_ALL]);

@@ -262,3 +262,10 @@ t.test('2048 characters, counted in the one document that STS gets', async (t) =
     1500 + 500 - JSON.stringify(policy()).length + 1,
   );
 });
+
+t.test('a stored policy that AWS would refuse is told, and is no fault of ours', async (t) => {
+  const Condition = { 'ForAllValue:StringEquals': { 'aws:TagKeys': 'a' } };
+  const stored = policy({ ...allow('s3:*'), Condition } as Statement) as unknown as Record<string, unknown>;
+  const compose = () => composeSessionPolicies({ session_policy: stored, policy_arns: [] }, undefined);
+  t.throws(compose, { code: 'sts_misconfigured', message: /ForAllValue/, options: { hint: /grant update/ } });
+});
