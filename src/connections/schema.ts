@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import { PARTITIONS, REGIONS } from '../clouds/aws-regions.ts';
 import { PRINTABLE, Timestamp } from '../clients/schema.ts';
 import { PageQuery, pageOf } from '../http/paging.ts';
+import { warningsAbout } from '../http/warnings.ts';
 import { idPattern } from '../ids.ts';
 import { CustomPolicy } from './custom-policy.ts';
 import { STATES } from './lifecycle.ts';
@@ -134,9 +135,7 @@ export const Connection = Type.Object(
     created_at: Timestamp,
     updated_at: Timestamp,
     warnings: Type.Optional(
-      Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }), {
-        description: 'What AWS or its SDKs make little of in its ceiling; left out where there is nothing.',
-      }),
+      warningsAbout('What AWS or its SDKs make little of in its ceiling; left out where there is nothing.'),
     ),
   },
   { additionalProperties: false },

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { ClientReference, PRINTABLE, Timestamp } from '../clients/schema.ts';
 import { PageQuery, pageOf } from '../http/paging.ts';
+import { warningsAbout } from '../http/warnings.ts';
 import { idPattern } from '../ids.ts';
 import { SESSION_SECONDS } from './limits.ts';
 
@@ -61,9 +62,7 @@ export const Grant = Type.Object(
     created_at: Timestamp,
     updated_at: Timestamp,
     warnings: Type.Optional(
-      Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }), {
-        description: 'What AWS or its SDKs make little of in these limits; left out where there is nothing.',
-      }),
+      warningsAbout('What AWS or its SDKs make little of in these limits; left out where there is nothing.'),
     ),
   },
   { additionalProperties: false },

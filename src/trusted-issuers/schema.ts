@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { Slug, State, Timestamp } from '../clients/schema.ts';
 import { PageQuery, pageOf } from '../http/paging.ts';
+import { warningsAbout } from '../http/warnings.ts';
 import { idPattern } from '../ids.ts';
 import { SIGNATURE_ALGORITHMS } from '../keys/algorithms.ts';
 import { KINDS } from './kinds.ts';
@@ -65,10 +66,7 @@ const NewLogin = Type.Object(
 const orNull = <T extends ReturnType<typeof Type.String> | typeof Jwks | typeof Login | typeof NewLogin>(schema: T) =>
   Type.Union([schema, Type.Null()]);
 
-export const Warnings = Type.Array(
-  Type.Object({ code: Type.String(), detail: Type.String() }, { additionalProperties: false }),
-  { description: 'What is allowed and asks for a second look; left out where there is nothing.' },
-);
+export const Warnings = warningsAbout('What is allowed and asks for a second look; left out where there is nothing.');
 
 export const TrustedIssuer = Type.Object(
   {

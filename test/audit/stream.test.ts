@@ -8,6 +8,7 @@ import { bumpEpoch, deleteReplayKeys, ensurePartitions } from '../../src/audit/s
 import { type Append, type AuditStream, createAuditStream, EpochChanged, Replayed } from '../../src/audit/stream.ts';
 import type { Database } from '../../src/db/connect.ts';
 import { openTestDatabase } from '../support/databases.ts';
+import { readEpoch } from '../support/epoch.ts';
 import { steppedClock } from '../support/keys.ts';
 
 async function setUp(t: Parameters<typeof openTestDatabase>[0]) {
@@ -25,10 +26,6 @@ async function listRows(database: Database) {
     .orderBy('stream')
     .orderBy('seq')
     .execute();
-}
-
-async function readEpoch({ db }: Database): Promise<number> {
-  return (await db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
 }
 
 /** Recomputes every stream from its first row. */

@@ -17,6 +17,7 @@ import { SCOPES, type Scope } from '../../src/http/scopes.ts';
 import { createServer } from '../../src/http/server.ts';
 import { registerWorkloadRoutes } from '../../src/workloads/routes.ts';
 import { openTestDatabase } from '../support/databases.ts';
+import { readEpoch } from '../support/epoch.ts';
 
 export const ISSUER_URL = 'https://id.example.com';
 export const NOW = Date.UTC(2026, 10, 20, 12);
@@ -94,7 +95,7 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
         .execute();
       return rows.map(({ row }) => JSON.parse(row));
     },
-    epoch: async () => (await opened.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch,
+    epoch: () => readEpoch(opened),
   };
 }
 

@@ -15,6 +15,7 @@ import { SCOPES, type Scope } from '../../src/http/scopes.ts';
 import { createServer } from '../../src/http/server.ts';
 import type { Rings } from '../../src/keys/rings.ts';
 import { openTestDatabase } from '../support/databases.ts';
+import { readEpoch } from '../support/epoch.ts';
 
 export const ISSUER_URL = 'https://id.example.com';
 export const ACCOUNT = '111122223333';
@@ -103,8 +104,7 @@ export async function openApi(t: Test, more: Partial<ConnectionDependencies> = {
       headers: response.headers,
     };
   };
-  const epoch: Api['epoch'] = async () =>
-    (await db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
+  const epoch: Api['epoch'] = () => readEpoch(database);
   return {
     ...{ database, act, server, rings: asked, call, epoch },
     woken: () => woken,

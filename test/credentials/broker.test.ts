@@ -13,6 +13,7 @@ import type { Decision } from '../../src/grants/decide.ts';
 import type { WebIdentity } from '../../src/tokens/mint.ts';
 import type { VerifiedToken } from '../../src/tokens/verify.ts';
 import { openTestDatabase } from '../support/databases.ts';
+import { readEpoch } from '../support/epoch.ts';
 
 const id = (kind: string): string => `${kind}_${'a'.repeat(26)}`;
 const token: VerifiedToken = {
@@ -84,8 +85,6 @@ async function openBench(
   const count = { batch: (rows: number) => void batches.push(rows) };
   const stream = createAuditStream({ database, clock: systemClock, count });
   t.teardown(() => stream.close());
-  const readEpoch = async (): Promise<number> =>
-    (await database.db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
   const bench: Bench = {
     bump: async () => void (await sql`update policy_epoch set epoch = epoch + 1`.execute(database.db)),
     asked: [],
@@ -125,7 +124,7 @@ async function openBench(
     count: { exchange: (outcome) => void counted.push(outcome), handout: (outcome) => void counted.push(outcome) },
     decide: async () => {
       decisions += 1;
-      return await decide(decisions, await readEpoch());
+      return await decide(decisions, await readEpoch(database));
     },
     mintWebIdentityToken: async (input) => {
       bench.minted.push(input);

@@ -7,6 +7,7 @@ import { type AuditStream, createAuditStream } from '../../src/audit/stream.ts';
 import { systemClock } from '../../src/clock.ts';
 import { connectPostgres, type Database } from '../../src/db/connect.ts';
 import { openTestDatabase, testDatabaseUrl } from '../support/databases.ts';
+import { readEpoch } from '../support/epoch.ts';
 
 async function setUp(t: Test): Promise<{ database: Database; stream: AuditStream; kinds(): Promise<string[]> }> {
   const database = await openTestDatabase(t);
@@ -35,10 +36,6 @@ async function suspend({ db }: Database): Promise<() => Promise<void>> {
     commit.resolve();
     await change;
   };
-}
-
-async function readEpoch({ db }: Database): Promise<number> {
-  return (await db.selectFrom('policy_epoch').select('epoch').executeTakeFirstOrThrow()).epoch;
 }
 
 async function untilBlocked({ db }: Database): Promise<'blocked'> {
