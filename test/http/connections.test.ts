@@ -111,13 +111,18 @@ for (const secure of [false, true]) {
         most = Math.max(most, process.memoryUsage().external + process.memoryUsage().heapUsed - before);
       }, 20);
       t.teardown(() => clearInterval(looking));
-      const socket = secure
-        ? connectTls({ port, host: '127.0.0.1', ca: cert, servername: 'localhost' })
-        : connect(port, '127.0.0.1');
-      t.teardown(() => socket.destroy());
-      await once(socket, secure ? 'secureConnect' : 'connect');
-      await readNothing(socket);
-      t.ok(await until(() => traffic.cut === 1, 40_000), 'cut');
+      // Node's parser itself ends one in some hundreds that send on while it is paused (HPE_PAUSED): another is opened then.
+      for (const deadline = Date.now() + 40_000; traffic.cut === 0 && Date.now() < deadline; ) {
+        const socket = secure
+          ? connectTls({ port, host: '127.0.0.1', ca: cert, servername: 'localhost' })
+          : connect(port, '127.0.0.1');
+        t.teardown(() => socket.destroy());
+        await once(socket, secure ? 'secureConnect' : 'connect');
+        await until(() => traffic.open === 1);
+        await readNothing(socket);
+        await until(() => traffic.cut === 1 || traffic.open === 0, 40_000);
+      }
+      t.equal(traffic.cut, 1, 'cut');
       t.ok(await until(() => traffic.open === 0), 'and gone');
       t.ok(most < 64 * 1024 * 1024, `${Math.round(most / 1024 / 1024)} MB at most`);
     },
