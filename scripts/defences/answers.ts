@@ -19,7 +19,7 @@ export const answers: Defence[] = [
       name: 'answers.issuer',
       promise: "a company's issuer is read within the same bounds",
       file: 'src/cli/login/company.ts',
-      find: ', [openid.customFetch]: fetchBounded',
+      find: ', [openid.customFetch]: ask',
       replace: '',
     },
   ]),

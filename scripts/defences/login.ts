@@ -98,6 +98,15 @@ export const login: Defence[] = [
       replace: 'void assertKeepable;',
     },
   ]),
+  ...provenBy(RENEWAL, 'a refresh token that came instead is kept, whatever fails of the rest', [
+    {
+      name: 'login.rotated',
+      promise: 'a refresh token that replaces the one shown is kept before anything that may fail',
+      file: company,
+      find: 'await open(signIn, telling(rotated))',
+      replace: 'await open(signIn, rotated && undefined)',
+    },
+  ]),
   ...provenBy(PARTS, 'where people sign in is said by the service, over https, and chosen by name', [
     {
       name: 'login.issuer',

@@ -79,7 +79,10 @@ t.test('of the company, at each step of a sign-in', async (t) => {
   const kept = {
     ...{ name: 'acme', url: 'https://x.example', issuer: third.url, client_id: 'command', subject: 'ana' },
   };
-  await t.rejects(renew({ ...kept, id_token: 'x', expires_at: 0, refresh_token: 'y' }), said);
+  await t.rejects(
+    renew({ ...kept, id_token: 'x', expires_at: 0, refresh_token: 'y' }, () => {}),
+    said,
+  );
   const claims = { iss: '', aud: 'command', sub: 'ana', iat: 1, exp: 9_999_999_999 };
   const idToken = (iss: string): string =>
     [{ alg: 'ES256', kid: 'k' }, { ...claims, iss }, 'x']
@@ -89,7 +92,10 @@ t.test('of the company, at each step of a sign-in', async (t) => {
     ...discovery(url, { id_token_signing_alg_values_supported: ['ES256'] }),
     '/token': { access_token: 'x', token_type: 'Bearer', id_token: idToken(url) },
   }));
-  await t.rejects(renew({ ...kept, issuer: fourth.url, id_token: 'x', expires_at: 0, refresh_token: 'y' }), said);
+  await t.rejects(
+    renew({ ...kept, issuer: fourth.url, id_token: 'x', expires_at: 0, refresh_token: 'y' }, () => {}),
+    said,
+  );
   for (const [n, one] of [first, second, third, fourth].entries()) isBounded(t, one, `step ${n + 1}`);
 });
 

@@ -11,6 +11,7 @@ import {
   startStandIn as startIssuer,
   type StandIn as Issuer,
   type StandInAnswer,
+  type StandInAnswers,
 } from '../support/stand-in-issuer.ts';
 import { cli, startStandIn, temporaryFolder } from './stand-in.ts';
 
@@ -33,9 +34,14 @@ async function signedIn(t: Test, issuer: string, seconds: number) {
   return { env, signIn, outside, file, show: () => currentSignIn(outside, signIn) };
 }
 
-async function answer(issuer: Issuer, token: StandInAnswer): Promise<void> {
+async function answer(issuer: Issuer, token: StandInAnswer, more: StandInAnswers = {}): Promise<void> {
   const body = { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks`, token_endpoint: `${issuer.url}/token` };
-  await issuer.answer({ [DISCOVERY]: { body }, '/token': token });
+  await issuer.answer({ [DISCOVERY]: { body }, '/token': token, ...more });
+}
+
+async function idTokenOf({ url, keys }: Issuer, claims: object = {}): Promise<string> {
+  const whole = { iss: url, sub: 'ana', aud: 'command', iat: nowSeconds(), exp: nowSeconds() + 600, ...claims };
+  return await signAs(keys[0] as NonNullable<(typeof keys)[0]>, whole);
 }
 
 t.test('a refresh token is forgotten only where the issuer says that it is spent', async (t) => {
@@ -64,9 +70,7 @@ t.test('a refresh token is forgotten only where the issuer says that it is spent
 
 t.test('nothing is spent on a sign-in that cannot be kept', async (t) => {
   const issuer = await startIssuer(t);
-  const claims = { iss: issuer.url, sub: 'ana', aud: 'command', iat: nowSeconds(), exp: nowSeconds() + 600 };
-  const id_token = await signAs(issuer.keys[0] as NonNullable<(typeof issuer.keys)[0]>, claims);
-  const body = { access_token: 'x', token_type: 'Bearer', id_token, refresh_token: 'another' };
+  const body = { access_token: 'x', token_type: 'Bearer', id_token: await idTokenOf(issuer), refresh_token: 'another' };
   await answer(issuer, { body });
   const own = await signedIn(t, issuer.url, 1);
   mkdirSync(join(`${own.file}.room`, 'x'), { recursive: true });
@@ -88,6 +92,25 @@ t.test('nothing is spent on a sign-in that cannot be kept', async (t) => {
   const ended = await cli(['login', '--url', service.url, '--no-browser', '--wait', '1s'], { HOME });
   t.match(ended, { code: 1, stderr: /\[sign_in_not_kept\]/ });
   t.same(asked, [], 'before anybody signs in');
+});
+
+t.test('a refresh token that came instead is kept, whatever fails of the rest', async (t) => {
+  const issuer = await startIssuer(t);
+  const { env, show } = await signedIn(t, issuer.url, 1);
+  const common = { access_token: 'x', token_type: 'Bearer' };
+  const away: StandInAnswers = { '/jwks': { status: 503 } };
+  const cases: [string, object, StandInAnswers, { code: string }][] = [
+    ['second', { id_token: await idTokenOf(issuer) }, away, { code: 'issuer_unreachable' }],
+    ['third', { id_token: await idTokenOf(issuer, { aud: 'another' }) }, {}, { code: 'sign_in_not_believed' }],
+    ['fourth', {}, {}, { code: 'no_id_token' }],
+  ];
+  for (const [refresh_token, body, more, said] of cases) {
+    await answer(issuer, { body: { ...common, refresh_token, ...body } }, more);
+    await t.rejects(show(), said);
+    t.match(readSignIn(env, SERVICE), { refresh_token, id_token: 'an-id-token' }, said.code);
+  }
+  await answer(issuer, { body: { ...common, id_token: await idTokenOf(issuer) } });
+  t.match(await show(), { refresh_token: 'fourth' }, 'it stays where none comes instead');
 });
 
 t.test('one that lives, and that another process found not renewable meanwhile, is shown', async (t) => {

@@ -46,7 +46,7 @@ function toFailure(error: unknown, issuer: string): unknown {
   if (!byLibrary) return error;
   const said = [error, error.cause].flatMap((link) => (link instanceof Error ? [link.message] : []));
   return new Failure('sign_in_not_believed', `What came from ${issuer} is not believed: ${said.join(': ')}.`, {
-    hint: 'Nothing of it was kept. Begin again, with the page that this command opens and no other.',
+    hint: 'It signs nobody in. Begin again, with the page that this command opens and no other.',
     cause: error,
   });
 }
@@ -61,12 +61,12 @@ async function asking<T>(issuer: string, work: () => Promise<T>): Promise<T> {
 
 type Client = Pick<Login, 'issuer' | 'client_id'>;
 
-async function open({ issuer, client_id }: Client): Promise<openid.Configuration> {
+async function open({ issuer, client_id }: Client, ask = fetchBounded): Promise<openid.Configuration> {
   // Signatures are verified although the tokens come from the issuer itself: a proxy with an authority of its own is between.
   const execute = [openid.enableNonRepudiationChecks];
   // The service names it, and http was taken for loopback alone.
   if (issuer.startsWith('http:')) execute.push(openid.allowInsecureRequests);
-  const options = { timeout: DEADLINE / 1000, execute, [openid.customFetch]: fetchBounded };
+  const options = { timeout: DEADLINE / 1000, execute, [openid.customFetch]: ask };
   return await openid.discovery(new URL(issuer), client_id, undefined, openid.None(), options);
 }
 
@@ -175,11 +175,30 @@ export function isSpent({ cause }: Failure): boolean {
   return cause instanceof openid.ResponseBodyError && cause.error === 'invalid_grant';
 }
 
-/** @throws Failure */
-export async function renew(signIn: SignIn): Promise<SignIn> {
+/** `fetchBounded`, which tells of a refresh token in an answer to a form before anybody looks at the rest. */
+function telling(tell: (refreshToken: string) => void): typeof fetchBounded {
+  return async (url, init) => {
+    const response = await fetchBounded(url, init);
+    if (init.method !== 'POST' || !response.ok) return response;
+    const body: unknown = await response
+      .clone()
+      .json()
+      .catch(() => undefined);
+    const { refresh_token: given } = (body ?? {}) as { refresh_token?: unknown };
+    if (typeof given === 'string' && given !== '') tell(given);
+    return response;
+  };
+}
+
+/**
+ * @param rotated called with a refresh token that came instead, before anything else of the answer is looked at: the one
+ * that was shown is good no more, whatever becomes of the rest
+ * @throws Failure
+ */
+export async function renew(signIn: SignIn, rotated: (refreshToken: string) => void): Promise<SignIn> {
   const { issuer, refresh_token, subject } = signIn;
   const tokens = await asking(issuer, async () =>
-    openid.refreshTokenGrant(await open(signIn), refresh_token as string),
+    openid.refreshTokenGrant(await open(signIn, telling(rotated)), refresh_token as string),
   );
   const renewed = readTokens(tokens, issuer);
   if (renewed.subject !== subject)

@@ -36,7 +36,7 @@ export async function currentSignIn(outside: Outside, kept: SignIn): Promise<Sig
     try {
       // Before the refresh token is spent: what comes for it is all there is then.
       assertKeepable(outside.env, now.url);
-      const renewed = await renew(now);
+      const renewed = await renew(now, (refresh_token) => keepSignIn(outside.env, { ...now, refresh_token }));
       keepSignIn(outside.env, renewed);
       return renewed;
     } catch (error) {
