@@ -9,7 +9,7 @@ import { addCompletionCommand } from './completion.ts';
 import { addConfigCommands } from './config.ts';
 import { addConnectionCommands } from './connection.ts';
 import { addCredentialsCommand } from './credentials.ts';
-import { Ended, EXIT, EXIT_CODES, type Failure, toFailure } from './failure.ts';
+import { Ended, EXIT, EXIT_CODES, type Failure, toFailure, usage } from './failure.ts';
 import { addDoctorCommand } from './doctor/command.ts';
 import { addExecCommand } from './exec.ts';
 import { addGrantCommands } from './grant.ts';
@@ -18,7 +18,7 @@ import { addKekCommands } from './kek.ts';
 import { addKeyCommands } from './key.ts';
 import { addKubernetesCommand } from './kubernetes.ts';
 import { addLoginCommands } from './login/command.ts';
-import { type Outside, processOutside } from './outside.ts';
+import { type Outside, processOutside, type Sink } from './outside.ts';
 import { addPublishCommands } from './publish/commands.ts';
 import { addSandboxCommand } from './sandbox.ts';
 import { addSealCommands } from './seal.ts';
@@ -41,17 +41,20 @@ Who asks:
   COUNTERSIGN_AS                the administrator or workload that is meant, by id or name
   With none of them, the socket of the service on this host (SOCKET_PATH, or found from DATA_DIR).`;
 
-export function createProgram(outside: Outside): Command {
+const USAGE_HINT = 'The same with --help says what there is.';
+
+/** @param said where Commander says, in its own words, what is wrong with a command line */
+export function createProgram(outside: Outside, said: Sink = outside.stderr): Command {
   const program = new Command('countersign')
     .description(
       "OIDC identity provider and credential broker: session credentials in other people's cloud accounts, and no key stored anywhere.",
     )
     .version(packageJson.version)
     .exitOverride()
-    .showHelpAfterError('hint: The same with --help says what there is.')
+    .showHelpAfterError(`hint: ${USAGE_HINT}`)
     .configureOutput({
       writeOut: (text) => outside.stdout.write(text),
-      writeErr: (text) => outside.stderr.write(text),
+      writeErr: (text) => said.write(text),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
@@ -96,17 +99,28 @@ export function createProgram(outside: Outside): Command {
 
 /** Runs one command. @param argv without the interpreter and the script. @returns its exit code. */
 export async function run(argv: readonly string[], outside: Outside): Promise<number> {
+  const asJson = argv.includes('--json');
   try {
-    await createProgram(outside).parseAsync(argv, { from: 'user' });
+    await createProgram(outside, asJson ? NOWHERE : outside.stderr).parseAsync(argv, { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (error instanceof Ended) return error.exit;
-    const failure = toFailure(error);
-    outside.stderr.write(argv.includes('--json') ? `${json(errorDocument(failure))}\n` : errorText(failure, outside));
+    const misused = error instanceof CommanderError;
+    if (misused && error.exitCode === 0) return EXIT.ok;
+    if (misused && !asJson) return EXIT.usage;
+    const failure = misused ? toUsage(error) : toFailure(error);
+    outside.stderr.write(asJson ? `${json(errorDocument(failure))}\n` : errorText(failure, outside));
     if (argv.includes('--verbose')) outside.stderr.write(`${stackOf(failure)}\n`);
     return failure.exit;
   }
+}
+
+const NOWHERE: Sink = { write: () => {} };
+
+/** What Commander would have said of a command line; where that is its help, for a command that is none. */
+function toUsage({ code, message }: CommanderError): Failure {
+  if (code === 'commander.help') return usage('There is no such command.', USAGE_HINT);
+  return usage(message.replace(/^error: /, '').replaceAll('\n', ' '), USAGE_HINT);
 }
 
 function errorDocument({ code, message, problems, hint, status, requestId, stsRequestId }: Failure): object {

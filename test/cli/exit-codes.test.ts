@@ -85,6 +85,21 @@ t.test('2 when it is called wrongly, with the nearest word', async (t) => {
   });
 });
 
+t.test('with --json that is JSON as well, and nothing else is said', async (t) => {
+  const hint = 'The same with --help says what there is.';
+  for (const [argv, detail] of [
+    [['conection', 'list'], "unknown command 'conection' (Did you mean connection?)"],
+    [['connection', 'show'], "missing required argument 'connection'"],
+    [['audit', '--limit', '201'], /^option '--limit <n>' .* from 1 to 200\.$/],
+    [['grant', 'help', 'lst'], 'There is no such command.'],
+  ] as const) {
+    const ended = await cli([...argv, '--json']);
+    t.match(ended, { code: 2, stdout: '' }, argv.join(' '));
+    t.match(JSON.parse(ended.stderr), { error: { code: 'usage', detail, hint } });
+  }
+  t.match(await cli(['grant', 'create', '--json', '--help']), { code: 0, stdout: /^Usage/, stderr: '' });
+});
+
 t.test('a URL that would send tokens in the clear, or is none, is refused before anything is sent', async (t) => {
   for (const [url, what] of [
     ['http://id.example.com', /in the clear/],
