@@ -155,6 +155,19 @@ export const agent: Defence[] = [
       replace: '',
     },
   ]),
+  ...provenBy(
+    'test/cli/exec.test.ts',
+    'a certificate that waiting does not mend is said at once; one out of its term is waited for',
+    [
+      {
+        name: 'agent.certificate',
+        promise: 'a certificate that waiting does not mend is said at once',
+        file: 'src/agent/refusal.ts',
+        find: "'token_over', 'tls_failed'",
+        replace: "'token_over'",
+      },
+    ],
+  ),
   ...provenBy(SESSIONS, 'a session in use is refreshed at half of its life, without being asked for again', [
     {
       name: 'agent.refresh',

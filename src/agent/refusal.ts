@@ -34,8 +34,8 @@ export class Refusal extends Error {
 
 /** Codes beyond 4xx that are decisions: the service is sealed, or what AWS answered is not this role's. */
 const DECISIONS = new Set(['sealed', 'sts_answer_refused']);
-/** Codes of what passes by somebody's hand alone: waiting mends nothing of it. */
-const BY_HAND = new Set(['sts_misconfigured', 'token_over']);
+/** Codes of what passes by somebody's hand alone: waiting mends nothing of it. A process believes the authorities that it began with. */
+const BY_HAND = new Set(['sts_misconfigured', 'token_over', 'tls_failed']);
 const BUSY = new Set([408, 425, 429]);
 
 /** Whether it was decided that there is no session: what was kept is not given on. Else it passes by itself. */

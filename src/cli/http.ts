@@ -142,6 +142,14 @@ export function unreachable(where: string, hint: string, error: unknown, deadlin
       `${where} closed the connection without an answer.`,
       'It may have been done all the same: look before you try again.',
     );
+  // It is renewed by whoever serves it, and this machine's clock is set: unlike what follows, that may pass by itself.
+  if (code !== undefined && /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/.test(code)) {
+    return failure(
+      'tls_out_of_term',
+      `The TLS certificate of ${where} is not valid now (${code}).`,
+      'Renew it there, and look at the clock of this machine.',
+    );
+  }
   if (code !== undefined && /CERT|SIGNATURE|TLS|SSL/.test(code)) {
     return failure(
       'tls_failed',

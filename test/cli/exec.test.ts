@@ -1,13 +1,16 @@
 // `exec`: the child's environment, its session from an agent or as keys, its streams, signals and end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { startCommand } from '../support/command.ts';
+import { type CertificateOptions, makeCertificate } from '../support/certificates.ts';
+import { type Running, startCommand } from '../support/command.ts';
 import { until } from '../support/until.ts';
-import { problem, startStandIn } from './stand-in.ts';
+import { listen, problem, startStandIn, temporaryFolder } from './stand-in.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const hour = (): string => `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
@@ -26,6 +29,12 @@ async function start(t: Test) {
     startCommand(t, ['exec', ...argv], { ...standIn.env, ...env });
   const node = (script: string): string[] => ['--', process.execPath, '-e', script];
   return { ...standIn, run, node };
+}
+
+/** Until the service was asked twice. */
+async function askedAgain({ child, stderr }: Running): Promise<string> {
+  while (!/no session yet[^]*no session yet/.test(stderr())) await once(child.stderr as NodeJS.EventEmitter, 'data');
+  return 'it is asked for again';
 }
 
 // Whatever would win over the session, or lead elsewhere.
@@ -155,6 +164,31 @@ t.test("a terminal's Ctrl-C reaches it once, wherever its input comes from", ter
   t.same(await ended, [41, null], shown);
 });
 
+t.test('a certificate that waiting does not mend is said at once; one out of its term is waited for', async (t) => {
+  const authority = makeCertificate({ commonName: 'An authority' });
+  const file = join(temporaryFolder(t), 'ca.pem');
+  writeFileSync(file, authority.cert);
+  const run = async (certificate: Omit<CertificateOptions, 'commonName'>, env: Record<string, string> = {}) => {
+    const own = makeCertificate({ commonName: 'The service', ...certificate, issuer: authority });
+    const server = createServer({ cert: own.cert, key: own.key });
+    await listen(t, server, 0);
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const who = { COUNTERSIGN_URL: url, COUNTERSIGN_TOKEN: 'none', ...env };
+    const running = startCommand(t, ['exec', 'acme', '--', process.execPath, '-e', PRINT], who);
+    return { ...running, said: await Promise.race([running.ended, askedAgain(running)]) };
+  };
+  const [names, believed] = [['127.0.0.1'], { NODE_EXTRA_CA_CERTS: file }];
+  const unknown = await run({ names });
+  t.match(unknown, { said: { code: 3 } });
+  t.match(unknown.stderr(), /NODE_EXTRA_CA_CERTS/);
+  const elsewhere = await run({ names: ['elsewhere.example'] }, believed);
+  t.match(elsewhere, { said: { code: 3 } });
+  t.match(elsewhere.stderr(), /\(ERR_TLS_CERT_ALTNAME_INVALID\)\. \[tls_failed\]/);
+  const expired = await run({ names, notAfter: Date.now() - 1000 }, believed);
+  t.match(expired, { said: 'it is asked for again' });
+  t.match(expired.stderr(), /"tls_out_of_term"/);
+});
+
 t.test('what is refused is said before anything runs', async (t) => {
   const { run, node, folder } = await start(t);
   for (const how of [[], ['--static']]) {
@@ -169,13 +203,8 @@ t.test('what is refused is said before anything runs', async (t) => {
     ['broken', 'sts_misconfigured', {}],
     ['page', 'unexpected_answer', {}],
   ] as const) {
-    const waits = /no session yet[^]*no session yet/;
     const wrong = run([connection, ...node(PRINT)], env);
-    const again = async (): Promise<string> => {
-      while (!waits.test(wrong.stderr())) await once(wrong.child.stderr as NodeJS.EventEmitter, 'data');
-      return 'it is asked for again';
-    };
-    t.same(await Promise.race([wrong.ended, again()]), { code: 1, signal: null }, code);
+    t.same(await Promise.race([wrong.ended, askedAgain(wrong)]), { code: 1, signal: null }, code);
     t.match(wrong.stderr(), `[${code}]`);
   }
   const missing = run(['acme', '--', 'there-is-no-such-command']);

@@ -39,7 +39,7 @@ function toFailure(error: unknown, issuer: string): unknown {
     error instanceof openid.ClientError || (error instanceof Error && String(code).startsWith('OAUTH_'));
   if (error instanceof TypeError || code === 'OAUTH_TIMEOUT') {
     const failure = unreachable(issuer, 'This machine must reach it itself.', error, DEADLINE);
-    return new Failure(failure.code === 'tls_failed' ? failure.code : 'issuer_unreachable', failure.message, {
+    return new Failure(failure.code.startsWith('tls_') ? failure.code : 'issuer_unreachable', failure.message, {
       ...{ exit: EXIT.unreachable, hint: failure.hint, cause: error },
     });
   }
