@@ -1,7 +1,7 @@
 // cold_fanout_sts_calls, cold_fanout_extra_ms: a thousand callers at once for a session that nobody has.
 import { startBroker } from './broker.ts';
 import { openLine } from './load.ts';
-import { median, type Result } from './report.ts';
+import type { Result } from './report.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const LATENCY_MS = 150;
@@ -35,8 +35,9 @@ export async function measureFanout({ postgres, quick, say }: Surroundings): Pro
         ...{ baseline: 'calls to STS for all callers in the worst of the rounds, against one', figures: { load } },
       },
       extra: {
-        ...{ name: 'cold_fanout_extra_ms', ratio: median(extra), runs: extra, target: { atMost: 250 } },
-        baseline: 'milliseconds from the first request to the last answer, against what STS took',
+        ...{ name: 'cold_fanout_extra_ms', ratio: Math.max(...extra), runs: extra, target: { atMost: 250 } },
+        baseline:
+          'milliseconds from the first request to the last answer in the worst of the rounds, against what STS took',
         figures: { load },
       },
     };

@@ -10,7 +10,7 @@ import { measureMany } from './many.ts';
 import { openPostgres } from './database.ts';
 import { measureKeygen } from './keygen.ts';
 import { measureRings } from './rings.ts';
-import { type Result, toJson, toTable } from './report.ts';
+import { isMet, type Result, toJson, toTable } from './report.ts';
 import { measureStart } from './start.ts';
 import type { Surroundings } from './surroundings.ts';
 import { measureToken } from './token.ts';
@@ -73,7 +73,10 @@ async function main(): Promise<number> {
       );
     }
     process.stdout.write(`${chosen.json ? toJson(results) : `\n${toTable(results)}`}\n`);
-    return 0;
+    const missed = results.filter((result) => !isMet(result)).map(({ name }) => name);
+    if (chosen.quick || missed.length === 0) return 0;
+    say(`\nMissed: ${missed.join(', ')}.`);
+    return 1;
   } finally {
     await postgres.close();
   }

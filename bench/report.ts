@@ -1,7 +1,7 @@
 // What the bench says: one result a comparison, as a table for people or as one JSON object.
 export interface Result {
   name: string;
-  /** The median of `runs`. */
+  /** The median of `runs`, or the worst where a bound is on each. */
   ratio: number;
   /** One ratio a round. */
   runs: number[];

@@ -1,16 +1,26 @@
-// Imported into a service that is watched: what lives in it after all garbage is collected, in megabytes, into MEMORY_FILE.
+// Imported into a service that is watched: its memory after a full collection, once a minute, as JSON into MEMORY_FILE.
 import { renameSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 
-const EVERY_MS = 5000;
+/** Rarer than V8 collects by itself under the load: more often would measure a heap that no production has. */
+const EVERY_MS = 60_000;
+/** Until the pages that a collection freed are the system's again. */
+const RELEASE_MS = 1000;
 
-function write(): void {
+async function write(): Promise<void> {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
+  await sleep(RELEASE_MS);
   const file = process.env.MEMORY_FILE ?? '';
-  // Whole or not at all: read while it is written, it would say 0.
-  writeFileSync(`${file}.new`, ((heapUsed + external) / 1e6).toFixed(4));
+  const measured = {
+    at: performance.now(),
+    live: (heapUsed + external) / 1e6,
+    resident: process.memoryUsage.rss() / 1e6,
+  };
+  // Whole or not at all: it is read at any moment.
+  writeFileSync(`${file}.new`, JSON.stringify(measured));
   renameSync(`${file}.new`, file);
 }
 
-if (isMainThread) setInterval(write, EVERY_MS).unref();
+if (isMainThread) setInterval(() => void write(), EVERY_MS).unref();

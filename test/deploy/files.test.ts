@@ -171,3 +171,10 @@ t.test('systemd: hardened, each secret a credential, and time to end', async (t)
   t.match(unit, /^StateDirectory=countersign$/m);
   t.match(readUnit('systemd/countersign.service', []), { DATA_DIR: '/var/lib/countersign' });
 });
+
+t.test('everywhere the service has the memory that docs/sizing.md speaks of', async (t) => {
+  t.match(readFileSync(join(ROOT, 'docs/sizing.md'), 'utf8'), 'allow 1 GiB');
+  t.equal(deployment.containers[0].resources.limits.memory, '1Gi');
+  t.match(read('systemd/countersign.service'), /^MemoryMax=1G$/m);
+  t.equal(compose.services.countersign.mem_limit, '1g');
+});
