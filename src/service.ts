@@ -16,7 +16,7 @@ import { createProvesItself } from './clients/proof.ts';
 import { createSuspect } from './connections/verification/suspect.ts';
 import { createBroker } from './credentials/broker.ts';
 import { createSessions } from './credentials/sessions.ts';
-import { shareReads } from './credentials/shared-reads.ts';
+import { shareReads } from './shared-reads.ts';
 import type { Database } from './db/connect.ts';
 import { SOON_MS, within } from './db/within.ts';
 import { assertLabelsUnambiguous } from './grants/ambiguity.ts';

@@ -162,6 +162,16 @@ export const keys: Defence[] = [
       replace: 'if (jump < 0)',
     },
   ]),
+  ...provenBy(VIEW, 'a process sees its own change at once, though a refresh that had looked before it was under way', [
+    {
+      name: 'keys.own-change',
+      promise: 'once a revocation was answered, this process accepts and signs nothing by the revoked key',
+      file: view,
+      find: "const refreshOnce = shareReads(refresh, () => '');",
+      replace:
+        'let joined: Promise<void> | undefined;\n  const refreshOnce = (_: undefined) => (joined ??= refresh().finally(() => (joined = undefined)));\n  void shareReads;',
+    },
+  ]),
   ...provenBy(VIEW, 'two small disagreements are one large one', [
     {
       name: 'keys.clock-both',

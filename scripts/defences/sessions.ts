@@ -37,11 +37,11 @@ export const sessions: Defence[] = [
       replace: "recordDecided({ append: ({ entry }) => stream.append({ entry }) }, { kind: 'credentials.handed_out',",
     },
   ]),
-  ...provenBy('test/credentials/shared-reads.test.ts', 'no answer is older than its question', [
+  ...provenBy('test/shared-reads.test.ts', 'no answer is older than its question', [
     {
       name: 'sessions.fresh-decision',
       promise: 'authorization is read after each request has asked, shared or not',
-      file: 'src/credentials/shared-reads.ts',
+      file: 'src/shared-reads.ts',
       find: 'lane.next ??= lane.underWay.then(anew, anew);',
       replace: 'lane.next ??= lane.underWay;\n    void anew;',
     },

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
+import { shareReads } from '../shared-reads.ts';
 import { halfOfError, type KeyPolicy, obeyedPolicy, type PolicyVersion } from './policy.ts';
 import { listPolicyVersions } from './policies.ts';
 import { listIssuerRings, readChangedRings, type Ring } from './facts.ts';
@@ -15,7 +16,7 @@ export interface RingView {
   load(issuer: string): Promise<readonly Ring[] | undefined>;
   /** The same for one that is known to be there, however many are. */
   learn(issuer: string): Promise<readonly Ring[] | undefined>;
-  /** Reads what changed; throws when the database does not answer. */
+  /** Reads what changed, all that was committed before the call; throws when the database does not answer. */
   refresh(): Promise<void>;
   /** Now on the database's clock, carried forward on the monotonic one; milliseconds since the epoch. */
   now(): number;
@@ -77,7 +78,6 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
   let changed = 0;
   const loading = new Map<string, Promise<readonly Ring[] | undefined>>();
   let reads = { second: -1, count: 0 };
-  let refreshing: Promise<void> | undefined;
 
   async function refresh(): Promise<void> {
     const sent = clock.monotonic();
@@ -118,6 +118,9 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     };
   }
 
+  // One at a time, and none that began before its asker's change was committed.
+  const refreshOnce = shareReads(refresh, () => '');
+
   // Never ahead of the database's clock, however long the answer took: no key leaves a JWKS before its time.
   const now = (): number => (anchor ? anchor.databaseTime + (clock.monotonic() - anchor.answered) : clock.wall());
   const policy = (): KeyPolicy => obeyedPolicy(versions);
@@ -140,7 +143,7 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     if (offset > mostOff) return `the clock of this machine is ${Math.round(offset)} ms away from the database's`;
     const jump = Math.abs(clock.wall() - anchor.wall - (clock.monotonic() - anchor.monotonic));
     if (jump > mostOff) return `the wall clock of this machine jumped by ${Math.round(jump)} ms`;
-    const apart = Math.abs(clock.wall() - now()) - anchor.halfTrip;
+    const apart = Math.abs(clock.wall() - now() - anchor.halfTrip) - anchor.halfTrip;
     if (apart > mostOff) return `the clock of this machine is by now ${Math.round(apart)} ms away from the database's`;
     return undefined;
   }
@@ -172,12 +175,7 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
 
     learn,
 
-    refresh: () => {
-      refreshing ??= refresh().finally(() => {
-        refreshing = undefined;
-      });
-      return refreshing;
-    },
+    refresh: () => refreshOnce(undefined),
 
     now,
     policy,

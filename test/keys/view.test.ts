@@ -117,6 +117,50 @@ t.test('a refresh brings what changed, by whoever', async (t) => {
   t.equal(active(peers), kid);
 });
 
+t.test('a process sees its own change at once, though a refresh that had looked before it was under way', async (t) => {
+  const { database, clock, deps, ringId } = await createKeysFixture(t);
+  const [looked, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let held = false;
+  const readClock: typeof deps.readClock = async (asked) => {
+    // After what changed was read: that asks within its transaction.
+    if (held && asked === database.db) {
+      looked.resolve();
+      await told.promise;
+    }
+    return await deps.readClock(asked);
+  };
+  const view = createRingView({ db: database.db, clock, readClock });
+  await view.refresh();
+  held = true;
+  const underWay = view.refresh();
+  await looked.promise;
+  const changed = (): Promise<void> => {
+    const seen = view.refresh();
+    held = false;
+    told.resolve();
+    return seen;
+  };
+  const { kid } = await rotateNow({ ...deps, changed }, ringId, SYSTEM);
+  await underWay;
+  t.equal(view.find('platform')?.[0]?.keys.find((key) => key.seq === 1)?.kid, kid);
+});
+
+t.test('an answer that comes late says nothing about the clocks', async (t) => {
+  const { database, clock, deps } = await createKeysFixture(t);
+  const view = createRingView({
+    ...{ db: database.db, clock },
+    readClock: async (db) => {
+      const now = await deps.readClock(db);
+      clock.step(3 * MOST_OFF);
+      return now;
+    },
+  });
+  await view.refresh();
+  t.doesNotThrow(() => view.assertMaySign());
+  clock.jump(-1 - MOST_OFF);
+  t.throws(() => view.assertMaySign(), { code: 'unavailable' }, 'one that is wrong is');
+});
+
 /** As a connection's creation does. */
 async function insertNewIssuer({ deps, act }: Pick<Awaited<ReturnType<typeof createKeysFixture>>, 'deps' | 'act'>) {
   const prepared = await deps.rings.prepare({

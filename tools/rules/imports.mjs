@@ -32,6 +32,7 @@ export const LEAVES = [
   'json.ts',
   'clock.ts',
   'trace.ts',
+  'shared-reads.ts',
   'reach',
   'http/scopes.ts',
   'http/addresses.ts',

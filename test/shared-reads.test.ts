@@ -1,6 +1,6 @@
 // Questions that are asked at once share a read, and none is answered by one that began before it.
 import t from 'tap';
-import { shareReads } from '../../src/credentials/shared-reads.ts';
+import { shareReads } from '../src/shared-reads.ts';
 
 function openReads() {
   const reads: { question: string; resolve(answer: string): void; reject(error: Error): void }[] = [];
