@@ -5,6 +5,7 @@ const SESSIONS = 'test/credentials/sessions.test.ts';
 const WHOSE = 'test/credentials/whose.test.ts';
 const ANSWER = 'test/clouds/aws-answer.test.ts';
 const DEGRADED = 'test/credentials/degraded.test.ts';
+const FAULTS = 'test/credentials/sts-faults.test.ts';
 const SUSPECT = 'test/connections/suspect.test.ts';
 const sessionsFile = 'src/credentials/sessions.ts';
 const authorize = 'src/credentials/authorize.ts';
@@ -217,12 +218,20 @@ export const sessions: Defence[] = [
     test: [DEGRADED, 'AccountMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
   },
   {
+    name: 'answer.endless',
+    promise: 'an answer that is read to no end is none that fits, and is not asked for at every retry',
+    file: 'src/clouds/aws-errors.ts',
+    find: 'if (awsCode === TOO_LARGE && status < 300) {',
+    replace: 'if (awsCode === TOO_LARGE && status < 0) {',
+    test: [FAULTS, 'each fault: cold, once it is over, past half, for the next, and near the end'],
+  },
+  {
     name: 'answer.told-unrecorded',
     promise: 'nor does it hang on the row of the exchange',
     file: exchange,
-    find: 'await dropped(fault).finally(() => suspect({ connection: id, generation, exchange, reason: fault, roleId }));',
+    find: 'await dropped(fault, seen).finally(() => suspect({ connection: id, generation, exchange, reason: fault, roleId }));',
     replace:
-      'await dropped(fault);\n      await suspect({ connection: id, generation, exchange, reason: fault, roleId });',
+      'await dropped(fault, seen);\n      await suspect({ connection: id, generation, exchange, reason: fault, roleId });',
     test: ['test/credentials/broker.test.ts', 'a lie of STS is told whether its row can be written or not'],
   },
   {

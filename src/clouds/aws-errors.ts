@@ -59,8 +59,13 @@ const ACCOUNT_OWNER = new Set(['AccessDenied', 'RegionDisabled']);
 /** What is wrong with the account's provider rather than with the token (the other InvalidIdentityToken are ours). */
 const PROVIDER_FAULT = /No OpenIDConnect provider|Incorrect token audience|issuer.*(not|isn't).*(found|match)/i;
 
+/** Of an answer that is larger than any of AWS's: the name of what is thrown while it is read, and the code of its StsError. */
+export const TOO_LARGE = 'AnswerTooLarge';
+
 const NETWORK =
   /^(E[A-Z_]+|UND_ERR.*|CERT_.*|DEPTH_ZERO.*|SELF_SIGNED.*|UNABLE_TO.*|ERR_(TLS|SSL|SOCKET|STREAM|HTTP).*)$/;
+
+const NO_CODE = new Set(['Unknown', 'UnknownError', 'Error', 'SyntaxError', TOO_LARGE]);
 
 /** Sorts one of AWS's answers. */
 export function sideOf(awsCode: string, awsMessage: string, status: number | undefined): StsSide {
@@ -114,8 +119,13 @@ export function toStsError(error: unknown): StsError {
     return new StsError({ side: 'ours', awsCode: 'NotSent', awsMessage: 'The call to AWS STS could not be made.' });
   }
   const awsCode = (typeof name === 'string' ? name : 'Unknown').replace(/Exception$/, '');
+  if (awsCode === TOO_LARGE && status < 300) {
+    // Like every answer that does not fit, it says something about the connection.
+    const side = 'account_owner';
+    return new StsError({ side, awsCode, awsMessage: 'AWS STS answered more than anybody reads.', requestId });
+  }
   // An answer that is not AWS's own (a proxy's page, a cut body) is parsed into no code, or into the parser's error.
-  if (awsCode === 'Unknown' || awsCode === 'UnknownError' || awsCode === 'Error' || awsCode === 'SyntaxError') {
+  if (NO_CODE.has(awsCode)) {
     const side = status === 429 ? 'throttled' : 'transient';
     return new StsError({
       side,

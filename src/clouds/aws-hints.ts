@@ -1,5 +1,6 @@
 // What to tell the owner of an AWS account, or our operators, about a refusal: which line to mend, with its value.
-import type { StsFailure } from './aws-errors.ts';
+import { ANSWER_FAULTS } from './aws-answer.ts';
+import { type StsFailure, TOO_LARGE } from './aws-errors.ts';
 
 /** The connection as the account's trust must name it. */
 export interface TrustFacts {
@@ -75,6 +76,8 @@ export function buildStsHint(facts: TrustFacts, failure: StsFailure): string {
         return `The role ${facts.roleArn} allows no session of ${asked}: raise its MaxSessionDuration (update the stack), or lower max_session_seconds here.`;
       }
       return 'AWS did not accept a parameter that the service sent: tell its operators the request id.';
+    case TOO_LARGE:
+      return ANSWER_FAULTS[TOO_LARGE].hint;
     default:
       return failure.side === 'transient' || failure.side === 'throttled'
         ? 'AWS did not answer as it should: this passes by itself, and is tried again.'

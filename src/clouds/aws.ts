@@ -8,7 +8,7 @@ import {
   type STSClientConfig,
 } from '@aws-sdk/client-sts';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { StsError, toStsError } from './aws-errors.ts';
+import { StsError, TOO_LARGE, toStsError } from './aws-errors.ts';
 import { stsEndpoint } from './aws-regions.ts';
 
 export interface SessionCredentials {
@@ -95,7 +95,7 @@ async function collectBody(stream: AsyncIterable<Uint8Array>): Promise<Uint8Arra
   for await (const chunk of stream) {
     length += chunk.length;
     // Leaving the loop destroys the stream.
-    if (length > LONGEST_ANSWER) throw unreadable('');
+    if (length > LONGEST_ANSWER) throw Object.assign(new Error(), { name: TOO_LARGE });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

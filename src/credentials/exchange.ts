@@ -4,7 +4,7 @@ import type { AuditStream } from '../audit/stream.ts';
 import type { Clock } from '../clock.ts';
 import type { AssumedSession, AwsSts } from '../clouds/aws.ts';
 import { type AnswerFault, findAnswerFault } from '../clouds/aws-answer.ts';
-import { StsError } from '../clouds/aws-errors.ts';
+import { StsError, TOO_LARGE } from '../clouds/aws-errors.ts';
 import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { Count } from '../metrics/count.ts';
@@ -22,7 +22,7 @@ export interface Suspicion {
   generation: number;
   exchange: string;
   reason: AnswerFault;
-  /** AWS's unique id of the role that answered. */
+  /** AWS's unique id of the role that answered; empty where that could not be read. */
   roleId: string;
 }
 
@@ -56,6 +56,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     { decision, durationSeconds, policies }: Authorized,
     token: string,
     record: (details: Details) => Promise<void>,
+    drop: (fault: AnswerFault, seen: { sts_request_id?: string | undefined }) => Promise<never>,
   ): Promise<AssumedSession> {
     const { aws, workload } = decision;
     try {
@@ -67,6 +68,10 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       return session;
     } catch (error) {
       const failure = error instanceof StsError ? error : undefined;
+      if (failure?.awsCode === TOO_LARGE) {
+        count.exchange('ok');
+        return await drop(TOO_LARGE, { sts_request_id: failure.requestId });
+      }
       count.exchange(failure?.side ?? 'ours');
       const { side = 'ours', awsCode: aws_code, awsMessage: aws_message, requestId: sts_request_id } = failure ?? {};
       await record({ outcome: 'refused', side, aws_code, aws_message, sts_request_id });
@@ -99,34 +104,35 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       ...{ kind: 'exchange.outcome', ...named, details: { ...more, request_id: requestId } },
     });
     const record = (more: Details): Promise<void> => stream.append({ entry: outcome(more) });
-    const session = await ask(authorized, minted.token, record);
+    const dropped = (code: string, seen: Details): Promise<void> => {
+      count.handout('dropped');
+      return record({ ...seen, outcome: 'dropped', code });
+    };
+    const drop = async (fault: AnswerFault, seen: Details & { sts_request_id?: string | undefined }, roleId = '') => {
+      const { id, generation } = connection;
+      // Whether the row can be written or not: what was seen is told.
+      await dropped(fault, seen).finally(() =>
+        suspect({ connection: id, generation, exchange, reason: fault, roleId }),
+      );
+      throw answerProblem(fault, decision, seen.sts_request_id ?? '');
+    };
+    const session = await ask(authorized, minted.token, record, drop);
     const obtained = {
       ...{ outcome: 'obtained', access_key_id: session.accessKeyId, sts_request_id: session.requestId },
       ...{ expires_at: toText(session.expiration), assumed_role_id: session.assumedRoleId.slice(0, 200) },
       packed_policy_size: session.packedPolicySize,
     };
-    const dropped = (code: string): Promise<void> => {
-      count.handout('dropped');
-      return record({ ...obtained, outcome: 'dropped', code });
-    };
-
     const fault = findAnswerFault(
       session,
       { aws, sessionName: roleSessionName(workload), durationSeconds },
       clock.wall(),
     );
-    if (fault !== undefined) {
-      const roleId = session.assumedRoleId.split(':')[0]?.slice(0, 128) ?? '';
-      const { id, generation } = connection;
-      // Whether the row can be written or not: what was seen is told.
-      await dropped(fault).finally(() => suspect({ connection: id, generation, exchange, reason: fault, roleId }));
-      throw answerProblem(fault, decision, session.requestId);
-    }
+    if (fault !== undefined) return await drop(fault, obtained, session.assumedRoleId.split(':')[0]?.slice(0, 128));
     // On its way when this returns, so that the hand-outs that wait for it share its commit.
     const recorded = recordDecided(stream, outcome(obtained), authorized, {
       decideAgain: () => authorize(decide, token, asked),
       lost: async (why, error) => {
-        if (why === 'dropped') await dropped(error instanceof Problem ? error.code : 'unavailable');
+        if (why === 'dropped') await dropped(error instanceof Problem ? error.code : 'unavailable', obtained);
         else count.handout(why);
       },
     });

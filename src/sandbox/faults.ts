@@ -12,8 +12,9 @@ export interface Fault {
   /**
    * `latency` waits, then goes on as usual; `throttle` answers Throttling; `error` answers `status` and `code`; `reset`
    * closes the connection without a word; `half` closes it in the middle of the true answer; `oversize` pads that
-   * answer to many megabytes. Of AssumeRoleWithWebIdentity alone: `other_account` and `other_role` name another account
-   * or unique id of the role than the session is of, `clock` says that it ends `offsetSeconds` later.
+   * answer to many megabytes. Of AssumeRoleWithWebIdentity alone: `other_account`, `other_role` and `other_session` name
+   * another account, unique id of the role or session than was made, `clock` says that it ends `offsetSeconds` later,
+   * `large_token` makes its token 64 kB long.
    */
   kind: (typeof FAULT_KINDS)[number];
   /** Waited before any kind of fault; 1000 for `latency` if absent. */
@@ -30,7 +31,7 @@ export interface Fault {
 
 export const FAULT_KINDS = [
   ...(['latency', 'throttle', 'error', 'reset', 'half', 'oversize'] as const),
-  ...(['other_account', 'other_role', 'clock'] as const),
+  ...(['other_account', 'other_role', 'other_session', 'clock', 'large_token'] as const),
 ];
 
 export interface Faults {
@@ -76,6 +77,8 @@ export async function beforeCall(fault: Fault | undefined): Promise<void> {
   }
 }
 
+const LARGE_TOKEN = 64 * 1024;
+
 type Members = { readonly [member: string]: Xml };
 
 /** The answer of AssumeRoleWithWebIdentity, told of another session than was made. */
@@ -90,6 +93,15 @@ export function answerWithFault(fault: Fault | undefined, result: Xml): Xml {
   if (fault.kind === 'other_role') {
     const other = String(user['AssumedRoleId']).replace(/^\w+/, 'AROAOTHEROTHEROTHER00');
     return { ...told, AssumedRoleUser: { ...user, AssumedRoleId: other } };
+  }
+  if (fault.kind === 'other_session') {
+    const [Arn, AssumedRoleId] = [String(user['Arn']), String(user['AssumedRoleId'])];
+    const other = { Arn: Arn.replace(/[^/]+$/, 'other'), AssumedRoleId: AssumedRoleId.replace(/[^:]+$/, 'other') };
+    return { ...told, AssumedRoleUser: { ...user, ...other } };
+  }
+  if (fault.kind === 'large_token') {
+    const SessionToken = String(credentials['SessionToken']).padEnd(LARGE_TOKEN, 'x');
+    return { ...told, Credentials: { ...credentials, SessionToken } };
   }
   if (fault.kind === 'clock') {
     const at = Date.parse(String(credentials['Expiration'])) + (fault.offsetSeconds ?? 86_400) * 1000;

@@ -162,8 +162,14 @@ t.test('a cut or an endless answer is told as such, and leaves nothing behind', 
     },
   ];
   const error = await failureOf(sts.assumeRoleWithWebIdentity(input));
-  t.match(error, { side: 'transient', awsCode: 'Unreadable' });
+  t.match(error, { side: 'account_owner', awsCode: 'AnswerTooLarge', requestId: 'req-h' });
   t.notMatch(inspect(error, { depth: 20, showHidden: true }), /token-one|statusCode|IncomingMessage|c2lnbmF0dXJl/);
+  fake.answers = [{ status: 403, body: 'x'.repeat(8 * 1024 * 1024) }];
+  t.match(
+    await failureOf(sts.assumeRoleWithWebIdentity(input)),
+    { side: 'transient', awsCode: 'Unreadable' },
+    'a page',
+  );
   fake.answers = [{ body: ASSUMED.replace('session<', `${'s'.repeat(100_000)}<`) }];
   t.equal(
     (await sts.assumeRoleWithWebIdentity(input)).sessionToken.length,

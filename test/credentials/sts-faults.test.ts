@@ -13,40 +13,48 @@ import type { VerifiedToken } from '../../src/tokens/verify.ts';
 import { ACCOUNT, createWorld, ROLE_ARN } from '../sandbox/world.ts';
 import { decisionOf, id, MINUTE } from './world.ts';
 
-const FAULTS: Record<string, Omit<Fault, 'action'> | undefined> = {
-  none: undefined,
-  'answers after 300 ms': { kind: 'latency', latencyMs: 300 },
-  'answers later than our deadline': { kind: 'latency', latencyMs: 4000 },
-  throttles: { kind: 'throttle' },
-  'answers 500': { kind: 'error', status: 500 },
-  'answers 503': { kind: 'error', status: 503 },
-  'cannot read the issuer': { kind: 'error', status: 400, code: 'IDPCommunicationError' },
-  'resets the connection': { kind: 'reset' },
-  'sends half of an answer': { kind: 'half' },
-  'sends megabytes': { kind: 'oversize' },
-  'denies access': { kind: 'error', status: 403, code: 'AccessDenied' },
-  'finds the policy too large': { kind: 'error', status: 400, code: 'PackedPolicyTooLarge' },
-  'answers for another account': { kind: 'other_account' },
-  'answers for another role id': { kind: 'other_role' },
-  'clock a day ahead': { kind: 'clock', offsetSeconds: 86_400 },
-  'clock an hour behind': { kind: 'clock', offsetSeconds: -3600 },
-};
-const REASONS: Record<string, string> = {
-  'answers for another account': 'AccountMismatch',
-  'answers for another role id': 'role_recreated',
-  'clock a day ahead': 'ExpiryMismatch',
-  'clock an hour behind': 'ExpiryMismatch',
+interface Row {
+  fault?: Omit<Fault, 'action'>;
+  /** Of a lie: what the connection is degraded with. */
+  reason?: string;
+  /** The connection is in its first minute. */
+  settling?: boolean;
+}
+
+const ROWS: Record<string, Row> = {
+  none: {},
+  'answers after 300 ms': { fault: { kind: 'latency', latencyMs: 300 } },
+  'answers later than our deadline': { fault: { kind: 'latency', latencyMs: 4000 } },
+  throttles: { fault: { kind: 'throttle' } },
+  'answers 500': { fault: { kind: 'error', status: 500 } },
+  'answers 503': { fault: { kind: 'error', status: 503 } },
+  'cannot read the issuer': { fault: { kind: 'error', status: 400, code: 'IDPCommunicationError' } },
+  'resets the connection': { fault: { kind: 'reset' } },
+  'sends half of an answer': { fault: { kind: 'half' } },
+  "denies access in the connection's first minute": {
+    fault: { kind: 'error', status: 403, code: 'AccessDenied' },
+    settling: true,
+  },
+  'denies access': { fault: { kind: 'error', status: 403, code: 'AccessDenied' } },
+  'finds the policy too large': { fault: { kind: 'error', status: 400, code: 'PackedPolicyTooLarge' } },
+  'answers for another account': { fault: { kind: 'other_account' }, reason: 'AccountMismatch' },
+  'answers for another session': { fault: { kind: 'other_session' }, reason: 'RoleMismatch' },
+  'answers for another role id': { fault: { kind: 'other_role' }, reason: 'role_recreated' },
+  'clock a day ahead': { fault: { kind: 'clock', offsetSeconds: 86_400 }, reason: 'ExpiryMismatch' },
+  'clock an hour behind': { fault: { kind: 'clock', offsetSeconds: -3600 }, reason: 'ExpiryMismatch' },
+  'sends a token of 64 kB': { fault: { kind: 'large_token' }, reason: 'AnswerTooLarge' },
+  'sends megabytes': { fault: { kind: 'oversize' }, reason: 'AnswerTooLarge' },
 };
 const TIMEOUT_MS = 3000;
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/sts-faults.md'), 'utf8');
-const rows = [...page.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$/gm)]
-  .map(([, ...cells]) => cells as [string, string, string, string])
+const table = [...page.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$/gm)]
+  .map(([, ...cells]) => cells as [string, string, string, string, string, string])
   .filter(([fault]) => fault !== 'fault' && fault !== '---');
 
 const token = { subject: id('wl'), audience: 'x', scopes: [], jti: 'j' } as unknown as VerifiedToken;
 
-async function openFaultyWorld(t: Test) {
+async function openFaultyWorld(t: Test, { settling = false }: Row) {
   const world = await createWorld(t);
   const started = world.clock.now;
   const clock = { wall: () => world.clock.now, monotonic: () => world.clock.now - started + 1000 };
@@ -54,23 +62,33 @@ async function openFaultyWorld(t: Test) {
   t.teardown(() => sts.close());
   const records: Append[] = [];
   const suspicions: Suspicion[] = [];
+  let asked = 0;
   const stream = { append: async (append: Append) => void records.push(append) } as unknown as AuditStream;
   const first = await world.assume();
   const [roleId] = first.AssumedRoleUser?.AssumedRoleId?.split(':') ?? [];
+  // Longer than the slow answer takes on a busy machine, shorter than the deadline.
+  const sessions = createSessions({ clock, patienceMs: 2500 });
   const obtain = createBroker({
-    ...{ issuerUrl: world.issuer.url, stream, sts, clock, sessions: createSessions({ clock }) },
+    ...{ issuerUrl: world.issuer.url, stream, clock, sessions },
+    sts: {
+      assumeRoleWithWebIdentity: (input) => {
+        asked += 1;
+        return sts.assumeRoleWithWebIdentity(input);
+      },
+    },
     count: { exchange: () => {}, handout: () => {} },
     suspect: async (suspicion) => void suspicions.push(suspicion),
-    decide: async () =>
+    decide: async ({ purpose }) =>
       decisionOf({
-        connection: { subject: 'cn_test' },
+        connection: { subject: 'cn_test', settled: !settling },
         aws: { account_id: ACCOUNT, role_name: 'countersign', role_arn: ROLE_ARN, role_id: roleId },
+        grant: { purpose },
       }),
     mintWebIdentityToken: async () => ({ token: await world.token(), kid: 'k', jti: 'j', expiresAt: new Date() }),
   });
-  const ask = (seconds: number) =>
-    obtain(token, { connection: 'acme', purpose: 'default', requestId: 'rq', durationSeconds: seconds });
-  return { ...world, records, suspicions, ask };
+  /** Each purpose has a session of its own. */
+  const ask = (purpose: string) => obtain(token, { connection: 'acme', purpose, requestId: 'rq' });
+  return { ...world, sessions, records, suspicions, ask, asked: () => asked };
 }
 
 /** A cell's words for what happened, `before` being the session at hand. */
@@ -86,41 +104,50 @@ async function hear(asked: Promise<{ exchange: string }>, before: string | undef
 
 t.test('the table has a row for each fault', async (t) => {
   t.same(
-    rows.map(([fault]) => fault),
-    Object.keys(FAULTS),
+    table.map(([fault]) => fault),
+    Object.keys(ROWS),
   );
 });
 
-t.test('each fault, cold, kept and near the end', { jobs: 4 }, async (t) => {
-  for (const [name, cold, kept, nearEnd] of rows) {
+t.test('each fault: cold, once it is over, past half, for the next, and near the end', { jobs: 4 }, async (t) => {
+  for (const [name, cold, over, pastHalf, next, nearEnd] of table) {
     void t.test(name, async (t) => {
-      const { sandbox, clock, ask, records, suspicions } = await openFaultyWorld(t);
-      // The role trusts for an hour: sessions of other lengths are other sessions.
-      const held = await ask(3600);
-      const fault = FAULTS[name];
-      if (fault) sandbox.faults.add({ ...fault, action: 'AssumeRoleWithWebIdentity' });
-      t.equal(await hear(ask(3600), held.exchange), kept, 'kept');
+      const row = ROWS[name] as Row;
+      const { fault, reason } = row;
+      const { sandbox, clock, sessions, ask, asked, records, suspicions } = await openFaultyWorld(t, row);
+      const begins = () => fault && sandbox.faults.add({ ...fault, action: 'AssumeRoleWithWebIdentity' });
+      const started = clock.now;
+      const [half, late] = [await ask('half'), await ask('late')];
+
+      begins();
       const before = records.length;
-      t.equal(await hear(ask(1800), undefined), cold, 'cold');
-      const outcome = records.slice(before).find(({ entry }) => entry?.kind === 'exchange.outcome')?.entry?.details;
-      const reason = REASONS[name];
+      t.equal(await hear(ask('cold'), undefined), cold, 'cold');
+      const outcome = records.slice(before).find(({ entry }) => entry?.kind === 'exchange.outcome')?.entry;
       const wanted = cold === 'new' ? 'obtained' : reason ? 'dropped' : 'refused';
-      t.match(outcome, { outcome: wanted, ...(reason ? { code: reason } : {}) }, 'on record');
-      t.same(
-        suspicions.map((suspicion) => suspicion.reason),
-        reason ? [reason] : [],
-        'the connection',
-      );
-      clock.now += 45 * MINUTE;
-      t.equal(await hear(ask(3600), held.exchange), nearEnd, 'near its end');
+      t.match(outcome?.details, { outcome: wanted, ...(reason ? { code: reason } : {}) }, 'on record');
       sandbox.faults.clear();
+      const fetched = outcome?.exchange;
+      t.equal(await hear(ask('cold'), fetched), over, 'in the moment in which it is over');
       clock.now += 10_000;
       const after = records.length;
-      t.equal(await hear(ask(1800), undefined), 'new', 'and well again');
-      t.same(
-        records.slice(after).map(({ entry }) => entry?.kind),
-        ['exchange.intent', 'exchange.outcome', 'credentials.handed_out'],
-      );
+      if (over !== 'kept' && over !== 'new') {
+        t.equal(await hear(ask('cold'), undefined), 'new', 'and ten seconds later');
+        const kinds = records.slice(after).map(({ entry }) => entry?.kind);
+        t.same(kinds, ['exchange.intent', 'exchange.outcome', 'credentials.handed_out']);
+      }
+
+      begins();
+      clock.now = started + 31 * MINUTE;
+      const calls = asked();
+      t.equal(await hear(ask('half'), half.exchange), pastHalf, 'past half of its life');
+      await sessions.settled();
+      t.equal(asked(), calls + 1, 'STS was asked for its successor');
+      t.equal(await hear(ask('half'), half.exchange), next, 'for the next');
+      clock.now = started + 45 * MINUTE;
+      t.equal(await hear(ask('late'), late.exchange), nearEnd, 'near its end');
+      await sessions.settled();
+      const reasons = suspicions.map((suspicion) => suspicion.reason);
+      t.same(reasons, reason ? Array(reasons.length || 1).fill(reason) : [], 'the connection');
     });
   }
 });
