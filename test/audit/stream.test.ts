@@ -15,7 +15,8 @@ async function setUp(t: Parameters<typeof openTestDatabase>[0]) {
   const database = await openTestDatabase(t);
   const clock = steppedClock();
   await ensurePartitions(database.db, new Date(clock.wall()));
-  return { database, clock, stream: createAuditStream({ database, clock }) };
+  // How long a caller waits has a test of its own.
+  return { database, clock, stream: createAuditStream({ database, clock, deadlineMs: 60_000 }) };
 }
 
 async function listRows(database: Database) {
@@ -104,7 +105,7 @@ t.test('an append decided under another epoch is left out', async (t) => {
 
 t.test('a replay key is taken once: in one batch, across batches, across processes', async (t) => {
   const { database, stream, clock } = await setUp(t);
-  const other = createAuditStream({ database, clock });
+  const other = createAuditStream({ database, clock, deadlineMs: 60_000 });
   const replay = { issuer: 'wl_x', jti: 'one', expiresAt: new Date(clock.wall() + 60_000) };
   const appends = Array.from({ length: 20 }, (_, index) =>
     (index % 2 ? stream : other).append({ entry: { kind: 'token.minted' }, replay }),
@@ -245,8 +246,8 @@ t.test('a month is a stream of its own, whose first row carries the head before 
 
 t.test('the queue is bounded and a deadline is kept', async (t) => {
   const { database, clock } = await setUp(t);
-  const stream = createAuditStream({ database, clock, maxQueue: 5, deadlineMs: 50 });
-  const results = await Promise.allSettled(Array.from({ length: 20 }, () => stream.append({ entry: { kind: 'x' } })));
+  const bounded = createAuditStream({ database, clock, maxQueue: 5, deadlineMs: 60_000 });
+  const results = await Promise.allSettled(Array.from({ length: 20 }, () => bounded.append({ entry: { kind: 'x' } })));
   t.equal(results.filter((result) => result.status === 'rejected').length, 15);
   const locked = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
@@ -256,6 +257,7 @@ t.test('the queue is bounded and a deadline is kept', async (t) => {
     await release.promise;
   });
   await locked.promise;
+  const stream = createAuditStream({ database, clock, deadlineMs: 50 });
   await t.rejects(stream.append({ entry: { kind: 'late' } }), { code: 'unavailable', message: /not durable in time/ });
   release.resolve();
   await holding;
