@@ -111,7 +111,7 @@ t.test('the deadline holds, whether AWS is silent or sends it to sleep', async (
   t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'transient', awsCode: 'Timeout' });
   fake.answers = [{ status: 503, body: failure('ServiceUnavailable', 'later'), headers: { 'retry-after': '3600' } }];
   t.match(await failureOf(sts.assumeRoleWithWebIdentity(input)), { side: 'transient' });
-  t.ok(performance.now() - started < 2000, 'well before the SDK would have given up');
+  t.ok(performance.now() - started < 10_000, 'well before the SDK would have given up');
 });
 
 t.test('a port that nobody listens on', async (t) => {

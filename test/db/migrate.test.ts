@@ -21,7 +21,8 @@ async function openEmpty(t: Parameters<typeof testDatabaseUrl>[0], count: number
   await client.query('create schema public');
   await client.end();
   return Array.from({ length: count }, () => {
-    const database = connectPostgres({ url });
+    // Those that wait for the first one's lock are not hurried on a busy machine.
+    const database = connectPostgres({ url, statementTimeoutMs: 60_000, queryTimeoutMs: 60_000 });
     t.teardown(() => database.close());
     return database;
   });

@@ -5,7 +5,7 @@ import t from 'tap';
 import { parse as parseYaml } from 'yaml';
 import { HANDOUT_OUTCOMES, STS_OUTCOMES, TOKEN_OUTCOMES } from '../../src/metrics/count.ts';
 import { ROOT } from '../docs/pages.ts';
-import { scrape } from '../metrics/scrape.ts';
+import { scrape, scrapeWhole } from '../metrics/scrape.ts';
 import { startTestService } from '../support/service.ts';
 import { evaluate, listSelectors, parse, type World } from './promql.ts';
 
@@ -63,7 +63,7 @@ t.test('every runbook is an alert’s', async (t) => {
 });
 
 t.test('whatever rules, runbooks and dashboard name is shown by a running service, its labels too', async (t) => {
-  const { types, samples } = await scrape((await startTestService(t)).url);
+  const { types, samples } = await scrapeWhole((await startTestService(t)).url);
   const series = [...samples.keys()].map((text) => {
     const [, name = '', labels = ''] = /^([\w:]+)(?:\{(.*)\})?$/.exec(text) ?? [];
     return {

@@ -13,7 +13,7 @@ import {
   tokenForm,
   workloadToken,
 } from '../support/service.ts';
-import { scrape } from './scrape.ts';
+import { scrape, scrapeWhole } from './scrape.ts';
 
 /** Status of a GET with a Host of its own. */
 async function statusWithHost(url: string, path: string, host: string): Promise<number> {
@@ -127,7 +127,7 @@ t.test('tokens, exchanges, hand-outs and refusals are counted by outcome', async
 
 t.test('what holds now is shown, and what is not known is not', async (t) => {
   const service = await startTestService(t);
-  const { value, samples, types } = await scrape(service.url);
+  const { value, samples, types } = await scrapeWhole(service.url);
   t.equal(value('countersign_database_up'), 1);
   for (const capability of ['documents', 'tokens', 'broker', 'admin'])
     t.equal(value(`countersign_ready{capability="${capability}"}`), 1, capability);
@@ -157,7 +157,7 @@ t.test('what holds now is shown, and what is not known is not', async (t) => {
 
 t.test('customers, workloads and their ids are in no series, however many there are', async (t) => {
   const service = await startTestService(t);
-  const few = await scrape((await startTestService(t)).url);
+  const few = await scrapeWhole((await startTestService(t)).url);
   const tenants = Array.from({ length: 30 }, (_, index) => `tenant-${index}`);
   for (const [index, tenant] of tenants.entries()) {
     const made = await service.call('POST', '/v1/connections', {
@@ -173,7 +173,7 @@ t.test('customers, workloads and their ids are in no series, however many there 
     await service.call('GET', `/v1/keys/no-such-${index}`, undefined, { token: body.access_token });
     await service.call('GET', `/v1/no-such-path-${index}`, undefined, { token: `nonsense-${index}` });
   }
-  const many = await scrape(service.url);
+  const many = await scrapeWhole(service.url);
   t.same([...many.samples.keys()].sort(), [...few.samples.keys()].sort(), 'not one series more');
   t.equal(many.value('countersign_rings'), 31);
   t.equal(many.value('countersign_key_age_seconds_count{state="active"}'), 31);

@@ -1,4 +1,5 @@
 // A scrape of a running service, read as Prometheus would read it.
+import { setTimeout as delay } from 'node:timers/promises';
 import { call } from '../support/service.ts';
 
 export interface Scrape {
@@ -31,6 +32,16 @@ export function readScrape(text: string): Scrape {
       return found;
     },
   };
+}
+
+/** As `scrape`, when the database answered in time: the gauges of what it knows are left out where it did not. */
+export async function scrapeWhole(url: string): Promise<Scrape> {
+  let found = await scrape(url);
+  for (const deadline = Date.now() + 60_000; found.value('countersign_database_up') !== 1; found = await scrape(url)) {
+    if (Date.now() > deadline) throw new Error('the database did not answer within a minute');
+    await delay(250);
+  }
+  return found;
 }
 
 /** @param url of the internal listener */

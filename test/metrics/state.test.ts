@@ -120,6 +120,7 @@ t.test('what is asked of the database is asked once in some seconds, however oft
   let asked = 0;
   metrics.watch(
     sources({
+      clock: { wall: () => NOW, monotonic: () => 0 },
       databaseAnswers: async () => {
         asked += 1;
         return true;
@@ -206,7 +207,7 @@ t.test('a code that nobody foresaw is no label, and two services count apart', a
   t.equal(readScrape(await other.render()).value('countersign_failures_total{code="other"}'), 0);
 });
 
-t.test('ages that take long to look through are those of the last look meanwhile', { timeout: 30_000 }, async (t) => {
+t.test('ages that take long to look through are those of the last look meanwhile', { timeout: 60_000 }, async (t) => {
   let now = 0;
   let long = false;
   let looks = 0;
@@ -214,8 +215,8 @@ t.test('ages that take long to look through are those of the last look meanwhile
   function* all() {
     looks += 1;
     yield* few;
-    // In turns, for longer than a scrape waits.
-    for (const end = performance.now() + 4000; long && performance.now() < end; ) yield [];
+    // In turns, for longer than any scrape waits.
+    while (long) yield [];
   }
   const metrics = createMetrics({ version: '1.2.3' });
   const clock = { wall: () => NOW, monotonic: () => now };
@@ -226,8 +227,7 @@ t.test('ages that take long to look through are those of the last look meanwhile
   t.equal(looks, 1, 'a look lasts half a minute');
   long = true;
   now += 2000;
-  const began = performance.now();
-  t.equal(readScrape(await metrics.render()).value('countersign_rings'), 1);
+  t.equal(readScrape(await metrics.render()).value('countersign_rings'), 1, 'the scrape did not wait for its end');
   t.equal(looks, 2);
-  t.ok(performance.now() - began < 3900, 'the scrape did not wait for its end');
+  long = false;
 });

@@ -136,7 +136,7 @@ t.test('a pass starts where the one before it said: what changed since, by a cha
   t.match(again, { since: all.since, verified_at: String });
   // A transaction that somebody else has open in this PostgreSQL lets what it may have seen be listed again.
   let { since } = all;
-  for (let tries = 0, seen = 1; seen > 0 && tries < 100; tries += 1) {
+  for (let tries = 0, seen = 1; seen > 0 && tries < 600; tries += 1) {
     const page = await read(`?since=${since}`);
     ({ since } = page);
     seen = page.items.length;

@@ -1,4 +1,5 @@
 // A service with publishing turned on, and a publisher run as the command runs it.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type { Outside } from '../../src/cli/outside.ts';
 import { cli } from '../cli/stand-in.ts';
@@ -40,7 +41,17 @@ export async function openPublishingWorld(
       if (status !== 201) throw new Error(JSON.stringify(body));
       return { id: body.id, issuer: body.issuer.id };
     },
-    served: async (path) => await (await fetch(`${service.url}/${path}`)).text(),
+    served: async (path) => {
+      const ask = (): Promise<Response> => fetch(`${service.url}/${path}`);
+      let response = await ask();
+      // On a busy machine its view of the keys may be too old for a moment.
+      for (const deadline = Date.now() + 60_000; response.status === 503 && Date.now() < deadline; ) {
+        await delay(100);
+        response = await ask();
+      }
+      if (response.status !== 200) throw new Error(`${path} was answered ${response.status}`);
+      return await response.text();
+    },
   };
 }
 

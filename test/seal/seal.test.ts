@@ -74,7 +74,7 @@ t.test('sealed: nothing is minted, everything else goes on, and unsealed it mint
   t.match(await unseal(), { status: 200, body: { sealed: false, changed: false } });
   t.equal((await token()).status, 200);
   t.equal((await credentials()).status, 200);
-  t.ok(await until(async () => (await shown())?.attempts > 0), 'verification goes on by itself');
+  t.ok(await until(async () => (await shown())?.attempts > 0, 90_000), 'verification goes on by itself');
   t.ok(await until(async () => (await gauge()) === 0), 'the metrics say so');
   const rows = await service.call('GET', '/v1/audit?kind=service.sealed');
   t.match(rows.body.items, [{ actor: 'host', details: { as: 'test', reason: 'a key is burnt' } }]);

@@ -110,7 +110,7 @@ export async function searchPostgres(t: Test, url: string): Promise<void> {
 
 /** What `/metrics` at `url` shows; nothing where nobody answers there. */
 export async function readMetrics(url: string): Promise<string> {
-  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(2500) }).catch(() => undefined);
+  const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(30_000) }).catch(() => undefined);
   return (await response?.text().catch(() => '')) ?? '';
 }
 

@@ -1,7 +1,7 @@
 // Waiting for what comes about by itself.
 
-/** @param ms the longest wait @returns whether it came about */
-export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<boolean> {
+/** @param ms the longest wait, a minute unless given @returns whether it came about */
+export async function until(condition: () => boolean | Promise<boolean>, ms = 60_000): Promise<boolean> {
   for (const end = performance.now() + ms; performance.now() < end; ) {
     if (await condition()) return true;
     await new Promise((resolve) => setTimeout(resolve, 20));
