@@ -7,7 +7,7 @@ import { makeCertificate } from './certificates.ts';
 import type { CompanySettings } from './company-process.ts';
 import { keepShown } from './known-secrets.ts';
 import { tempDir } from './service.ts';
-import { createStandInKey, type StandInKey } from './stand-in-issuer.ts';
+import { createStandInKey, type StandInKey, warm } from './stand-in-issuer.ts';
 import { forkStandIn } from './stand-in-process.ts';
 
 /** The public client that is registered for the command, and another company's tool like it. */
@@ -76,5 +76,6 @@ export async function startCompany(t: Test, options: CompanyOptions = {}): Promi
     },
   };
   await company.rotate([createStandInKey('RS256')]);
+  await warm(company.url);
   return company;
 }
