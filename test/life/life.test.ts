@@ -17,7 +17,9 @@ const YEARS = 8;
 /** @throws Error with what broke a promise */
 async function liveThrough(seed: number, lives: number): Promise<Tally> {
   const file = join(import.meta.dirname, 'seeds.ts');
-  const { stdout } = await promisify(execFile)(process.execPath, [file, `${seed}:${lives}`]);
+  const { stdout } = await promisify(execFile)(process.execPath, [file, `${seed}:${lives}`]).catch((error: Error) => {
+    throw new Error(`to live it again: LIFE_SEED=${seed}\n${error.message}`, { cause: error });
+  });
   return JSON.parse(stdout) as Tally;
 }
 
@@ -29,7 +31,6 @@ t.test('whatever happens to a ring over years, no token of an unrevoked key is r
 });
 
 t.test('nor in a life that nobody chose', async (t) => {
-  t.comment(`to live it again: LIFE_SEED=${LOT}`);
   const tally = await liveThrough(LOT, 1);
   t.comment(JSON.stringify(tally));
   t.ok(tally.tokens > 0, `LIFE_SEED=${LOT}`);

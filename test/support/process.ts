@@ -50,19 +50,18 @@ export async function startProcess(
       output += chunk;
     });
   }
-  const ended = once(child, 'exit').then(([code]) => code as number | null);
+  // Not at its exit: what it printed last may still be on its way then.
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  const runs = (): boolean => child.exitCode === null && child.signalCode === null;
   const url = `http://127.0.0.1:${port}`;
   const left = leaveToSearch(t, { url, env, log: () => output });
   t.teardown(async () => {
-    if (child.exitCode === null && child.signalCode === null) left.metrics = await readMetrics(url);
+    if (runs()) left.metrics = await readMetrics(url);
     child.kill('SIGKILL');
     await ended;
   });
-  const ready = async (): Promise<void> => {
-    while (child.exitCode === null && !output.includes(line)) await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-  const code = await Promise.race([ready(), ended.then((status) => ({ status }))]);
-  if (code) throw new Error(`the service ended with ${code.status}:\n${output}`);
+  while (runs() && !output.includes(line)) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (!output.includes(line)) throw new Error(`the service ended with ${await ended}:\n${output}`);
   return {
     ...{ child, socketPath, url, output: () => output },
     hostToken: async () => (await askSocket(socketPath, { as: 'test' })).body.access_token as string,

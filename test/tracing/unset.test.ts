@@ -66,7 +66,7 @@ t.test('a line of the log names the trace of the request that it is about', asyn
   node.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     output += chunk;
   });
-  const [code] = await once(node, 'exit');
+  const [code] = await once(node, 'close');
   t.equal(code, 0);
   const [outside, inside] = output
     .trim()
