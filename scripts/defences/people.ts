@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const PEOPLE = 'test/federation/people.test.ts';
+const ACTS = 'test/postgres/identities.test.ts';
 const GAINS = 'test/federation/gains.test.ts';
 const SHARING = 'test/federation/sharing.test.ts';
 const signIn = 'src/trusted-issuers/sign-in.ts';
@@ -138,6 +139,26 @@ export const people: Defence[] = [
       file: 'src/identities/store.ts',
       find: ' for key share of t',
       replace: '',
+      engine: 'postgresql',
+    },
+  ]),
+  ...provenBy(ACTS, 'two who act by an identity of an issuer each give one of it', [
+    {
+      name: 'people.no-deadlock',
+      promise: 'two who act by identities of one issuer do not wait for one another to give more of it',
+      file: store,
+      find: "to === 'change' ? found.forUpdate()",
+      replace: 'to !== undefined ? found.forUpdate()',
+      engine: 'postgresql',
+    },
+  ]),
+  ...provenBy(ACTS, 'whoever changes an issuer waits for who acts by an identity of it', [
+    {
+      name: 'people.change-waits',
+      promise: 'whoever changes an issuer waits for acts by an identity of it that are under way',
+      file: store,
+      find: "to === 'change' ? found.forUpdate()",
+      replace: "to === 'change' ? found.forNoKeyUpdate()",
       engine: 'postgresql',
     },
   ]),

@@ -52,7 +52,7 @@ export async function addIdentity(
 ): Promise<{ identity: Identity; issuer: TrustedIssuer }> {
   const { subject, claims = {}, report_only = false, allow_wildcard = false } = given;
   requireSound({ subject, claims }, allow_wildcard);
-  const issuer = await lockTrustedIssuer(trx, given.trusted_issuer);
+  const issuer = await lockTrustedIssuer(trx, given.trusted_issuer, 'give');
   if (!issuer) throw notFound('trusted-issuer', given.trusted_issuer);
   if (person) requireForPerson(issuer, allow_wildcard);
   if ((await listIdentities(trx, owner)).length >= MOST)
@@ -70,7 +70,7 @@ export async function setReportOnly(
   identity: Identity,
   reportOnly: boolean,
 ): Promise<{ identity: Identity; issuer: TrustedIssuer }> {
-  const issuer = (await lockTrustedIssuer(trx, identity.trusted_issuer)) as TrustedIssuer;
+  const issuer = (await lockTrustedIssuer(trx, identity.trusted_issuer, 'give')) as TrustedIssuer;
   if (!reportOnly) await requireNobodyElses(trx, identity);
   return { identity: await updateReportOnly(trx, identity.id, reportOnly), issuer };
 }

@@ -66,7 +66,7 @@ export function registerTrustedIssuerRoutes(server: FastifyInstance, deps: Trust
 
   async function lock(trx: Transaction, caller: Caller, reference: string): Promise<store.TrustedIssuer> {
     await requireFederation(trx);
-    const issuer = await store.lockTrustedIssuer(trx, reference);
+    const issuer = await store.lockTrustedIssuer(trx, reference, 'change');
     if (!issuer) throw notFound('trusted-issuer', reference);
     requireSuperset(caller.scopes, await store.listScopesBehind(trx, issuer.id), `Changing ${issuer.name}`);
     return issuer;

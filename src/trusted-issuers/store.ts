@@ -67,10 +67,19 @@ export async function findTrustedIssuer(db: Db, reference: string): Promise<Trus
   return row && fromRow(row);
 }
 
-/** Locks out changes of this issuer, and whoever else gives identities of it to workloads. */
-export async function lockTrustedIssuer(trx: Transaction, reference: string): Promise<TrustedIssuer | undefined> {
+/**
+ * Locks out changes of this issuer, and whoever else gives identities of it.
+ * @param to a `change` also waits for whoever acts by an identity of it, and holds them up. Who gives an identity may act by
+ * one himself, beside others who do: they would wait for one another.
+ */
+export async function lockTrustedIssuer(
+  trx: Transaction,
+  reference: string,
+  to: 'change' | 'give',
+): Promise<TrustedIssuer | undefined> {
   const found = trx.selectFrom('trusted_issuers').select(COLUMNS).where(columnOf(reference), '=', reference);
-  const row = await found.forUpdate().executeTakeFirst();
+  const locked = to === 'change' ? found.forUpdate() : found.forNoKeyUpdate();
+  const row = await locked.executeTakeFirst();
   return row && fromRow(row);
 }
 
