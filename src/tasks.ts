@@ -15,7 +15,7 @@ import { createSpread, rotateDueRings } from './keys/queue.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createRunWorker } from './keys/runs/work.ts';
 import type { LocalSigner } from './keys/signer.ts';
-import { deleteDuePrivateKeys, readClock } from './keys/store.ts';
+import { deleteDuePrivateKeys, deleteRetiredPrivateKeys, readClock } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
 import { readStanding } from './seal/store.ts';
 
@@ -65,6 +65,10 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   background.every('forget private keys', 60_000, async () => signer.forget());
   background.inBatches('delete private keys', 60_000, 100, async (limit) => {
     const deleted = await deleteDuePrivateKeys(db, await readClock(db), limit);
+    return deleted.length;
+  });
+  background.inBatches('delete private keys of retired rings', 600_000, 100, async (limit) => {
+    const deleted = await deleteRetiredPrivateKeys(db, limit);
     return deleted.length;
   });
   background.inBatches('destroy keys that others hold', 60_000, 20, (limit) =>

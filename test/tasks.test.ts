@@ -2,13 +2,18 @@
 import { mock } from 'node:test';
 import { sql } from 'kysely';
 import t, { type Test } from 'tap';
+import { SYSTEM } from '../src/audit/act.ts';
 import { type Background, createBackground } from '../src/background.ts';
 import type { Db } from '../src/db/connect.ts';
+import { insertIssuer } from '../src/issuers/store.ts';
 import { scheduleTasks, type TaskDeps } from '../src/tasks.ts';
 import { createKeysFixture } from './support/keys.ts';
 import { until } from './support/until.ts';
 
-const TASKS = ['delete replay keys', 'delete idempotency keys', 'delete private keys', 'destroy keys that others hold'];
+const TASKS = [
+  ...['delete replay keys', 'delete idempotency keys', 'delete private keys', 'destroy keys that others hold'],
+  'delete private keys of retired rings',
+];
 const LONGEST_INTERVAL = 600_000;
 
 /** The service's own tasks of these names; a tick is one turn of each. Its clock is two days ahead of the database's. */
@@ -93,6 +98,27 @@ t.test('a backlog of many batches is gone after one turn', async (t) => {
   t.ok(await until(async () => (await left()).every((rows) => rows === 0), 60_000), `left: ${await left()}`);
   t.same(warnings, []);
 });
+
+t.test(
+  'what an older version left in a retired ring goes; what has its time stays, and a ring that lives',
+  async (t) => {
+    const { db, deps, prepared, tick, warnings } = await setUp(t);
+    const gone = await deps.rings.prepare({ issuer: 'gone', algorithm: 'ES256', purpose: 'web_identity_token' });
+    await deps.act(SYSTEM, async (trx) => {
+      await insertIssuer(trx, { id: 'gone', kind: 'connection' });
+      await deps.rings.insert(trx, gone, SYSTEM);
+      return { result: undefined, records: [], affectsDecisions: false };
+    });
+    const [left, timed] = gone.keys.map(({ kid }) => kid) as [string, string];
+    await sql`update rings set next_rotation_at = 'infinity' where issuer = 'gone'`.execute(db);
+    await sql`update private_keys set destroy_at = now() + interval '1 day' where kid = ${timed}`.execute(db);
+    const kids = async () => (await db.selectFrom('private_keys').select('kid').execute()).map(({ kid }) => kid).sort();
+    tick();
+    t.ok(await until(async () => !(await kids()).includes(left), 60_000));
+    t.same(await kids(), [timed, ...prepared.keys.map(({ kid }) => kid)].sort());
+    t.same(warnings, []);
+  },
+);
 
 t.test('batches follow while they are full, for half of the interval, and until it stops', async (t) => {
   mock.timers.enable({ apis: ['setInterval'] });

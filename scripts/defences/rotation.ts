@@ -20,6 +20,26 @@ export const rotation: Defence[] = [
     ],
     engine: 'postgresql',
   },
+  ...provenBy(
+    'test/tasks.test.ts',
+    'what an older version left in a retired ring goes; what has its time stays, and a ring that lives',
+    [
+      {
+        name: 'keys.left-behind',
+        promise: 'a private half that an older version left behind a disconnect goes',
+        file: 'src/keys/store.ts',
+        find: "where r.next_rotation_at = 'infinity' and p.destroy_at is null",
+        replace: "where r.next_rotation_at = '-infinity'",
+      },
+      {
+        name: 'keys.left-behind-alone',
+        promise: 'and no private half of a ring that lives with it',
+        file: 'src/keys/store.ts',
+        find: "where r.next_rotation_at = 'infinity' and p.destroy_at is null",
+        replace: 'where p.destroy_at is null',
+      },
+    ],
+  ),
   ...provenBy(ROTATE, 'every later key is seasoned A + D + e after its publication, not a millisecond before', [
     {
       name: 'keys.seasoned',

@@ -189,6 +189,20 @@ export async function deleteDuePrivateKeys(db: Db, now: number, limit = 100): Pr
   return rows.rows.map((row) => row.kid);
 }
 
+/**
+ * Deletes what a rotation beside a disconnect left behind it in an older version: private halves of retired rings, which no
+ * time was set for. A ring is retired for good, in the transaction that deletes its private halves: nothing waits for those,
+ * and one that was revoked has its time. @returns their kids.
+ */
+export async function deleteRetiredPrivateKeys(db: Db, limit = 100): Promise<string[]> {
+  const rows = await sql<{ kid: string }>`
+    delete from private_keys where kid in (
+      select p.kid from rings r join signing_keys k on k.ring = r.id join private_keys p on p.kid = k.kid
+      where r.next_rotation_at = 'infinity' and p.destroy_at is null limit ${limit} for update of p skip locked)
+    returning kid`.execute(db);
+  return rows.rows.map((row) => row.kid);
+}
+
 /** How many rotations are due, ten thousand at most, and when the earliest planned one is; milliseconds since the epoch. */
 export async function readRotationQueue(db: Db, now: number): Promise<{ due: number; earliest: number | undefined }> {
   const rows = await sql<{ due: number; earliest: Date | null }>`
