@@ -136,9 +136,11 @@ export async function openWorld(t: Test): Promise<World> {
     env: {
       ...{ STS_ENDPOINT_URL: 'http://127.0.0.1:9', TEMPLATE_URL: 'https://bucket.s3.amazonaws.com/countersign.yaml' },
       ...{ KEY_ENCRYPTION_KEY_FILE: writeKek(t), KEY_ENCRYPTION_KEYS: writeKek(t) },
+      // Longer than any test: a rotation that comes due by itself changes what is looked at.
+      KEY_POLICY_PERIOD_SECONDS: '86400',
     },
   });
-  const make = async (path: string, body: object) => {
+  const make = async (path: string, body?: object) => {
     const answer = await service.call('POST', path, body);
     if (answer.status >= 300) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
     return answer.body;
@@ -150,9 +152,11 @@ export async function openWorld(t: Test): Promise<World> {
   const connection = await make('/v1/connections', { name: 'Acme', reference: 'acme', aws });
   const grant = await make('/v1/grants', { workload: workload.id, selector: { connection: connection.id } });
   const { body: drill } = await service.call('POST', '/v1/key-drills');
+  // Ended before it rotates anything, so that it changes nothing while others look.
+  await make(`/v1/keys/${connection.issuer.id}/hold`, { duration_seconds: 3600 });
   const rotation = await make('/v1/rotations', { selection: { issuers: [connection.issuer.id] } });
-  // Ended, so that it changes nothing while others look.
-  await service.call('POST', `/v1/rotations/${rotation.id}/cancel`);
+  await make(`/v1/rotations/${rotation.id}/cancel`);
+  await make(`/v1/keys/${connection.issuer.id}/resume`, {});
   const target = await make('/v1/publishing/targets', { target: 's3://documents' });
   await service.call('POST', `/v1/publishing/targets/${target.id}/lease`, { holder: 'test' });
   const jwks = await service.call('GET', `/c/${connection.issuer.id}/jwks`);
