@@ -45,29 +45,13 @@ export const agent: Defence[] = [
       replace: "new Set(['sts_answer_refused'])",
     },
   ]),
-  ...provenBy(HANDED, 'what a proxy answers in place of the service decides nothing: what lives is given', [
-    {
-      name: 'agent.proxy',
-      promise: 'a session that lives is given while a proxy answers in place of the service',
-      file: 'src/cli/handed.ts',
-      find: "code === 'unexpected_answer' ? undefined : answered.status",
-      replace: 'answered.status',
-    },
-    {
-      name: 'agent.proxy-json',
-      promise: 'the same where the proxy answers in JSON',
-      file: 'src/cli/answer.ts',
-      find: '/^[a-z][a-z0-9_]*$/',
-      replace: '/^.*$/',
-    },
-  ]),
   ...provenBy(HANDED, 'a ready token that has ended: what lives is given, and the reason at once to who has none', [
     {
       name: 'agent.token-over',
       promise: 'a session that lives is given though the token that obtained it has ended',
       file: 'src/cli/handed.ts',
-      find: 'throw findEndedToken(call, toFailure(error)) ?? toRefusal(error);',
-      replace: 'void findEndedToken;\n      throw toRefusal(error);',
+      find: 'return findEndedToken(call, toFailure(error)) ?? toRefusal(error);',
+      replace: 'void findEndedToken(call, toFailure(error));\n  return toRefusal(error);',
     },
   ]),
   ...provenBy(SESSIONS, 'another who asks is given nothing of what the one before obtained', [
@@ -229,6 +213,20 @@ export const agent: Defence[] = [
       replace: 'if (!isLoopback(listen.host) && !listen)',
     },
   ]),
+  ...provenBy(
+    'test/agent/start.test.ts',
+    'a group may read the token file where asked; that of a later agent is left',
+    [
+      {
+        name: 'agent.token-file-whole',
+        promise: 'whoever reads the file with the bearer finds the old one or the new, whole',
+        file: 'src/cli/private-file.ts',
+        find: 'renameSync(beside, file);',
+        replace:
+          'writeFileSync(file, text);\n    fchmodSync(openSync(file, "r"), mode);\n    void renameSync;\n    rmSync(beside);',
+      },
+    ],
+  ),
   ...provenBy('test/agent/start.test.ts', 'whoever read its log goes away: it goes on', [
     {
       name: 'agent.log-reader',

@@ -3,6 +3,7 @@ import { type Defence, provenBy } from './defence.ts';
 
 const CACHE = 'test/cli/credentials-cache.test.ts';
 const EXEC = 'test/cli/exec.test.ts';
+const CREDENTIALS = 'test/cli/credentials.test.ts';
 const cacheFile = 'src/cli/credentials-cache.ts';
 const privateFile = 'src/cli/private-file.ts';
 const environment = 'src/cli/child-environment.ts';
@@ -79,8 +80,8 @@ export const heldSessions: Defence[] = [
       name: 'held.forgets',
       promise: 'a session on disk is removed when the service refuses for good',
       file: cacheFile,
-      find: 'if (isLasting(toRefusal(error))) rmSync(file, { force: true });',
-      replace: 'if (isLasting(toRefusal(error))) void rmSync;',
+      find: 'if (isLasting(refusal)) rmSync(file, { force: true });',
+      replace: 'if (isLasting(refusal)) void rmSync;',
     },
   ]),
   ...provenBy(CACHE, 'what has expired goes when something is written, whoever it was for', [
@@ -88,10 +89,49 @@ export const heldSessions: Defence[] = [
       name: 'held.expired',
       promise: 'no session that has expired stays on disk for good',
       file: cacheFile,
-      find: 'removeExpired(folder, outside.now());',
-      replace: 'void removeExpired;',
+      find: 'removeOver(folder, outside.now());',
+      replace: 'void removeOver;',
     },
   ]),
+  ...provenBy(CACHE, 'what was left half way, or is no session, goes as well', [
+    {
+      name: 'held.half-written',
+      promise: 'no session stays on disk for good that a process which was killed had begun to write',
+      file: cacheFile,
+      find: '(\\.[0-9a-f]+)?$/',
+      replace: '()$/',
+    },
+    {
+      name: 'held.unread',
+      promise: 'nor does what is not to be read as a session',
+      file: cacheFile,
+      find: '<= now : text !== undefined;',
+      replace: '<= now : false;',
+    },
+  ]),
+  ...provenBy(CACHE, 'a ready token that has ended: what lives is given; refused before its end, it is removed', [
+    {
+      name: 'held.token-over',
+      promise: 'a session on disk that lives is given though the token that obtained it has ended',
+      file: cacheFile,
+      find: 'const refusal = refusalOf(call, error);',
+      replace:
+        "const { toRefusal } = await import('./handed.ts');\n    void refusalOf;\n    const refusal = toRefusal(error);",
+    },
+  ]),
+  ...provenBy(
+    CREDENTIALS,
+    '--format env: a shell gets exactly what was handed out, and nothing of what was there wins over it',
+    [
+      {
+        name: 'held.env-lines',
+        promise: 'no profile of a shell wins over the keys that are evaluated in it',
+        file: 'src/cli/credentials.ts',
+        find: "`unset ${OVER_KEYS.join(' ')}`",
+        replace: "`: ${OVER_KEYS.join(' ')}`",
+      },
+    ],
+  ),
   ...provenBy(EXEC, 'the session comes from an agent of its own, and nothing stands before it', [
     {
       name: 'held.own-secrets',
@@ -104,7 +144,7 @@ export const heldSessions: Defence[] = [
       name: 'held.profiles',
       promise: 'no profile, key or role of the environment wins over the session',
       file: environment,
-      find: "...['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],",
+      find: '  ...OVER_KEYS,\n',
       replace: '',
     },
     {
@@ -112,6 +152,13 @@ export const heldSessions: Defence[] = [
       promise: 'nor does one of the shared files',
       file: environment,
       find: 'AWS_SHARED_CREDENTIALS_FILE: devNull,',
+      replace: '',
+    },
+    {
+      name: 'held.boto-files',
+      promise: "nor do keys of boto's files, which botocore takes before those of containers",
+      file: environment,
+      find: '    BOTO_CONFIG: devNull,\n',
       replace: '',
     },
   ]),

@@ -38,4 +38,13 @@ export const refusals: Defence[] = [
       },
     ],
   ),
+  ...provenBy('test/agent/server.test.ts', 'every 503 and 429 says when to ask again, whoever it is of', [
+    {
+      name: 'refusals.agent-retry-after',
+      promise: "the agent's own refusals that pass say when to ask again, too",
+      file: 'src/agent/refusal.ts',
+      find: 'this.status === 503 || this.status === 429 ? 1 : undefined',
+      replace: 'undefined',
+    },
+  ]),
 ];

@@ -30,6 +30,11 @@ export class Refusal extends Error {
   get status(): number {
     return this.options.status ?? 503;
   }
+
+  /** Seconds until it is worth asking again; said of whatever passes by itself, though nobody else said it. */
+  get retryAfter(): number | undefined {
+    return this.options.retryAfter ?? (this.status === 503 || this.status === 429 ? 1 : undefined);
+  }
 }
 
 /** Codes beyond 4xx that are decisions: the service is sealed, or what AWS answered is not this role's. */

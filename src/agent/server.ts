@@ -58,7 +58,7 @@ export async function listenAsAgent({ host, port, bearer, sessions, log }: Agent
     });
     scope.setErrorHandler((error, request, reply) => {
       if (!(error instanceof Refusal)) return sendProblem(error, request, reply);
-      const { retryAfter } = error.options;
+      const { retryAfter } = error;
       if (retryAfter !== undefined) reply.header('retry-after', String(Math.ceil(retryAfter)));
       return reply
         .code(error.status)

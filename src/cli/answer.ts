@@ -3,6 +3,7 @@ import { EXIT, Failure } from './failure.ts';
 import type { Answer } from './http.ts';
 
 interface Refusal {
+  type?: unknown;
   code?: unknown;
   detail?: unknown;
   hint?: unknown;
@@ -13,10 +14,21 @@ interface Refusal {
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
-/** What stands in between says "Not Found" where the service says `not_found`. */
-const codeOf = (value: unknown): string | undefined => text(value)?.match(/^[a-z][a-z0-9_]*$/)?.[0];
 
-const OAUTH_HINTS: Record<string, string> = {
+/** The service's own code in a refusal; undefined in what anything else says, though it be JSON with an `error` or a `code`. */
+export type FindCode = (refusal: Refusal) => string | undefined;
+
+/** Of the API: a problem is of a type of ours. */
+const findProblemCode: FindCode = ({ type, code }) =>
+  typeof code === 'string' && type === `urn:countersign:problem:${code}` ? code : undefined;
+
+/** What the token endpoint may say, with what to do where it does not say that itself. */
+const OAUTH_ERRORS: Record<string, string | undefined> = {
+  invalid_request: undefined,
+  unsupported_grant_type: undefined,
+  rate_limited: undefined,
+  temporarily_unavailable: undefined,
+  server_error: undefined,
   invalid_client:
     'Check COUNTERSIGN_CLIENT_ID, that the public half of COUNTERSIGN_PRIVATE_KEY_FILE is registered and not expired, that it is not suspended, and this clock.',
   unauthorized_client: 'Ask an operator why it is suspended, and to resume it.',
@@ -25,11 +37,18 @@ const OAUTH_HINTS: Record<string, string> = {
   invalid_scope: 'This client does not have every scope asked for; `countersign whoami` shows who it is.',
 };
 
+/** Of the token endpoint: an error of OAuth that it answers, described; a seal has a code beside. What comes before it is a problem. */
+export const findTokenCode: FindCode = (refusal) => {
+  const { error, error_description: description, code } = refusal;
+  const isKnown = typeof error === 'string' && Object.hasOwn(OAUTH_ERRORS, error) && text(description) !== undefined;
+  return isKnown ? (text(code) ?? error) : findProblemCode(refusal);
+};
+
 /** Throws unless the answer is a success. */
-export function assertOk(answer: Answer): void {
+export function assertOk(answer: Answer, findCode: FindCode = findProblemCode): void {
   if (answer.status >= 200 && answer.status < 300) return;
   const refusal = (parse(answer.text) ?? {}) as Refusal;
-  const code = codeOf(refusal.code) ?? codeOf(refusal.error);
+  const code = findCode(refusal);
   const requestId = text(refusal.request_id) ?? answer.requestId;
   if (code === undefined) throw notOurs(answer);
   throw new Failure(
@@ -37,7 +56,7 @@ export function assertOk(answer: Answer): void {
     text(refusal.detail) ?? text(refusal.error_description) ?? `The service answered ${answer.status}.`,
     {
       exit: answer.status === 404 ? EXIT.notFound : EXIT.failed,
-      hint: text(refusal.hint) ?? OAUTH_HINTS[code],
+      hint: text(refusal.hint) ?? OAUTH_ERRORS[code],
       status: answer.status,
       requestId,
       stsRequestId: text(refusal.sts_request_id),
@@ -47,8 +66,8 @@ export function assertOk(answer: Answer): void {
 }
 
 /** @throws Failure where the answer is no success, or not JSON. */
-export function readAnswer(answer: Answer): unknown {
-  assertOk(answer);
+export function readAnswer(answer: Answer, findCode?: FindCode): unknown {
+  assertOk(answer, findCode);
   if (answer.status === 204 || answer.text === '') return undefined;
   const value = parse(answer.text);
   if (value === undefined) throw notOurs(answer);

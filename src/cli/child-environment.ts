@@ -4,11 +4,17 @@ import type { Outside } from './outside.ts';
 
 type Variables = Record<string, string>;
 
+/** What an SDK takes before keys of the environment, or as part of them: another's profile, token, account or scope. */
+export const OVER_KEYS = [
+  ...['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],
+  ...['AWS_SECURITY_TOKEN', 'AWS_ACCOUNT_ID', 'AWS_CREDENTIAL_SCOPE'],
+];
+
 /** Sources that SDKs look at before the one given, or beside it; what names them, and what older SDKs call them. */
 const CLEARED = new Set([
-  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_CREDENTIAL_EXPIRATION', 'AWS_ACCOUNT_ID'],
-  ...['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'AWS_SECURITY_TOKEN', 'AWS_CREDENTIAL_FILE'],
-  ...['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],
+  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_CREDENTIAL_EXPIRATION'],
+  ...['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'AWS_CREDENTIAL_FILE'],
+  ...OVER_KEYS,
   ...['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN', 'AWS_ROLE_SESSION_NAME'],
 ]);
 /** Among them bearer tokens of single services, which win over any session; and who this command is. */
@@ -32,8 +38,12 @@ export function childEnvironment(
   given: Variables,
   region: string | undefined,
 ): Record<string, string> {
-  const regions = region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
-  return { ...withoutSources(env), ...regions, ...given };
+  return { ...withoutSources(env), ...regionsOf(region), ...given };
+}
+
+/** As each SDK calls it. */
+export function regionsOf(region: string | undefined): Variables {
+  return region === undefined ? {} : { AWS_REGION: region, AWS_DEFAULT_REGION: region };
 }
 
 /** Keys as they are: they win in every SDK over what the shared files say. */
@@ -51,12 +61,14 @@ export function keysOf(credentials: {
   };
 }
 
-/** Where they are fetched. Profiles of the shared files come before that, so there are none. */
+/** Where they are fetched. Profiles of the shared files come before that, and keys of boto's for botocore, so there are none. */
 export function containerOf(uri: string, authorization: string): Variables {
   return {
     AWS_CONTAINER_CREDENTIALS_FULL_URI: uri,
     AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
     AWS_CONFIG_FILE: devNull,
+    // Not set, it is /etc/boto.cfg and ~/.boto.
+    BOTO_CONFIG: devNull,
   };
 }

@@ -1,12 +1,12 @@
 // Sessions kept on disk between processes, for credential_process: SDKs start a new one each time and keep nothing in between.
 import { createHash } from 'node:crypto';
-import { readdirSync, rmSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isLasting } from '../agent/refusal.ts';
 import type { Credentials } from '../agent/sessions.ts';
 import { floorMs, LAST_MS, remainingMs } from '../credentials/freshness.ts';
 import type { Call } from './call.ts';
-import { type Asked, toRefusal } from './handed.ts';
+import { areCredentials, type Asked, refusalOf } from './handed.ts';
 import { findFolderFault, privateFolder, readPrivate, writePrivate } from './private-file.ts';
 import { whoAsks } from './who-asks.ts';
 
@@ -16,8 +16,10 @@ interface Kept {
   credentials: Credentials;
 }
 
-/** What `nameOf` makes. */
-const SESSION = /^session-[0-9a-f]{64}\.json$/;
+/** What `nameOf` makes; and what is written beside it before it is renamed into place. */
+const SESSION = /^session-[0-9a-f]{64}\.json(\.[0-9a-f]+)?$/;
+/** A file that was written for so long was left by a process that ended meanwhile. */
+const WRITTEN_MS = 600_000;
 
 /** All that a session hangs on: who asks whom, and for what. No more of it than a hash is on disk. */
 function nameOf(call: Call<unknown>, asked: Asked): string {
@@ -29,9 +31,7 @@ function nameOf(call: Call<unknown>, asked: Asked): string {
 function parse(text: string): Kept | undefined {
   try {
     const { at, credentials } = JSON.parse(text) as Kept;
-    const { AccessKeyId, SecretAccessKey, Token, Expiration } = credentials;
-    const whole = [AccessKeyId, SecretAccessKey, Token].every((member) => typeof member === 'string' && member !== '');
-    return whole && Number.isFinite(at) && Number.isFinite(Date.parse(Expiration)) ? { at, credentials } : undefined;
+    return Number.isFinite(at) && areCredentials(credentials) ? { at, credentials } : undefined;
   } catch {
     return undefined;
   }
@@ -46,13 +46,20 @@ function judge({ at, credentials }: Kept, now: number): { remaining: number; flo
   return { remaining, floor: floorMs(seconds) };
 }
 
+/** Whether nobody will take a session from it any more: it has ended, it is none, or it was never renamed into place. */
+function isOver(file: string, beside: boolean, now: number): boolean {
+  if (beside) return now - (lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? now) > WRITTEN_MS;
+  const { text } = readPrivate(file);
+  const kept = text === undefined ? undefined : parse(text);
+  return kept ? Date.parse(kept.credentials.Expiration) <= now : text !== undefined;
+}
+
 /** Of whatever was asked for once, and may never be asked for again. @param now milliseconds since the epoch */
-function removeExpired(folder: string, now: number): void {
-  for (const name of readdirSync(folder).filter((each) => SESSION.test(each))) {
+function removeOver(folder: string, now: number): void {
+  for (const name of readdirSync(folder)) {
+    const [found, beside] = SESSION.exec(name) ?? [];
     const file = join(folder, name);
-    const { text } = readPrivate(file);
-    const kept = text === undefined ? undefined : parse(text);
-    if (kept && Date.parse(kept.credentials.Expiration) <= now) rmSync(file, { force: true });
+    if (found !== undefined && isOver(file, beside !== undefined, now)) rmSync(file, { force: true });
   }
 }
 
@@ -84,16 +91,17 @@ export async function obtainCached(
   try {
     credentials = await fetch();
   } catch (error) {
-    if (isLasting(toRefusal(error))) rmSync(file, { force: true });
+    const refusal = refusalOf(call, error);
+    if (isLasting(refusal)) rmSync(file, { force: true });
     else if (kept && remaining >= LAST_MS) {
-      warn(`${error instanceof Error ? error.message : 'The service is away.'} The session that was kept is given.`);
+      warn(`${refusal.message} The session that was kept is given.`);
       return kept.credentials;
     }
     throw error;
   }
   try {
     writePrivate(file, JSON.stringify({ at: outside.now(), credentials } satisfies Kept));
-    removeExpired(folder, outside.now());
+    removeOver(folder, outside.now());
   } catch (error) {
     warn(`${file} cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}): nothing is kept.`);
   }

@@ -1,6 +1,7 @@
 // `countersign credentials`: session credentials of a connection, in the shapes that people and SDKs take.
 import { Option, type Command } from 'commander';
 import type { Credentials } from '../agent/sessions.ts';
+import { keysOf, OVER_KEYS, regionsOf } from './child-environment.ts';
 import { addVerb } from './command.ts';
 import { obtainCached } from './credentials-cache.ts';
 import { askForCredentials } from './handed.ts';
@@ -21,14 +22,11 @@ const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
 
 const FORMATS: Record<CredentialsOptions['format'], (credentials: Credentials) => string> = {
   json: (credentials) => `${json(credentials)}\n`,
-  env: ({ AccessKeyId, SecretAccessKey, Token, Expiration }) =>
-    [
-      `export AWS_ACCESS_KEY_ID=${quote(AccessKeyId)}`,
-      `export AWS_SECRET_ACCESS_KEY=${quote(SecretAccessKey)}`,
-      `export AWS_SESSION_TOKEN=${quote(Token)}`,
-      `export AWS_CREDENTIAL_EXPIRATION=${quote(Expiration)}`,
-      '',
-    ].join('\n'),
+  env: (credentials) => {
+    const variables = Object.entries({ ...keysOf(credentials), ...regionsOf(credentials.Region) });
+    const exports = variables.map(([name, value]) => `export ${name}=${quote(value)}`);
+    return [`unset ${OVER_KEYS.join(' ')}`, ...exports, ''].join('\n');
+  },
   'credential-process': ({ AccessKeyId, SecretAccessKey, Token, Expiration }) =>
     `${json({ Version: 1, AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration })}\n`,
 };

@@ -29,7 +29,24 @@ export async function askForCredentials(call: Call<unknown>, asked: Asked): Prom
   const access = await obtainAccess(call.outside, call.options, { for: 'credentials', connection });
   const body = given({ purpose, duration_seconds: durationSeconds, session_policy: sessionPolicy });
   const path = `/v1/connections/${segment(connection)}/credentials`;
-  return (await call.apiWith(access).send('POST', path, body)) as Credentials;
+  const credentials = await call.apiWith(access).send('POST', path, body);
+  if (areCredentials(credentials)) return credentials;
+  throw new Failure('unexpected_answer', 'The answer is a success, and holds no session credentials.', {
+    ...{ status: 200, hint: 'Is COUNTERSIGN_URL the internal URL of the service, and nothing else in front of it?' },
+  });
+}
+
+/** Whatever is handed on was looked at here: as it came from the service, or from this machine's disk. */
+export function areCredentials(value: unknown): value is Credentials {
+  const { AccessKeyId, SecretAccessKey, Token, Expiration } = (value ?? {}) as Partial<
+    Record<keyof Credentials, unknown>
+  >;
+  return (
+    [AccessKeyId, SecretAccessKey, Token].every((member) => typeof member === 'string' && member !== '') &&
+    typeof Expiration === 'string' &&
+    /^\d{4}-\d\d-\d\dT/.test(Expiration) &&
+    Number.isFinite(Date.parse(Expiration))
+  );
 }
 
 /** What a proxy on the way answers while the service is away decides nothing: it is as if nobody had answered. */
@@ -47,12 +64,18 @@ export function toFailureAgain(refusal: Refusal): Failure {
 
 /** A ready token that has ended decides nothing of who is granted what: whoever started this did not give another. */
 function findEndedToken({ outside, options }: Call<unknown>, { status, requestId }: Failure): Refusal | undefined {
+  if (status !== 401) return undefined;
   const source = sourceOf(outside.env, options);
-  if (status !== 401 || source.kind !== 'token') return undefined;
+  if (source.kind !== 'token') return undefined;
   if ((endOf(source.token) ?? Number.POSITIVE_INFINITY) > outside.now()) return undefined;
   return new Refusal('token_over', 'COUNTERSIGN_TOKEN has ended, and is not renewed.', {
     ...{ hint: 'Start it with who it is (countersign --help), or with another token.', requestId },
   });
+}
+
+/** What was refused to whoever this is, and whether it is a decision. */
+export function refusalOf(call: Call<unknown>, error: unknown): Refusal {
+  return findEndedToken(call, toFailure(error)) ?? toRefusal(error);
 }
 
 /** How an agent asks: whatever identity the command finds, it is found anew at each request. */
@@ -61,7 +84,7 @@ export function createAskService(call: Call<unknown>): AskService {
     try {
       return await askForCredentials(call, wanted);
     } catch (error) {
-      throw findEndedToken(call, toFailure(error)) ?? toRefusal(error);
+      throw refusalOf(call, error);
     }
   };
 }

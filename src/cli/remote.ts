@@ -1,6 +1,6 @@
 // A token from the service's token endpoint, for whatever proves who asks.
 import { Failure } from './failure.ts';
-import { readAnswer } from './answer.ts';
+import { findTokenCode, readAnswer } from './answer.ts';
 import { baseUrl, send } from './http.ts';
 import type { Proof } from './proof.ts';
 
@@ -39,7 +39,7 @@ export async function discover(url: string): Promise<Discovered> {
 /**
  * @param proof the part of the form that says who asks
  * @param wanted no scopes where empty
- * @throws Failure with the OAuth error as its code
+ * @throws Failure with the OAuth error as its code, where the service itself says it
  */
 export async function requestToken(
   proof: Proof,
@@ -54,7 +54,7 @@ export async function requestToken(
     headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
     body: form.toString(),
   });
-  return readToken(readAnswer(answer));
+  return readToken(readAnswer(answer, findTokenCode));
 }
 
 export function readToken(value: unknown): TokenAnswer {

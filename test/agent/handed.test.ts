@@ -2,11 +2,12 @@
 import t from 'tap';
 import { Refusal } from '../../src/agent/refusal.ts';
 import { readAnswer } from '../../src/cli/answer.ts';
+import { systemClock } from '../../src/clock.ts';
 import { createCall } from '../../src/cli/call.ts';
 import { createAskService, toRefusal } from '../../src/cli/handed.ts';
 import type { Outside } from '../../src/cli/outside.ts';
 import { problem, startStandIn } from '../cli/stand-in.ts';
-import { createWorld, MINUTE, pass, SECOND } from './world.ts';
+import { createWorld, MINUTE, pass, SECOND, session } from './world.ts';
 
 const ACME = { connection: 'acme' };
 
@@ -23,6 +24,10 @@ t.test('what a proxy answers in place of the service decides nothing: what lives
     proxy(404, '<html>404 Not Found</html>'),
     proxy(403, '{"message":"Forbidden"}'),
     proxy(404, '{"status":404,"error":"Not Found"}'),
+    proxy(403, '{"error":"forbidden"}'),
+    proxy(401, '{"error":"unauthorized"}'),
+    proxy(403, '{"code":"forbidden","detail":"no route","type":"about:blank"}'),
+    proxy(400, '{"error":"invalid_client","error_description":"of the token endpoint alone"}'),
     proxy(407, ''),
   ]) {
     const world = createWorld({ holdMs: SECOND });
@@ -35,6 +40,47 @@ t.test('what a proxy answers in place of the service decides nothing: what lives
     const cold = t.rejects(world.sessions.obtain({ connection: 'cold' }), { code: 'unexpected_answer', status: 503 });
     await world.step(2 * SECOND);
     await cold;
+  }
+});
+
+t.test('at the token endpoint, too; what that itself says is a decision', async (t) => {
+  const ask = async (status: number, body: object): Promise<unknown> => {
+    const { env } = await startStandIn(t, {}, { refuseToken: { status, body } });
+    const outside = { env, now: Date.now, sleep: async () => {} } as unknown as Outside;
+    return await createAskService(createCall([], {}, outside, false))(ACME).catch((error: unknown) => error);
+  };
+  for (const [status, error] of [
+    [403, 'forbidden'],
+    [401, 'unauthorized'],
+    [401, 'invalid_client'],
+  ] as const)
+    t.match(await ask(status, { error }), { code: 'unexpected_answer', options: { status: undefined } }, error);
+  const described = { error: 'unauthorized', error_description: 'Full authentication is required.' };
+  t.match(await ask(401, described), { code: 'unexpected_answer' });
+  const own = { error: 'invalid_client', error_description: 'client authentication failed' };
+  t.match(await ask(401, own), { code: 'invalid_client', options: { status: 401 } });
+  t.match(await ask(503, { ...own, error: 'temporarily_unavailable', code: 'sealed' }), { code: 'sealed' });
+  t.match(await ask(421, problem(421, 'misdirected_request', 'Another Host.').body as object), {
+    code: 'misdirected_request',
+  });
+});
+
+t.test('a success without a session in it is none: nothing of it is handed on', async (t) => {
+  const { AccessKeyId, SecretAccessKey, Token, Expiration } = session(systemClock, 3600);
+  const whole = { AccessKeyId, SecretAccessKey, Token, Expiration };
+  for (const body of [
+    {},
+    [],
+    'ok',
+    { ...whole, Token: '' },
+    { ...whole, SecretAccessKey: 7 },
+    { ...whole, Expiration: 'soon' },
+    { ...whole, Expiration: 1_900_000_000 },
+  ]) {
+    const { env } = await startStandIn(t, { 'POST /v1/connections/acme/credentials': { body } });
+    const outside = { env, now: Date.now, sleep: async () => {} } as unknown as Outside;
+    const ask = createAskService(createCall([], {}, outside, false));
+    await t.rejects(ask(ACME), { code: 'unexpected_answer', options: { status: undefined } }, JSON.stringify(body));
   }
 });
 

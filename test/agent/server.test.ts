@@ -128,6 +128,22 @@ t.test("a refusal keeps the service's code, status, hint, request id and Retry-A
   t.notMatch([...lines, ...busy.lines].join(''), bearer);
 });
 
+t.test('every 503 and 429 says when to ask again, whoever it is of', async (t) => {
+  for (const fault of [
+    new Refusal('token_over', 'COUNTERSIGN_TOKEN has ended.'),
+    new Refusal('sealed', 'The service is sealed.', { status: 503 }),
+    new Refusal('rate_limited', 'Too many.', { status: 429 }),
+    new Refusal('failed', 'Something went wrong.'),
+  ]) {
+    const log = pino({ level: 'silent' });
+    const obtain = (): Promise<Credentials> => Promise.reject(fault);
+    const server = await listenAsAgent({ host: '127.0.0.1', port: 0, bearer: 'b', sessions: { obtain }, log });
+    t.teardown(() => server.close());
+    const answer = await fetch(server.url + PATH, { headers: { authorization: 'b' } });
+    t.match([answer.status, answer.headers.get('retry-after')], [/^(503|429)$/, /^[1-9]/], fault.message);
+  }
+});
+
 t.test('/livez answers without the bearer, and says nothing', async (t) => {
   const { get } = await start(t);
   t.same(await (await get('/livez')).json(), { status: 'live' });

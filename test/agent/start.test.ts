@@ -1,6 +1,6 @@
 // `countersign agent` as it starts: where it listens, its token file, and whose certificates it believes.
 import { once } from 'node:events';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -22,7 +22,13 @@ t.test('a group may read the token file where asked; that of a later agent is le
   const tokenFile = join(temporaryFolder(t), 'token');
   const argv = [...SOON, '--token-file', tokenFile, '--token-file-mode', '0640'];
   const one = await startAgentProcess(t, AWAY, argv);
+  const before = openSync(tokenFile, 'r');
+  t.teardown(() => closeSync(before));
   const two = await startAgentProcess(t, AWAY, argv);
+  t.not(fstatSync(before).ino, statSync(tokenFile).ino, 'it is another file');
+  const shown = readFileSync(before, 'utf8');
+  t.match(shown, /^Bearer [\w-]{43}$/, 'whoever was reading it reads the one before, whole');
+  t.not(shown, readFileSync(tokenFile, 'utf8'));
   t.equal(statSync(tokenFile).mode & 0o777, 0o640);
   one.child.kill('SIGINT');
   t.equal((await one.ended).code, 0);

@@ -122,6 +122,42 @@ t.test('what has expired goes when something is written, whoever it was for', as
   t.equal(readdirSync(folder).length, 4, 'the first is gone');
 });
 
+t.test('what was left half way, or is no session, goes as well', async (t) => {
+  const { key, world, folder, file } = await start(t);
+  await key(['--purpose', 'report']);
+  const good = readFileSync(file(), 'utf8');
+  const name = `session-${'0'.repeat(64)}.json`;
+  const left = [`${name}.0123456789ab`, name];
+  writeFileSync(join(folder, `${name}.0123456789ab`), good, { mode: 0o600 });
+  writeFileSync(join(folder, name), good.slice(0, 20), { mode: 0o600 });
+  const isThere = () => left.map((each) => existsSync(join(folder, each)));
+  world.pass(MINUTE);
+  await key(['--purpose', 'other']);
+  t.same(isThere(), [true, false], 'what another process may be writing now stays');
+  world.pass(10 * MINUTE);
+  await key(['--purpose', 'another']);
+  t.same(isThere(), [false, false]);
+  t.equal(readdirSync(folder).length, 3, 'what lives stays');
+});
+
+t.test('a ready token that has ended: what lives is given; refused before its end, it is removed', async (t) => {
+  const { run, world, folder } = await start(t);
+  const exp = Math.floor(Date.now() / 1000) + 3000;
+  const COUNTERSIGN_TOKEN = `e30.${Buffer.from(JSON.stringify({ exp })).toString('base64url')}.x`;
+  const refused = problem(401, 'invalid_token', 'The token was refused.');
+  await run([], { COUNTERSIGN_TOKEN });
+  world.pass(45 * MINUTE);
+  world.reply = refused;
+  t.match(await run([], { COUNTERSIGN_TOKEN }), { code: 1, stdout: '', stderr: /invalid_token/ });
+  t.same(readdirSync(folder), []);
+  world.reply = undefined;
+  t.match(await run([], { COUNTERSIGN_TOKEN }), { code: 0, stdout: /ASIA2/ });
+  world.pass(45 * MINUTE);
+  world.reply = refused;
+  const kept = /^warning: COUNTERSIGN_TOKEN has ended.*kept is given/;
+  t.match(await run([], { COUNTERSIGN_TOKEN }), { code: 0, stdout: /ASIA2/, stderr: kept });
+});
+
 t.test('--no-cache, and the other formats, neither read nor write', async (t) => {
   const { key, folder, run } = await start(t);
   t.equal(await key(['--no-cache']), 'ASIA1');

@@ -60,15 +60,36 @@ t.test('purpose, duration, session policy', async (t) => {
   t.match(await cli(['credentials', CONNECTION, '--duration-seconds', '60'], env), { code: 2, stderr: /900 to 43200/ });
 });
 
-t.test('--format env: a shell gets exactly what was handed out', async (t) => {
-  const { env } = await startStandIn(t, routes);
-  const { stdout } = await cli(['credentials', CONNECTION, '--format', 'env'], env);
-  const script = `${stdout}printf '%s\\n' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN" "$AWS_CREDENTIAL_EXPIRATION"`;
-  t.equal(
-    execFileSync('sh', ['-c', script], { encoding: 'utf8' }),
-    `ASIAEXAMPLE\n${CREDENTIALS.SecretAccessKey}\n${CREDENTIALS.Token}\n2026-11-21T10:00:00Z\n`,
-  );
-});
+const OTHERS = {
+  ...{ AWS_PROFILE: 'prod', AWS_DEFAULT_PROFILE: 'prod', AWS_REGION: 'us-west-2', AWS_DEFAULT_REGION: 'us-west-1' },
+  ...{ AWS_SECURITY_TOKEN: 'other', AWS_ACCOUNT_ID: '999999999999', AWS_CREDENTIAL_SCOPE: 'us-west-2' },
+};
+
+t.test(
+  '--format env: a shell gets exactly what was handed out, and nothing of what was there wins over it',
+  async (t) => {
+    const Region = "eu-no'rth-1";
+    const shell = async (body: object): Promise<unknown> => {
+      const { env } = await startStandIn(t, { [`POST /v1/connections/${CONNECTION}/credentials`]: { body } });
+      const { stdout } = await cli(['credentials', CONNECTION, '--format', 'env'], env);
+      const print = `'${process.execPath}' -p 'JSON.stringify(process.env)'`;
+      const shown = execFileSync('sh', ['-euc', `eval "$GIVEN"\n${print}`], {
+        encoding: 'utf8',
+        env: { ...OTHERS, GIVEN: stdout },
+      });
+      return Object.fromEntries(
+        Object.entries(JSON.parse(shown) as Record<string, string>).filter(([name]) => name.startsWith('AWS_')),
+      );
+    };
+    const keys = {
+      ...{ AWS_ACCESS_KEY_ID: 'ASIAEXAMPLE', AWS_SECRET_ACCESS_KEY: CREDENTIALS.SecretAccessKey },
+      ...{ AWS_SESSION_TOKEN: CREDENTIALS.Token, AWS_CREDENTIAL_EXPIRATION: '2026-11-21T10:00:00Z' },
+    };
+    t.same(await shell({ ...CREDENTIALS, Region }), { ...keys, AWS_REGION: Region, AWS_DEFAULT_REGION: Region });
+    const { AWS_REGION, AWS_DEFAULT_REGION } = OTHERS;
+    t.same(await shell(CREDENTIALS), { ...keys, AWS_REGION, AWS_DEFAULT_REGION }, 'an older service names no region');
+  },
+);
 
 t.test('--format credential-process: as AWS CLIs read it', async (t) => {
   const { env } = await startStandIn(t, routes);

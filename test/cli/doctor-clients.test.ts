@@ -180,7 +180,13 @@ t.test('--connection: the step that fails is named, with what to do', async (t) 
     });
     t.match(standIn.calls.at(-1)?.body ?? {}, { purpose: 'report' });
   }
-  const refused = await startStandIn(t, {}, { refuseToken: { status: 400, body: { error: 'invalid_target' } } });
+  const refused = await startStandIn(
+    t,
+    {},
+    {
+      refuseToken: { status: 400, body: { error: 'invalid_target', error_description: 'no grant lets it' } },
+    },
+  );
   t.match(
     (await doctor(t, ['--connection', CONNECTION], refused.env)).findings.find(({ subject }) => subject === CONNECTION),
     {

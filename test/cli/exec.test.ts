@@ -44,6 +44,10 @@ const MISLEADING = {
     AWS_SECRET_ACCESS_KEY: 'other',
     AWS_SESSION_TOKEN: 'other',
     AWS_SECURITY_TOKEN: 'o',
+    AWS_CREDENTIAL_SCOPE: 'other',
+    AWS_ACCOUNT_ID: '999999999999',
+    AWS_CREDENTIAL_FILE: '/home/x/ec2',
+    BOTO_CONFIG: '/home/x/boto.cfg',
   },
   ...{
     AWS_PROFILE: 'prod',
@@ -75,7 +79,7 @@ t.test('the session comes from an agent of its own, and nothing stands before it
   );
   t.same(
     Object.keys(env)
-      .filter((name) => /^(AWS|COUNTERSIGN)_/.test(name))
+      .filter((name) => /^(AWS|BOTO|COUNTERSIGN)_/.test(name))
       .sort(),
     [
       ...[
@@ -85,9 +89,10 @@ t.test('the session comes from an agent of its own, and nothing stands before it
         'AWS_CONTAINER_CREDENTIALS_FULL_URI',
       ],
       ...['AWS_DEFAULT_REGION', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_SHARED_CREDENTIALS_FILE'],
+      'BOTO_CONFIG',
     ],
   );
-  t.same([env.AWS_CONFIG_FILE, env.AWS_SHARED_CREDENTIALS_FILE], ['/dev/null', '/dev/null']);
+  for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE', 'BOTO_CONFIG']) t.equal(env[name], '/dev/null');
   t.equal(running.stderr(), '', 'nothing of ours among the words of the command');
   const url = new URL(env.AWS_CONTAINER_CREDENTIALS_FULL_URI);
   await t.rejects(fetch(url), 'its agent ended with it');

@@ -1,11 +1,11 @@
 // A service that says that it will be there in a moment: what is safe to ask twice is asked again, for a while.
 import t from 'tap';
-import { cli, type Reply, startStandIn } from './stand-in.ts';
+import { cli, problem, type Reply, startStandIn } from './stand-in.ts';
 
 const soon = (retryAfter?: string): Reply => ({
   status: 503,
   headers: retryAfter === undefined ? {} : { 'retry-after': retryAfter },
-  body: { code: 'unavailable', detail: 'Not yet.', hint: 'Try again in a moment.', status: 503 },
+  body: problem(503, 'unavailable', 'Not yet.', 'Try again in a moment.').body,
 });
 const whoami = { body: { kind: 'workload', id: 'wl_x', scopes: [] } };
 

@@ -1,7 +1,7 @@
 // Text for people: alignment, colours only where they are wanted, and nothing that a terminal would obey.
 import t from 'tap';
 import { cell, clean, fields, json, paintFor, table } from '../../src/cli/text.ts';
-import { cli, startStandIn } from './stand-in.ts';
+import { cli, problem, startStandIn } from './stand-in.ts';
 
 const plain = paintFor({ write: () => {} }, {});
 
@@ -58,7 +58,7 @@ t.test('what strangers wrote is shown, not obeyed', async (t) => {
   const { env } = await startStandIn(t, {
     'GET /v1/connections': { body: { items: [connection] } },
     'GET /v1/connections/cn_x': { body: connection },
-    'GET /v1/whoami': { status: 403, body: { code: 'x', detail: nasty, hint: nasty, request_id: nasty } },
+    'GET /v1/whoami': problem(403, nasty, nasty, nasty),
   });
   for (const argv of [
     ['connection', 'list'],
