@@ -84,6 +84,8 @@ export interface ServiceDeps {
   clock: Clock;
   /** By which rates count; `clock` unless given. */
   pace?: Pick<Clock, 'monotonic'> | undefined;
+  /** Milliseconds that a caller waits for its row in the audit; the stream's own unless given. */
+  appendDeadlineMs?: number | undefined;
   log: FastifyBaseLogger;
   /** How strangers' requests are made; over the network unless given. */
   ask?: Ask | undefined;
@@ -108,8 +110,9 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const tracer = traces?.tracer;
   const view = createRingView({ db, clock, readClock });
   // Two streams: an administrative act that waits for a row must not hold up tokens.
-  const stream = createAuditStream({ database, clock, count, tracer });
-  const acts = createAuditStream({ database, clock, count, tracer });
+  const writing = { database, clock, count, tracer, deadlineMs: deps.appendDeadlineMs };
+  const stream = createAuditStream(writing);
+  const acts = createAuditStream(writing);
   const act = createAct(acts);
 
   const kms = createAwsKms({ endpointUrl: config.kmsEndpointUrl });

@@ -60,7 +60,7 @@ export interface AuditStreamOptions {
   database: Database;
   clock: Clock;
   /** Milliseconds that a caller waits for its row; 900 unless given. */
-  deadlineMs?: number;
+  deadlineMs?: number | undefined;
   /** Appends waiting at most; 10 000 unless given. */
   maxQueue?: number;
   maxBatch?: number;
@@ -254,7 +254,9 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
     if (queue.length >= maxQueue)
       return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
     return new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(unavailable('The audit record was not durable in time.')), deadlineMs);
+      const late = (): void => reject(unavailable('The audit record was not durable in time.'));
+      // A process that stood still runs timers that are overdue before it reads: an answer that came in time counts.
+      const timer = setTimeout(() => setImmediate(late), deadlineMs);
       queue.push({
         ...entry,
         since: clock.monotonic(),

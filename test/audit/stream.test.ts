@@ -1,5 +1,7 @@
 // The audit stream: durable before it resolves, chained, under the epoch, replay keys once, honest about a lost commit.
-import { sql } from 'kysely';
+import { once } from 'node:events';
+import { MessageChannel } from 'node:worker_threads';
+import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import t from 'tap';
 import { createAct, SYSTEM } from '../../src/audit/act.ts';
 import { hashRow } from '../../src/audit/chain.ts';
@@ -7,6 +9,7 @@ import { createRefusals } from '../../src/audit/refusals.ts';
 import { bumpEpoch, deleteReplayKeys, ensurePartitions } from '../../src/audit/store.ts';
 import { type Append, type AuditStream, createAuditStream, EpochChanged, Replayed } from '../../src/audit/stream.ts';
 import type { Database } from '../../src/db/connect.ts';
+import type { Tables } from '../../src/db/types.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { readEpoch } from '../support/epoch.ts';
 import { steppedClock } from '../support/keys.ts';
@@ -266,6 +269,26 @@ t.test('the queue is bounded and a deadline is kept', async (t) => {
     (await listRows(database)).some((row) => row.kind === 'late'),
     'recorded, and not answered',
   );
+});
+
+t.test('an answer that came in time counts, however late a process that stood still reads it', async (t) => {
+  const { database, clock } = await setUp(t);
+  const deadlineMs = 1000;
+  // Read by the loop as an answer on a socket is.
+  const { port1: near, port2: far } = new MessageChannel();
+  t.teardown(() => near.close());
+  const query = async () => {
+    const read = once(near, 'message');
+    far.postMessage('the answer is here');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, deadlineMs * 1.1);
+    await read;
+    return { command: 'SELECT' as const, rowCount: 1, rows: [{ epoch: 1 }] };
+  };
+  const pool = { connect: async () => ({ query, release: () => {} }), end: async () => {} };
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: pool as unknown as PostgresPool }) });
+  const stream = createAuditStream({ database: { ...database, db }, clock, deadlineMs });
+  await stream.append({ entry: { kind: 'x' }, epoch: 1 });
+  await stream.close();
 });
 
 t.test('refusals: the first of a kind in a minute is a row at once, the rest one row with their count', async (t) => {

@@ -59,7 +59,7 @@ export async function openApi(t: Test, more: Partial<ConnectionDependencies> = {
   const database = await openTestDatabase(t);
   const { db } = database;
   await ensurePartitions(db, new Date());
-  const stream = createAuditStream({ database, clock: systemClock });
+  const stream = createAuditStream({ database, clock: systemClock, deadlineMs: 30_000 });
   const act = createAct(stream);
   const asked: string[] = [];
   let woken = 0;

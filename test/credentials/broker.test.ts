@@ -83,7 +83,7 @@ async function openBench(
   await ensurePartitions(database.db, new Date());
   const batches: number[] = [];
   const count = { batch: (rows: number) => void batches.push(rows) };
-  const stream = createAuditStream({ database, clock: systemClock, count });
+  const stream = createAuditStream({ database, clock: systemClock, deadlineMs: 30_000, count });
   t.teardown(() => stream.close());
   const bench: Bench = {
     bump: async () => void (await sql`update policy_epoch set epoch = epoch + 1`.execute(database.db)),

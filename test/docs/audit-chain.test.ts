@@ -13,7 +13,7 @@ t.test('the documented query', async (t) => {
   let wall = Date.UTC(2026, 0, 31, 23, 59);
   const clock = { wall: () => wall, monotonic: () => wall };
   await ensurePartitions(db, new Date(wall));
-  const stream = createAuditStream({ database, clock });
+  const stream = createAuditStream({ database, clock, deadlineMs: 30_000 });
   const act = createAct(createAuditStream({ database, clock }));
   for (let minute = 0; minute < 3; minute += 1) {
     for (const actor of ['wl_a', 'wl_ü'])

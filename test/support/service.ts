@@ -162,6 +162,8 @@ export async function startTestService(t: Test, options: TestServiceOptions = {}
       database: own,
       clock: options.clock ?? systemClock,
       pace: options.pace,
+      // A busy machine is no database that hangs: the stream's own tests have its deadline.
+      appendDeadlineMs: 30_000,
       log,
       ask: options.ask ?? askLoopback,
       egress: options.egress,

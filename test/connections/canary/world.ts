@@ -140,7 +140,7 @@ export async function openCanaryWorld(t: Test, options: CanaryOptions = {}): Pro
     .set({ role_id: session.assumedRoleId.split(':')[0] as string })
     .execute();
 
-  const stream = createAuditStream({ database: keys.database, clock });
+  const stream = createAuditStream({ database: keys.database, clock, deadlineMs: 30_000 });
   const append: ShowDeps['append'] = (row) => stream.append(row);
   let woken = 0;
   const warned: object[] = [];
