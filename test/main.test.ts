@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { startProcess } from './support/process.ts';
-import { askSocket, call, freePort, tempDir } from './support/service.ts';
+import { askSocket, call, tempDir } from './support/service.ts';
+import { findLastingPort } from './support/ports.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
 
@@ -27,7 +28,7 @@ async function start(env: Record<string, string>): Promise<{ code: number | null
 
 t.test('starts, answers, and ends on SIGTERM with its data whole', async (t) => {
   const dir = tempDir(t);
-  const port = await freePort();
+  const port = await findLastingPort();
   const env = {
     ISSUER_URL: `http://127.0.0.1:${port}`,
     PORT: String(port),
@@ -41,7 +42,7 @@ t.test('starts, answers, and ends on SIGTERM with its data whole', async (t) => 
   t.equal(statSync(join(dir, 'keys/development.key')).mode & 0o777, 0o600);
   const { keys } = (await call(first.url, 'GET', '/jwks')).body;
 
-  const second = await start({ ...env, PORT: String(await freePort()), SOCKET_PATH: join(dir, 'run/t.sock') });
+  const second = await start({ ...env, PORT: String(await findLastingPort()), SOCKET_PATH: join(dir, 'run/t.sock') });
   t.equal(second.code, 1);
   t.match(
     second.output,
@@ -53,7 +54,7 @@ t.test('starts, answers, and ends on SIGTERM with its data whole', async (t) => 
   const other = tempDir(t);
   const sharing = await start({
     ...env,
-    PORT: String(await freePort()),
+    PORT: String(await findLastingPort()),
     DATA_DIR: other,
     KEYS_DIR: join(other, 'keys'),
   });
@@ -103,7 +104,7 @@ t.test('a folder for the socket that others can write to is refused', async (t) 
   mkdirSync(join(dir, 'open'), { mode: 0o777 });
   const { chmodSync } = await import('node:fs');
   chmodSync(join(dir, 'open'), 0o777);
-  const port = await freePort();
+  const port = await findLastingPort();
   const refused = await start({
     ISSUER_URL: `http://127.0.0.1:${port}`,
     DATA_DIR: dir,
@@ -122,7 +123,7 @@ t.test('a configuration with problems starts nothing', async (t) => {
 
 t.test("the host's socket gives a token for the API alone, with the scopes asked for", async (t) => {
   const dir = tempDir(t);
-  const port = await freePort();
+  const port = await findLastingPort();
   const service = await startProcess(t, {
     ISSUER_URL: `http://127.0.0.1:${port}`,
     PORT: String(port),

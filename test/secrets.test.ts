@@ -15,8 +15,9 @@ import { type Canary, findCanaries, formsOf } from './support/canaries.ts';
 import { createStack, startTestSandbox } from './support/connect-account.ts';
 import { testDatabaseUrl } from './support/databases.ts';
 import { dumpTables } from './support/dump.ts';
+import { findLastingPort } from './support/ports.ts';
 import { startProcess, writeKek } from './support/process.ts';
-import { assertion, call, freePort, postToken, tempDir, tokenForm } from './support/service.ts';
+import { assertion, call, postToken, tempDir, tokenForm } from './support/service.ts';
 import { startCollector } from './tracing/collector.ts';
 
 /** In front of the sandbox: what the service shows STS, and what STS answers. */
@@ -107,7 +108,7 @@ function readFiles(dir: string): Record<string, string> {
 
 t.test('no secret is in the log, the audit or any table', async (t) => {
   const dir = tempDir(t);
-  const port = await freePort();
+  const port = await findLastingPort();
   const issuerUrl = `http://127.0.0.1:${port}`;
   const kekFile = writeKek(t);
   const databaseUrl = await testDatabaseUrl(t);

@@ -41,6 +41,8 @@ export interface PostgresOptions {
   queryTimeoutMs?: number;
   /** Deadline of one statement, where it is another than that of a query: for migrations, milliseconds. */
   statementTimeoutMs?: number;
+  /** Deadline of a wait for a connection, milliseconds; 2000 unless given, or that of a query where it is shorter. */
+  connectTimeoutMs?: number;
   onError?: (error: Error) => void;
 }
 
@@ -101,7 +103,7 @@ export function connectPostgres(options: PostgresOptions): Database {
     stream: createWire,
     max: options.poolSize ?? 10,
     application_name: options.applicationName ?? 'countersign',
-    connectionTimeoutMillis: Math.min(timeout, 2000),
+    connectionTimeoutMillis: options.connectTimeoutMs ?? Math.min(timeout, 2000),
     query_timeout: statementTimeout + 500,
     ...deadlines,
     keepAlive: true,

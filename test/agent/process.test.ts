@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startGranted } from '../support/agent.ts';
 import { startAgentProcess } from '../support/command.ts';
-import { freePort, tempDir } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
+import { tempDir } from '../support/service.ts';
 
 async function get(url: string, authorization: string): Promise<{ status: number; body: Record<string, string> }> {
   const answer = await fetch(url, { headers: { authorization } });
@@ -13,7 +14,7 @@ async function get(url: string, authorization: string): Promise<{ status: number
 
 t.test('serves a granted connection, through outages and restarts, until it is refused', async (t) => {
   const { sandbox, service, env, grant } = await startGranted(t);
-  const port = await freePort();
+  const port = await findLastingPort();
   const tokenFile = join(tempDir(t), 'run/token');
   const argv = ['--listen', `127.0.0.1:${port}`, '--token-file', tokenFile];
   const agent = await startAgentProcess(t, env, argv);

@@ -6,7 +6,8 @@ import type { Test } from 'tap';
 import { ACCOUNT, type Granted } from '../support/agent.ts';
 import { startAgentProcess } from '../support/command.ts';
 import { ownerConfig } from '../support/connect-account.ts';
-import { freePort, tempDir, workloadToken } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
+import { tempDir, workloadToken } from '../support/service.ts';
 
 export interface Way {
   name: string;
@@ -26,7 +27,7 @@ export async function waysTo(t: Test, granted: Granted): Promise<Way[]> {
   };
   await writeToken();
   const tokenFile = join(tempDir(t), 'token');
-  const argv = ['--listen', `127.0.0.1:${await freePort()}`, '--token-file', tokenFile, '--hold-seconds', '1'];
+  const argv = ['--listen', `127.0.0.1:${await findLastingPort()}`, '--token-file', tokenFile, '--hold-seconds', '1'];
   let agent = await startAgentProcess(t, env, argv);
   const at = (base: string) => (connection: string) =>
     `${base}/v1/connections/${connection.replace(/(?=\?|$)/, '/credentials')}`;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { startSandbox } from '../../src/sandbox/sandbox.ts';
 import { startTestService, tempDir } from '../support/service.ts';
-import { cli } from './stand-in.ts';
+import { cli, REAL_TIME } from './stand-in.ts';
 
 const ACCOUNT = '123456789012';
 
@@ -16,7 +16,7 @@ t.test('from nothing to session credentials', async (t) => {
   const host = { SOCKET_PATH: service.config.socketPath };
   const keyFile = join(tempDir(t), 'billing.pem');
   const done = async (env: Record<string, string>, ...argv: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await cli(argv, env);
+    const { code, stdout, stderr } = await cli(argv, env, REAL_TIME);
     t.equal(code, 0, `${argv.slice(0, 2).join(' ')} ${stderr}`);
     return stdout;
   };

@@ -1,12 +1,11 @@
 // `kubernetes`: a manifest by the cluster's own schemas, whose sidecar starts as it stands there and serves what the application is told.
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import * as apps from 'kubernetes-models/apps/v1';
 import t from 'tap';
 import { parse } from 'yaml';
 import { startCommand } from '../support/command.ts';
+import { findLastingPort } from '../support/ports.ts';
 import { cli, startStandIn, temporaryFolder } from './stand-in.ts';
 
 const WORKLOAD = `wl_${'b'.repeat(26)}`;
@@ -14,15 +13,6 @@ const SERVICE = { COUNTERSIGN_URL: 'https://countersign.internal.example.com' };
 
 // biome-ignore lint/suspicious/noExplicitAny: the schema is checked beside
 type Tree = any;
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return String(port);
-}
 
 const environmentOf = (container: Tree): Record<string, string> =>
   Object.fromEntries(container.env.map(({ name, value }: { name: string; value: string }) => [name, value]));
@@ -108,7 +98,10 @@ t.test(
         body: { AccessKeyId: 'ASIAX', SecretAccessKey: 's', Token: 't', Expiration: '2099-01-01T00:00:00Z' },
       },
     });
-    const { json } = await cli(['kubernetes', WORKLOAD, 'acme', '--port', await freePort(), '--json'], SERVICE);
+    const { json } = await cli(
+      ['kubernetes', WORKLOAD, 'acme', '--port', String(await findLastingPort()), '--json'],
+      SERVICE,
+    );
     const {
       initContainers: [agent],
       containers: [application],

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { startTestService, tempDir } from '../support/service.ts';
-import { cli, type Ended } from './stand-in.ts';
+import { cli, type Ended, REAL_TIME } from './stand-in.ts';
 
 type Members = Record<string, unknown>;
 
@@ -18,14 +18,12 @@ t.test('the whole of it, by the command alone', async (t) => {
     },
   });
   const done = async (env: Record<string, string>, ...argv: string[]): Promise<Members> => {
-    // It waits in real time where a machine under load could not look at its keys for seconds.
-    const ended = await cli([...argv, '--json'], env, {
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-    });
+    const ended = await cli([...argv, '--json'], env, REAL_TIME);
     t.equal(ended.code, 0, `${argv.slice(0, 3).join(' ')}: ${ended.stderr}`);
     return (ended.code === 0 ? ended.json() : {}) as Members;
   };
-  const text = async (env: Record<string, string>, ...argv: string[]): Promise<Ended> => await cli(argv, env);
+  const text = async (env: Record<string, string>, ...argv: string[]): Promise<Ended> =>
+    await cli(argv, env, REAL_TIME);
   const why = ['--reason', 'für den Test'];
 
   t.match(await done(host, 'whoami'), { kind: 'host' });

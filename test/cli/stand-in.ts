@@ -169,6 +169,12 @@ export interface Ended {
   json(): unknown;
 }
 
+/** Against a real service, which may need a moment on a busy machine. */
+export const REAL_TIME: Partial<Outside> = {
+  now: Date.now,
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
 /** Runs the command in this process. Time passes by `sleep` alone. */
 export async function cli(
   argv: string[],

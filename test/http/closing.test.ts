@@ -4,10 +4,10 @@ import { pino } from 'pino';
 import t from 'tap';
 import { closeAsTheyIdle } from '../../src/http/closing.ts';
 import { createServer } from '../../src/http/server.ts';
-import { freePort } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
 
 t.test('a listener closes soon after the last answer', async (t) => {
-  const port = await freePort();
+  const port = await findLastingPort();
   const server = createServer({ hosts: new Set([`127.0.0.1:${port}`]), logger: pino({ level: 'silent' }) });
   closeAsTheyIdle(server);
   let arrived = (): void => {};

@@ -13,7 +13,8 @@ import { createServer, type ServerOptions } from '../../src/http/server.ts';
 import { loadCertificate } from '../../src/http/tls.ts';
 import { systemClock } from '../../src/clock.ts';
 import { makeCertificate } from '../support/certificates.ts';
-import { freePort, startTestService, tempDir } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
+import { startTestService, tempDir } from '../support/service.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 const isProxy = (): boolean => false;
@@ -170,7 +171,7 @@ t.test('the deadlines in use', (t) => {
 });
 
 t.test('the service: documents are served while the internal listener is full, and so is its socket', async (t) => {
-  const port = await freePort();
+  const port = await findLastingPort();
   const service = await startTestService(t, {
     env: { INTERNAL_URL: `http://127.0.0.1:${port}`, INTERNAL_PORT: String(port), INTERNAL_MAX_CONNECTIONS: '4' },
   });

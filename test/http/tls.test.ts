@@ -14,7 +14,8 @@ import { loadCertificate } from '../../src/http/tls.ts';
 import { readScrape } from '../metrics/scrape.ts';
 import { type Certificate, makeCertificate } from '../support/certificates.ts';
 import { steppedClock } from '../support/keys.ts';
-import { freePort, startTestService, tempDir } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
+import { startTestService, tempDir } from '../support/service.ts';
 
 const authority = makeCertificate({ commonName: 'an authority' });
 const DAY = 86_400_000;
@@ -250,7 +251,7 @@ t.test(
   async (t) => {
     const dir = tempDir(t);
     writeSecret(dir, issue('one'), '..one');
-    const port = await freePort();
+    const port = await findLastingPort();
     const { url, logged } = await startTestService(t, {
       env: {
         INTERNAL_URL: `https://localhost:${port}`,

@@ -233,7 +233,7 @@ t.test('asked at a terminal: the steps, and the id typed', async (t) => {
   });
   const refused = await cli(argv, world.host, answer('yes'));
   t.match(refused, { code: 2, stdout: '' });
-  t.match(refused.stderr, /What will be done:\n {2}1\. Revoke .*\n.*\n.*A \+ D \+ e = 5 \+ 5 \+ 1 = 11 s/);
+  t.match(refused.stderr, /What will be done:\n {2}1\. Revoke .*\n.*\n.*A \+ D \+ e = 5 \+ 30 \+ 1 = 36 s/);
   const done = await cli(argv, world.host, answer('INC-9'));
   t.match(done, { code: 0, stdout: /^# INC-9: platform-key\n[^]*## What was done\n\n1\. 2[^]*revoked/ });
   t.match(questions, ['Do this? Type INC-9 to go on: ', 'Do this? Type INC-9 to go on: ']);

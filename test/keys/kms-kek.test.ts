@@ -16,8 +16,9 @@ import { until } from '../support/until.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { createKeysFixture } from '../support/keys.ts';
 import { giveCredentials, startStandInKms } from '../support/kms.ts';
+import { findLastingPort } from '../support/ports.ts';
 import { writeKek } from '../support/process.ts';
-import { freePort, startTestService } from '../support/service.ts';
+import { startTestService } from '../support/service.ts';
 
 const actor = { ...SYSTEM, id: 'ad_x', reason: 'to KMS' };
 const ring = { id: 'platform:ES256', algorithm: 'ES256', purpose: 'workload_token' } as const;
@@ -155,7 +156,7 @@ t.test(
     const { standIn, key } = await setUp(t);
     const database = await openTestDatabase(t);
     const file = writeKek(t);
-    const common = { KMS_ENDPOINT_URL: standIn.url, ISSUER_URL: `http://127.0.0.1:${await freePort()}` };
+    const common = { KMS_ENDPOINT_URL: standIn.url, ISSUER_URL: `http://127.0.0.1:${await findLastingPort()}` };
     const first = await startTestService(t, {
       database,
       env: { ...common, KEY_ENCRYPTION_KEYS: `${key.arn},${file}` },

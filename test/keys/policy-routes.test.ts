@@ -3,7 +3,9 @@ import t from 'tap';
 import { startTestService } from '../support/service.ts';
 
 t.test('look, try, set, look', async (t) => {
-  const service = await startTestService(t);
+  // As a loopback issuer has it.
+  const bounds = { KEY_POLICY_OLDEST_SERVED_SECONDS: '5', KEY_POLICY_OLDEST_SIGNED_SECONDS: '5' };
+  const service = await startTestService(t, { env: bounds });
   const path = '/v1/key-policy';
   const seeded = (await service.call('GET', path)).body;
   t.match(seeded, {

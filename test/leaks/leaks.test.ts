@@ -13,8 +13,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 t.test('what the suite’s own tests make is known as it comes into being, every kind of it', async (t) => {
   const sandbox = await startTestSandbox(t);
-  const patience = { KEY_POLICY_OLDEST_SERVED_SECONDS: '30', KEY_POLICY_OLDEST_SIGNED_SECONDS: '30' };
-  const service = await startTestService(t, { env: { STS_ENDPOINT_URL: sandbox.url, ...patience } });
+  const service = await startTestService(t, { env: { STS_ENDPOINT_URL: sandbox.url } });
   const connection = await connectAccount(service, sandbox);
   const client = await registerClient(service, { slug: 'billing' });
   await service.call('POST', '/v1/grants', { workload: client.id, selector: { connection: connection.id } });

@@ -11,7 +11,8 @@ import { loadKeyring } from '../../src/keys/keyring/load.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { mintAs, webIdentityToken } from '../../src/tokens/mint.ts';
 import { createStack, startTestSandbox } from '../support/connect-account.ts';
-import { freePort, registerClient, tempDir, workloadToken } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
+import { registerClient, tempDir, workloadToken } from '../support/service.ts';
 import { serveFiles } from '../support/static-server.ts';
 import { openPublishingWorld } from './world.ts';
 
@@ -23,7 +24,7 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
   const dir = tempDir(t);
   const files = await serveFiles(t, dir);
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: A });
-  const internal = await freePort();
+  const internal = await findLastingPort();
   const world = await openPublishingWorld(
     t,
     {},

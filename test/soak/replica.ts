@@ -1,13 +1,12 @@
 // A replica as a process that is killed and started again, on the same port, folder and socket.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { readMetrics } from '../support/leaks.ts';
 import { leaveToSearch } from '../support/left-by-processes.ts';
+import { findLastingPort } from '../support/ports.ts';
 import { tempDir } from '../support/service.ts';
 
 const MOST_PRINTED = 4_000_000;
@@ -31,20 +30,6 @@ export interface Replica {
   kill(): Promise<void>;
   stop(): Promise<number | null>;
   output(): string;
-}
-
-/** Below those that the system lends to outgoing connections: between two starts nobody takes it. */
-async function findLastingPort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(15_000, 32_000);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!free) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
 }
 
 export async function createReplica(

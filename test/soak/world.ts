@@ -8,7 +8,7 @@ import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { createStack, startTestSandbox } from '../support/connect-account.ts';
 import { keepPrivateKey } from '../support/known-secrets.ts';
 import { writeKek } from '../support/process.ts';
-import { askSocket, call, type TestClient } from '../support/service.ts';
+import { askSocket, call, PATIENCE, type TestClient } from '../support/service.ts';
 import { createReplica, type Replica } from './replica.ts';
 
 export interface SoakWorld {
@@ -80,6 +80,7 @@ export async function openSoakWorld(
     DATABASE_URL: await through('database', options.databaseUrl),
     STS_ENDPOINT_URL: await through('sts', sandbox.url),
     LOG_LEVEL: 'info',
+    ...PATIENCE,
     ...options.env,
   };
   const clientWire = startWire && ((port: number) => startWire('client', port));

@@ -19,6 +19,8 @@ export const engine: Database['engine'] =
 const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, 'node_modules/.cache/countersign');
 const TEMPLATE_LOCK = 20_251_121;
+/** How long a test waits for a connection: a busy machine is no database that is away. */
+const PATIENCE_MS = 60_000;
 
 /** Changes with whatever makes a template another: the migrations, the embedded engine, and how it is made here. */
 function nameTemplate(): string {
@@ -45,7 +47,7 @@ function withDatabase(url: string, name: string): string {
 }
 
 async function asAdmin<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: readAdminUrl(), connectionTimeoutMillis: 5000 });
+  const client = new pg.Client({ connectionString: readAdminUrl(), connectionTimeoutMillis: PATIENCE_MS });
   client.on('error', () => {});
   await client.connect();
   try {
@@ -70,6 +72,7 @@ async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<
     const database = connectPostgres({
       url: withDatabase(readAdminUrl(), name),
       applicationName: 'countersign-template',
+      connectTimeoutMs: PATIENCE_MS,
     });
     try {
       await migrate(database);
@@ -139,7 +142,10 @@ export async function openTestDatabase(t: Test): Promise<Database> {
   if (engine === 'postgresql') {
     const url = createPostgresDatabase(t);
     urls.set(t, url);
-    const database = connectPostgres({ url: await url, applicationName: 'countersign-test' });
+    const database = connectPostgres({
+      ...{ url: await url, applicationName: 'countersign-test' },
+      connectTimeoutMs: PATIENCE_MS,
+    });
     t.teardown(() => database.close());
     return database;
   }
@@ -163,7 +169,10 @@ export async function testDatabaseUrl(t: Test): Promise<string | undefined> {
 export async function openAsService(t: Test, owner: Database): Promise<Database> {
   const url = await testServiceUrl(t);
   if (url === undefined) return owner;
-  const database = connectPostgres({ url, applicationName: 'countersign-test-service' });
+  const database = connectPostgres({
+    ...{ url, applicationName: 'countersign-test-service' },
+    connectTimeoutMs: PATIENCE_MS,
+  });
   t.teardown(() => database.close());
   return database;
 }

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { findLastingPort } from './ports.ts';
 
 /** In PATH, else where Debian puts it. */
 export function findPgbouncer(path = process.env.PATH ?? '', debian = '/usr/sbin'): string | undefined {
@@ -43,7 +43,7 @@ export async function startPgbouncer(url: string, settings: Record<string, strin
   const binary = findPgbouncer();
   if (!binary) throw new Error('PgBouncer was not found: install it (apt-get install pgbouncer).');
   const server = new URL(url);
-  const port = await findFreePort();
+  const port = await findLastingPort();
   const dir = mkdtempSync(join(tmpdir(), 'countersign-pgbouncer-'));
   const options = {
     ...{ listen_addr: '127.0.0.1', listen_port: String(port), unix_socket_dir: '', auth_type: 'scram-sha-256' },
@@ -87,15 +87,6 @@ export async function startPgbouncer(url: string, settings: Record<string, strin
     await remove();
     throw new Error(`PgBouncer did not start:\n${log}`);
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { keepKek, readMetrics } from './leaks.ts';
 import { leaveToSearch } from './left-by-processes.ts';
-import { askSocket, call, freePort, tempDir } from './service.ts';
+import { findLastingPort } from './ports.ts';
+import { askSocket, call, PATIENCE, tempDir } from './service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -31,7 +32,7 @@ export async function startProcess(
   line = '"msg":"ready"',
 ): Promise<ServiceProcess> {
   const dir = tempDir(t);
-  const port = env['PORT'] ?? (await freePort());
+  const port = env['PORT'] ?? (await findLastingPort());
   const socketPath = env['SOCKET_PATH'] ?? join(dir, 'run/s.sock');
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
     env: {
@@ -40,6 +41,7 @@ export async function startProcess(
       DATA_DIR: dir,
       SOCKET_PATH: socketPath,
       ALLOWED_HOSTS: `127.0.0.1:${port}`,
+      ...PATIENCE,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -136,9 +138,7 @@ export async function startReplicas(
   start: (t: Test) => Promise<Proxy> = startProxy,
 ): Promise<Replicas> {
   const proxy = await start(t);
-  // Several processes on a busy machine: what they see of the keys may be older than a loopback issuer has it.
-  const patience = { KEY_POLICY_OLDEST_SERVED_SECONDS: '30', KEY_POLICY_OLDEST_SIGNED_SECONDS: '30' };
-  const shared = { ISSUER_URL: proxy.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), ...patience, ...env };
+  const shared = { ISSUER_URL: proxy.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t), ...env };
   const replicas = await Promise.all(Array.from({ length: count }, () => startProcess(t, shared)));
   proxy.targets = replicas.map((replica) => replica.url);
   const tokens = new Map<ServiceProcess, string>();

@@ -1,7 +1,6 @@
 // The whole service in this process, over real HTTP and its Unix socket, and what tests ask of it.
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer as createNetServer, type AddressInfo } from 'node:net';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +14,7 @@ import { type Ask, createAsk } from '../../src/reach/stranger.ts';
 import { startService } from '../../src/service.ts';
 import { openAsService, openTestDatabase } from './databases.ts';
 import { keepPrivateKey, keepShown } from './known-secrets.ts';
+import { findLastingPort } from './ports.ts';
 import { keepKek, keepPrivateHalves, keepRefusal, readMetrics, searchService } from './leaks.ts';
 
 export interface Answer {
@@ -43,15 +43,6 @@ export interface TestService {
   ): Promise<Answer>;
   hostToken(scopes?: string[]): Promise<string>;
   close(): Promise<void>;
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createNetServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export function tempDir(t: Test): string {
@@ -128,19 +119,23 @@ export interface TestServiceOptions {
   before?(config: Config): Promise<void>;
 }
 
+/** On a busy machine what is seen of the keys may be older than a loopback issuer's policy has it. */
+export const PATIENCE = { KEY_POLICY_OLDEST_SERVED_SECONDS: '30', KEY_POLICY_OLDEST_SIGNED_SECONDS: '30' };
+
 /** Started with a loopback issuer, closed at the end of the test. */
 export async function startTestService(t: Test, options: TestServiceOptions = {}): Promise<TestService> {
   const dir = tempDir(t);
   const database = options.database ?? (await openTestDatabase(t));
   // It runs as its own role, as in production; tests look into the database, and change it, as the owner.
   const own = options.database ?? (await openAsService(t, database));
-  const port = await freePort();
+  const port = await findLastingPort();
   const config = readConfig({
     ...{
       ISSUER_URL: `http://127.0.0.1:${port}`,
       DATA_DIR: dir,
       KEYS_DIR: join(dir, 'keys'),
       SOCKET_PATH: join(dir, 'run/s.sock'),
+      ...PATIENCE,
     },
     ...options.env,
   });

@@ -1,8 +1,6 @@
 // Replays a Dockerfile's COPY and RUN steps in plain folders, one per stage, where there is no container engine.
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, globSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, isAbsolute, join, matchesGlob, posix } from 'node:path';
 
 export interface Instruction {
@@ -100,14 +98,4 @@ export function listFiles(folder: string): string[] {
   return globSync('**', { cwd: folder, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
-}
-
-/** A port that nobody listens on now. */
-export async function findFreePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return String(typeof address === 'object' && address ? address.port : 0);
 }

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { walkModules } from '../../scripts/modules.ts';
-import { createContextFilter, findFreePort, listFiles, parseDockerfile, replayDockerfile } from './dockerfile.ts';
+import { createContextFilter, listFiles, parseDockerfile, replayDockerfile } from './dockerfile.ts';
+import { findLastingPort } from '../support/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const instructions = parseDockerfile(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'));
@@ -85,7 +86,7 @@ async function waitUntilHealthy(service: ChildProcess, env: NodeJS.ProcessEnv): 
 }
 
 t.test('starts, answers its health check, and ends on SIGTERM', async (t) => {
-  const PORT = await findFreePort();
+  const PORT = String(await findLastingPort());
   const DATA_DIR = t.testdir();
   const env = { PATH: process.env.PATH, PORT, DATA_DIR, KEYS_DIR: DATA_DIR, ISSUER_URL: `http://127.0.0.1:${PORT}` };
   const [, script = '', ...words] = [...(last('ENTRYPOINT')?.words ?? []), ...(last('CMD')?.words ?? [])];

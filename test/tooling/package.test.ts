@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { walkModules } from '../../scripts/modules.ts';
-import { findFreePort, listFiles } from './dockerfile.ts';
+import { listFiles } from './dockerfile.ts';
+import { findLastingPort } from '../support/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const { dependencies, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
@@ -103,7 +104,7 @@ t.test('on a Node that is too old it says which it takes', async (t) => {
 });
 
 t.test('serves, and its command asks what it serves', async (t) => {
-  const PORT = await findFreePort();
+  const PORT = String(await findLastingPort());
   const folder = join(dirname(app), 'data');
   const url = `http://127.0.0.1:${PORT}`;
   const host = { SOCKET_PATH: join(folder, 's.sock') };

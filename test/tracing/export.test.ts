@@ -7,7 +7,8 @@ import { UNCOUNTED } from '../../src/metrics/count.ts';
 import { startTraceExport } from '../../src/tracing/export.ts';
 import { scrape } from '../metrics/scrape.ts';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
-import { call, freePort, registerClient, startTestService, workloadToken } from '../support/service.ts';
+import { findLastingPort } from '../support/ports.ts';
+import { call, registerClient, startTestService, workloadToken } from '../support/service.ts';
 import { startCollector } from './collector.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -138,7 +139,7 @@ t.test('a collector that is away, refuses, garbles or hangs changes no answer', 
   ];
   let asked = 0;
   const moody = await startCollector(t, (response) => faults[asked++ % faults.length]?.(response));
-  const away = { url: `http://127.0.0.1:${await freePort()}` };
+  const away = { url: `http://127.0.0.1:${await findLastingPort()}` };
   for (const [name, { url }] of Object.entries({ away, moody })) {
     const service = await startTestService(t, { env: { OTEL_EXPORTER_OTLP_ENDPOINT: url } });
     const traced = { headers: { traceparent: SAMPLED } };

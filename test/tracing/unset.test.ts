@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { findLastingPort } from '../support/ports.ts';
 import { startProcess } from '../support/process.ts';
-import { call, freePort, tempDir } from '../support/service.ts';
+import { call, tempDir } from '../support/service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -20,7 +21,7 @@ t.test(
      import { appendFileSync } from 'node:fs';
      registerHooks({ load: (url, context, next) => { appendFileSync(${JSON.stringify(list)}, url + '\\n'); return next(url, context); } });`,
     );
-    const port = await freePort();
+    const port = await findLastingPort();
     const service = await startProcess(t, {
       ...{ ISSUER_URL: `http://127.0.0.1:${port}`, PORT: String(port), NODE_OPTIONS: `--import=${hook}` },
       KEYS_DIR: join(dir, 'keys'),
