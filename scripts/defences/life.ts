@@ -164,7 +164,7 @@ export const life: Defence[] = [
       replace: '',
     },
   ]),
-  ...provenBy('test/keys/queue.test.ts', 'three replicas: each due ring once, oldest first, a few at a time', [
+  ...provenBy('test/keys/queue.test.ts', 'due rings rotate oldest first', [
     {
       name: 'life.queue-order',
       promise: 'the ring that is due longest is rotated first',

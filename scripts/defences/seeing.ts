@@ -110,6 +110,15 @@ export const seeing: Defence[] = [
       replace: 'const LONGEST_QUEUE = 1_000_000;',
     },
   ]),
+  ...provenBy(EXPORT, 'closing does not wait until a collector that says nothing is given up', [
+    {
+      name: 'seeing.spans-close-in-time',
+      promise: 'a collector that hangs does not hold up the end of the service',
+      file: 'src/tracing/export.ts',
+      find: 'const CLOSE_MS = 2000;',
+      replace: 'const CLOSE_MS = 60_000;',
+    },
+  ]),
   ...provenBy(
     'test/tracing/unset.test.ts',
     'without an endpoint no module of OpenTelemetry is loaded, and the caller’s trace is answered all the same',
