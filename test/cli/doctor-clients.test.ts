@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { checkClientTls } from '../../src/cli/doctor/clients/checks.ts';
 import { findContainerFaults, mayCarryTokens } from '../../src/cli/doctor/clients/container.ts';
-import { parseProfiles } from '../../src/cli/doctor/clients/profiles.ts';
+import { parseBotoKeys, parseEc2Keys, parseProfiles } from '../../src/cli/doctor/clients/profiles.ts';
 import { chooseSource, type Client, CLIENTS } from '../../src/cli/doctor/clients/sources.ts';
 import type { Report } from '../../src/cli/doctor/findings.ts';
 import { createAsk } from '../../src/reach/stranger.ts';
@@ -15,15 +15,29 @@ import { ROWS } from './sources.ts';
 import { CONNECTION, cli, listen, problem, startStandIn, temporaryFolder } from './stand-in.ts';
 
 const paths = { config: '~/.aws/config', credentials: '~/.aws/credentials' };
-const read = ({ config = '', credentials = '' }) => ({
-  ...{ config: parseProfiles(config, 'config'), credentials: parseProfiles(credentials, 'credentials'), paths },
-});
+interface Files {
+  config?: string;
+  credentials?: string;
+  ec2?: string;
+  boto?: string;
+}
+
+const read = ({ config = '', credentials = '', ec2, boto }: Files, env: Record<string, string> = {}) => {
+  const path = env['AWS_CREDENTIAL_FILE'];
+  return {
+    ...{ config: parseProfiles(config, 'config'), credentials: parseProfiles(credentials, 'credentials'), paths },
+    older: {
+      ec2: path === undefined ? undefined : { path, has: ec2 === undefined ? undefined : parseEc2Keys(ec2) },
+      boto: boto === undefined ? undefined : { path: '~/.boto', has: parseBotoKeys(boto) },
+    },
+  };
+};
 
 t.test('each client takes what its own order says', async (t) => {
   for (const { name, env = {}, boto3, cli: awsCli = boto3, javascript, go, ...files } of ROWS) {
     const outcomes: Record<Client, string> = { 'aws-cli': awsCli, boto3, javascript, go };
     for (const client of Object.keys(CLIENTS) as Client[]) {
-      const { source, fault, because } = chooseSource(client, env, read(files));
+      const { source, fault, because } = chooseSource(client, env, read(files, env));
       t.equal(fault === undefined ? source : 'fails', outcomes[client], `${client}: ${name}`);
       t.equal(because.endsWith('by EKS Pod Identity'), name.startsWith('EKS'), `${client}: whose ${name} is`);
     }
@@ -158,6 +172,33 @@ t.test('--clients reads the files that clients read', async (t) => {
   );
   t.notMatch(stdout, 'very-secret');
 });
+
+t.test(
+  "--clients reads what botocore alone reads of older tools, and says how a container's are let through",
+  async (t) => {
+    const HOME = temporaryFolder(t);
+    const keys = (id: string, secret: string): string => `${id}=a\n${secret}=very-secret\n`;
+    writeFileSync(join(HOME, '.boto'), `[Credentials]\n${keys('aws_access_key_id', 'aws_secret_access_key')}`);
+    writeFileSync(join(HOME, 'ec2'), keys('AWSAccessKeyId', 'AWSSecretKey'));
+    const agent = { HOME, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/x', AWS_CONTAINER_AUTHORIZATION_TOKEN: 'x\n' };
+    const boto3 = async (env: Record<string, string> = {}) => {
+      const { findings, stdout } = await doctor(t, ['--clients'], { ...agent, ...env });
+      t.notMatch(stdout, 'very-secret');
+      return findings.find(({ code }) => code === 'client_boto3');
+    };
+    t.match(await boto3(), {
+      severity: 'warning',
+      detail: /\/\.boto has them.*passed over/,
+      hint: /BOTO_CONFIG=\/dev\/null/,
+    });
+    t.match(await boto3({ AWS_CREDENTIAL_FILE: join(HOME, 'ec2') }), { detail: /\/ec2 has them.*passed over/ });
+    t.match(await boto3({ AWS_CREDENTIAL_FILE: join(HOME, 'x') }), {
+      severity: 'failure',
+      detail: /\/x cannot be read/,
+    });
+    t.match(await boto3({ BOTO_CONFIG: '/dev/null' }), { detail: /takes container credentials/ });
+  },
+);
 
 t.test('--connection: the step that fails is named, with what to do', async (t) => {
   const cases: [string, string, number][] = [

@@ -25,6 +25,10 @@ export interface Row {
   env?: Record<string, string>;
   config?: string;
   credentials?: string;
+  /** The file that AWS_CREDENTIAL_FILE names, where it is there. */
+  ec2?: string;
+  /** boto's. */
+  boto?: string;
   boto3: Outcome;
   /** What boto3 takes, unless said. */
   cli?: Outcome;
@@ -33,6 +37,9 @@ export interface Row {
 }
 
 const all = (source: Outcome) => ({ boto3: source, javascript: source, go: source });
+
+const BOTO = '[Boto]\nproxy = x\n[Credentials]\naws_access_key_id = AKIA\n';
+const EC2 = { AWS_CREDENTIAL_FILE: '/home/x/ec2' };
 
 export const ROWS: Row[] = [
   { name: 'nothing', ...all('metadata') },
@@ -149,6 +156,49 @@ export const ROWS: Row[] = [
       '[profile x]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = r\n[sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.com\n',
     ...all('profile_sso'),
   },
+  {
+    name: "keys of boto's file, which botocore takes before a container's",
+    env: AGENT,
+    boto: `${BOTO}aws_secret_access_key = secret\n`,
+    ...{ boto3: 'boto_file', javascript: 'container', go: 'container' },
+  },
+  {
+    name: "an access key in boto's file without its secret",
+    env: AGENT,
+    boto: BOTO,
+    ...{ boto3: 'fails', javascript: 'container', go: 'container' },
+  },
+  { name: "boto's file without keys", env: AGENT, boto: '[Boto]\naws_access_key_id = AKIA\n', ...all('container') },
+  {
+    name: "keys of the config file, and of boto's",
+    config: keysOf('default'),
+    boto: `${BOTO}aws_secret_access_key = secret\n`,
+    ...{ boto3: 'config_file', javascript: 'profile_keys', go: 'profile_keys' },
+  },
+  {
+    name: "keys of a file of EC2's first tools, and of boto's",
+    env: { ...EC2, ...AGENT },
+    ec2: 'AWSAccessKeyId=AKIA\nAWSSecretKey = secret\n',
+    boto: `${BOTO}aws_secret_access_key = secret\n`,
+    ...{ boto3: 'ec2_file', javascript: 'container', go: 'container' },
+  },
+  {
+    name: "a file of EC2's first tools that is not there",
+    env: { ...EC2, ...AGENT },
+    ...{ boto3: 'fails', javascript: 'container', go: 'container' },
+  },
+  { name: "a file of EC2's first tools without keys", env: { ...EC2, ...AGENT }, ec2: 'x=y\n', ...all('container') },
+  {
+    name: 'keys by the names that Go knows as well',
+    env: { AWS_ACCESS_KEY: 'AKIA', AWS_SECRET_KEY: 'secret', ...AGENT },
+    ...{ boto3: 'container', javascript: 'container', go: 'keys' },
+  },
+  {
+    name: 'no metadata service, by a word that JavaScript alone takes',
+    env: { AWS_EC2_METADATA_DISABLED: '1' },
+    ...{ boto3: 'metadata', javascript: 'none', go: 'metadata' },
+  },
+  { name: 'a metadata service, said', env: { AWS_EC2_METADATA_DISABLED: 'false' }, ...all('metadata') },
   {
     name: 'a variable that is set to nothing, which botocore counts',
     env: { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '', AWS_EC2_METADATA_DISABLED: 'true' },

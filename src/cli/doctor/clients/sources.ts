@@ -21,6 +21,7 @@ interface Seen {
   config: Members;
   credentials: Members;
   paths: SharedFiles['paths'];
+  older: SharedFiles['older'];
   rules: Rules;
 }
 
@@ -35,7 +36,7 @@ interface SourceFacts {
   what: string;
   find(seen: Seen): Found | undefined;
   /** How something else is let through. */
-  undo(seen: Pick<Seen, 'profile'>): string;
+  undo(seen: Pick<Seen, 'profile' | 'rules'>): string;
 }
 
 const hasKeys = (members: Members): boolean => 'aws_access_key_id' in members && 'aws_secret_access_key' in members;
@@ -54,6 +55,21 @@ const ofFile = (file: 'config' | 'credentials'): SourceFacts => ({
   undo: ({ profile }) => `name another AWS_PROFILE, or take the keys out of profile ${profile}`,
 });
 
+const ofOlder = (file: keyof SharedFiles['older'], what: string, undo: string): SourceFacts => ({
+  what,
+  find: ({ older }) => {
+    const { path, has } = older[file] ?? { path: '', has: { id: false, secret: false } };
+    const fault = !has
+      ? `${path} cannot be read`
+      : has.secret
+        ? undefined
+        : `${path} has an access key without its secret`;
+    if (has && !has.id) return undefined;
+    return { because: `${path} has them`, ...(fault === undefined ? {} : { fault }) };
+  },
+  undo: () => undo,
+});
+
 const RELATIVE = 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI';
 const FULL = 'AWS_CONTAINER_CREDENTIALS_FULL_URI';
 
@@ -68,15 +84,15 @@ const SOURCES = {
   keys: {
     what: 'keys of the environment',
     find: ({ env, rules }) => {
-      const [id, secret] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']];
-      if (id && secret) return { because: 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set' };
+      const [id, secret] = rules.keyVariables.map((names) => names.find((name) => env[name]));
+      if (id && secret) return { because: `${id} and ${secret} are set` };
       if (!id || !rules.halvesFail) return undefined;
       return {
         because: 'AWS_ACCESS_KEY_ID is set',
         fault: 'AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not',
       };
     },
-    undo: () => 'unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN',
+    undo: ({ rules }) => `unset ${rules.keyVariables.flat().join(' ')} AWS_SESSION_TOKEN`,
   },
   web_identity: {
     what: 'a web identity (as EKS gives it to service accounts: IRSA)',
@@ -112,6 +128,8 @@ const SOURCES = {
   profile_process: {
     ...ofProfile('a command (credential_process) of a profile', (both) => 'credential_process' in both),
   },
+  ec2_file: ofOlder('ec2', 'keys of the file that AWS_CREDENTIAL_FILE names', 'unset AWS_CREDENTIAL_FILE'),
+  boto_file: ofOlder('boto', "keys of boto's file", 'export BOTO_CONFIG=/dev/null, or take the keys out of that file'),
   container: {
     what: 'container credentials',
     find: ({ env, rules }) => {
@@ -124,8 +142,10 @@ const SOURCES = {
   },
   metadata: {
     what: "the instance's metadata service (IMDS), where there is one",
-    find: ({ env }) =>
-      /^true$/i.test(env['AWS_EC2_METADATA_DISABLED'] ?? '') ? undefined : { because: 'nothing else is configured' },
+    find: ({ env, rules }) =>
+      rules.metadataOff.test(env['AWS_EC2_METADATA_DISABLED'] ?? '')
+        ? undefined
+        : { because: 'nothing else is configured' },
     undo: () => 'export AWS_EC2_METADATA_DISABLED=true',
   },
 } as const satisfies Record<string, SourceFacts>;
@@ -135,6 +155,8 @@ export type Source = keyof typeof SOURCES;
 interface Rules {
   client: Client;
   order: readonly Source[];
+  /** Which variables have the access key, and which its secret, the first that is set. */
+  keyVariables: readonly (readonly string[])[];
   /** Which variables name the profile, the first that is set. */
   profileVariables: readonly string[];
   /** A profile that is named makes it pass over keys of the environment. */
@@ -151,14 +173,20 @@ interface Rules {
   containerFirst: string;
   /** A variable of containers that is set to nothing counts. */
   emptyCounts: boolean;
+  /** What AWS_EC2_METADATA_DISABLED holds where it counts. */
+  metadataOff: RegExp;
 }
+
+const KEYS = [['AWS_ACCESS_KEY_ID'], ['AWS_SECRET_ACCESS_KEY']] as const;
 
 /** botocore's, read in 1.43.11 and tried there; the AWS CLI's in its 2.9.19 and 1.45.11. */
 const BOTOCORE: Omit<Rules, 'client'> = {
   order: [
     ...(['keys', 'profile_role', 'web_identity', 'profile_web_identity', 'profile_sso', 'credentials_file'] as const),
-    ...(['profile_login', 'profile_process', 'config_file', 'container', 'metadata'] as const),
+    ...(['profile_login', 'profile_process', 'config_file', 'ec2_file', 'boto_file', 'container'] as const),
+    'metadata',
   ],
+  keyVariables: KEYS,
   profileVariables: ['AWS_DEFAULT_PROFILE', 'AWS_PROFILE'],
   profileBeatsKeys: false,
   missingProfileFails: true,
@@ -167,6 +195,7 @@ const BOTOCORE: Omit<Rules, 'client'> = {
   roleOfProfile: true,
   containerFirst: RELATIVE,
   emptyCounts: true,
+  metadataOff: /^true$/i,
 };
 
 const RULES: Record<Client, Rules> = {
@@ -180,6 +209,7 @@ const RULES: Record<Client, Rules> = {
       ...(['keys', 'profile_role', 'profile_keys', 'profile_web_identity', 'profile_process', 'profile_sso'] as const),
       ...(['profile_login', 'web_identity', 'container', 'metadata'] as const),
     ],
+    keyVariables: KEYS,
     profileVariables: ['AWS_PROFILE'],
     profileBeatsKeys: true,
     missingProfileFails: false,
@@ -188,13 +218,18 @@ const RULES: Record<Client, Rules> = {
     roleOfProfile: false,
     containerFirst: RELATIVE,
     emptyCounts: false,
+    metadataOff: /^(?!false$)./,
   },
-  // config/resolve_credentials.go, read only.
+  // config/resolve_credentials.go and env_config.go, read only.
   go: {
     client: 'go',
     order: [
       ...(['keys', 'web_identity', 'profile_role', 'profile_keys', 'profile_web_identity', 'profile_sso'] as const),
       ...(['profile_login', 'profile_process', 'container', 'metadata'] as const),
+    ],
+    keyVariables: [
+      [...KEYS[0], 'AWS_ACCESS_KEY'],
+      [...KEYS[1], 'AWS_SECRET_KEY'],
     ],
     profileVariables: ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'],
     profileBeatsKeys: false,
@@ -204,6 +239,7 @@ const RULES: Record<Client, Rules> = {
     roleOfProfile: false,
     containerFirst: FULL,
     emptyCounts: false,
+    metadataOff: /^true$/i,
   },
 };
 
@@ -227,7 +263,15 @@ export function chooseSource(client: Client, env: Environment, files: SharedFile
   const profile = (named && env[named]) || 'default';
   const [config, credentials] = [files.config[profile], files.credentials[profile]];
   const seen: Seen = {
-    ...{ env, profile, rules, paths: files.paths, config: config ?? {}, credentials: credentials ?? {} },
+    ...{
+      env,
+      profile,
+      rules,
+      paths: files.paths,
+      older: files.older,
+      config: config ?? {},
+      credentials: credentials ?? {},
+    },
     both: { ...config, ...credentials },
   };
   if (named && rules.missingProfileFails && !config && !credentials) {
