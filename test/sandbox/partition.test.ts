@@ -28,6 +28,35 @@ t.test("another partition's managed policy is refused: attached, as a boundary, 
   t.match(await session(own), { Credentials: {} });
 });
 
+t.test("a policy of another partition's resources is refused: inline, managed, a version of one", async (t) => {
+  const { sandbox, issuer } = await createWorld(t);
+  const { iam } = clients(sandbox.url, sandbox.account(ACCOUNT), 'cn-north-1');
+  const document = (Resource: string, member = 'Resource'): string =>
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: { Effect: 'Allow', Action: 's3:GetObject', [member]: Resource },
+    });
+  const { OpenIDConnectProviderArn: Federated } = await iam.send(
+    new iamApi.CreateOpenIDConnectProviderCommand({ Url: issuer.url, ClientIDList: ['sts.amazonaws.com'] }),
+  );
+  const AssumeRolePolicyDocument = trustPolicy(issuer, { principal: { Federated } });
+  await iam.send(new iamApi.CreateRoleCommand({ RoleName: 'there', AssumeRolePolicyDocument }));
+  const put = (PolicyDocument: string) =>
+    iam.send(new iamApi.PutRolePolicyCommand({ RoleName: 'there', PolicyName: 'p', PolicyDocument }));
+  const create = (PolicyDocument: string) =>
+    iam.send(new iamApi.CreatePolicyCommand({ PolicyName: 'p', PolicyDocument }));
+  for (const own of ['arn:aws-cn:s3:::bucket/*', 'arn:*:s3:::bucket/*', '*']) await put(document(own));
+  const { Policy } = await create(document('*'));
+  const version = (PolicyDocument: string) =>
+    iam.send(new iamApi.CreatePolicyVersionCommand({ PolicyArn: Policy?.Arn, PolicyDocument, SetAsDefault: true }));
+  const foreign = 'arn:aws:s3:::bucket/*';
+  const message = `Partition "aws" is not valid for resource "${foreign}".`;
+  for (const refused of [put(document(foreign)), put(document(foreign, 'NotResource'))])
+    t.same(await refusal(refused), { code: 'MalformedPolicyDocument', status: 400, message });
+  for (const refused of [create(document(foreign)), version(document(foreign))])
+    t.same(await refusal(refused), { code: 'MalformedPolicyDocument', status: 400, message });
+});
+
 t.test('our template in cn-north-1: deployed, verified and Active', async (t) => {
   const world = await openWorld(t);
   const owner = openOwner(t, world.sandbox, ACCOUNT, 'cn-north-1');

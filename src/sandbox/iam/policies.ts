@@ -3,7 +3,7 @@ import { authorize, findManagedPolicy } from '../policy/authorize.ts';
 import { findAwsManagedPolicy } from '../policy/managed.ts';
 import type { PolicyDocument } from '../policy/document.ts';
 import { parsePolicy, policySize } from '../policy/document.ts';
-import { alreadyExists, AwsError, limitExceeded, noSuchEntity } from '../wire/error.ts';
+import { alreadyExists, AwsError, limitExceeded, malformedPolicy, noSuchEntity } from '../wire/error.ts';
 import { checkLength } from '../wire/form.ts';
 import type { Actor, ManagedPolicy, Role } from '../world.ts';
 import { createAwsId } from '../world.ts';
@@ -14,11 +14,22 @@ const MAX_INLINE_SIZE = 10240;
 const MAX_MANAGED_SIZE = 6144;
 const MAX_ATTACHED = 10;
 
+/** What IAM is given as an identity policy: of its own partition's resources alone. @throws AwsError MalformedPolicyDocument */
+function parseIdentityPolicy({ partition: own }: Actor, text: string): PolicyDocument {
+  const document = parsePolicy(text, 'identity');
+  for (const resource of document.statements.flatMap(({ resources }) => resources ?? [])) {
+    const [, partition = own] = resource.split(':');
+    if (partition !== own && partition !== '*')
+      throw malformedPolicy(`Partition "${partition}" is not valid for resource "${resource}".`);
+  }
+  return document;
+}
+
 /** The quota is of all inline policies of a role together. */
 export function putRolePolicy(actor: Actor, roleName: string, policyName: string, text: string): void {
   const role = requireRole(actor, roleName, 'iam:PutRolePolicy');
   checkName('PolicyName', policyName, 128);
-  const document = parsePolicy(text, 'identity');
+  const document = parseIdentityPolicy(actor, text);
   const others = [...role.inline].filter(([name]) => name !== policyName).map(([, one]) => policySize(one.text));
   if (others.reduce((sum, size) => sum + size, policySize(text)) > MAX_INLINE_SIZE) {
     throw limitExceeded(`Maximum policy size of ${MAX_INLINE_SIZE} bytes exceeded for role ${role.name}`);
@@ -63,8 +74,8 @@ export interface ManagedPolicyInput {
   text: string;
 }
 
-function parseManaged(text: string): PolicyDocument {
-  const document = parsePolicy(text, 'identity');
+function parseManaged(actor: Actor, text: string): PolicyDocument {
+  const document = parseIdentityPolicy(actor, text);
   if (policySize(text) > MAX_MANAGED_SIZE)
     throw limitExceeded(`Cannot exceed quota for PolicySize: ${MAX_MANAGED_SIZE}`);
   return document;
@@ -75,7 +86,7 @@ export function createManagedPolicy(actor: Actor, input: ManagedPolicyInput): Ma
   checkPath(input.path);
   const arn = iamArn(actor, `policy${input.path}${input.name}`);
   authorize(actor, 'iam:CreatePolicy', arn, `policy ${input.name}`);
-  const document = parseManaged(input.text);
+  const document = parseManaged(actor, input.text);
   const taken = actor.account.policies.values().some(({ name }) => name.toLowerCase() === input.name.toLowerCase());
   if (taken) throw alreadyExists(`A policy called ${input.name} already exists. Duplicate names are not allowed.`);
   const now = actor.world.now();
@@ -107,7 +118,7 @@ export function requireManagedPolicy(actor: Actor, arn: string, action: string):
 
 export function updateManagedPolicy(actor: Actor, arn: string, text: string): ManagedPolicy {
   const policy = requireManagedPolicy(actor, arn, 'iam:CreatePolicyVersion');
-  policy.document = parseManaged(text);
+  policy.document = parseManaged(actor, text);
   policy.updatedAt = actor.world.now();
   return policy;
 }
