@@ -7,6 +7,7 @@ const ANSWER = 'test/clouds/aws-answer.test.ts';
 const DEGRADED = 'test/credentials/degraded.test.ts';
 const FAULTS = 'test/credentials/sts-faults.test.ts';
 const SUSPECT = 'test/connections/suspect.test.ts';
+const SEAL_UNSEEN = 'no session of before a seal or a suspension is given after it, though nobody asked meanwhile';
 const sessionsFile = 'src/credentials/sessions.ts';
 const authorize = 'src/credentials/authorize.ts';
 const exchange = 'src/credentials/exchange.ts';
@@ -37,6 +38,20 @@ export const sessions: Defence[] = [
       find: "recordDecided(stream, { kind: 'credentials.handed_out',",
       replace: "recordDecided({ append: ({ entry }) => stream.append({ entry }) }, { kind: 'credentials.handed_out',",
     },
+  ]),
+  ...provenBy('test/seal/seal.test.ts', SEAL_UNSEEN, [
+    withoutMember(
+      'workload-version',
+      'no session outlives a suspension in memory',
+      '[sealChangedAt, workload.version]',
+      '[sealChangedAt]',
+    ),
+    withoutMember(
+      'seal',
+      'nor a seal that was lifted before anybody saw it',
+      '[sealChangedAt, workload.version]',
+      '[workload.version]',
+    ),
   ]),
   ...provenBy('test/shared-reads.test.ts', 'no answer is older than its question', [
     {

@@ -33,9 +33,10 @@ export type Decide = (question: DecisionQuestion) => Promise<Decision>;
  * and nobody else. Whatever changes one of these leaves the sessions before it behind.
  */
 function sessionKey({ decision, durationSeconds, policies }: Omit<Authorized, 'key'>): string {
-  const { workload, connection, aws, grant } = decision;
+  const { sealChangedAt, workload, connection, aws, grant } = decision;
   const narrowed = createHash('sha256').update(JSON.stringify([policies.policy, policies.policyArns]));
   return JSON.stringify([
+    ...[sealChangedAt, workload.version],
     ...[workload.id, workload.slug, connection.id, connection.generation, aws.role_arn, aws.role_id],
     ...[grant.id, grant.version, grant.purpose, durationSeconds, narrowed.digest('base64url')],
   ]);

@@ -27,7 +27,7 @@ export interface Sessions {
    * @throws what `fetch` throws; Problem `rate_limited` or `unavailable` where too much is asked for.
    */
   obtain(authorized: Authorized, fetch: () => Promise<Obtained>): Promise<Obtained>;
-  /** Forgets what may not be handed out any more; what nobody was authorised for since a change, after five minutes; all, where sealed. */
+  /** Forgets what may not be handed out any more; what nobody was authorised for since a change, after five minutes; all, where sealed or unsealed since. */
   sweep(standing?: Standing): void;
   /** Forgets everything. */
   clear(): void;
@@ -105,6 +105,7 @@ export function createSessions({
   const flights = new Map<string, Flight>();
   const refusals = new LRUCache<string, { error: unknown; until: number }>({ max: 10_000 });
   const rate = createRate(perConnection, pace);
+  let sealChangedAt: string | undefined;
   const lanes = createLanes({ ...lanesOptions, clock });
 
   function keep({ key, decision }: Authorized, obtained: Obtained): void {
@@ -174,7 +175,8 @@ export function createSessions({
       return mayFetch ? orStillGood(fly(authorized, fetch), old) : old;
     },
     sweep: (standing) => {
-      if (standing?.seal) kept.clear();
+      if (standing && (standing.seal || standing.sealChangedAt !== sealChangedAt)) kept.clear();
+      if (standing) sealChangedAt = standing.sealChangedAt;
       for (const [key, session] of kept.entries()) {
         const unconfirmed =
           standing !== undefined &&

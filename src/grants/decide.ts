@@ -20,7 +20,10 @@ export interface DecisionQuestion {
 export interface Decision {
   /** The policy epoch of the snapshot that this was decided in. */
   epoch: number;
-  workload: { id: string; slug: string };
+  /** When the service was last sealed or unsealed; undefined where it never was. */
+  sealChangedAt: string | undefined;
+  /** `version` counts every change of it, its suspensions among them. */
+  workload: { id: string; slug: string; version: number };
   connection: {
     id: string;
     reference: string | null;
@@ -80,7 +83,7 @@ async function readRows(db: Db, { workload, connection, purpose }: DecisionQuest
   const { rows } = await sql<Row>`
     select
       ${EPOCH_ROW} as epoch_row,
-      json_build_object('id', w.id, 'slug', w.slug, 'state', w.state) as workload,
+      json_build_object('id', w.id, 'slug', w.slug, 'version', w.version, 'state', w.state) as workload,
       case when c.id is not null then json_build_object('id', c.id, 'reference', c.reference, 'tenant', c.tenant,
         'issuer', c.issuer, 'subject', c.subject, 'algorithm', c.algorithm, 'generation', c.generation, 'state', c.state,
         'state_reason', c.state_reason, 'max_session_seconds', c.max_session_seconds,
@@ -142,5 +145,6 @@ export async function decide(db: Db, question: DecisionQuestion): Promise<Decisi
   const { state: _, ...workload } = first.workload;
   const { state_reason: __, ...connection } = first.connection;
   const { kind: ___, selector: ____, ...limits } = grant;
-  return { epoch: standing.epoch, workload, connection, aws: first.aws, grant: limits };
+  const { epoch, sealChangedAt } = standing;
+  return { epoch, sealChangedAt, workload, connection, aws: first.aws, grant: limits };
 }

@@ -16,6 +16,8 @@ export interface Seal {
 export interface Standing {
   epoch: number;
   seal: Seal | undefined;
+  /** When it was last set or lifted; undefined where it never was, or the migration has not run. */
+  sealChangedAt: string | undefined;
 }
 
 /** The row of the policy epoch as it is. */
@@ -23,13 +25,14 @@ export interface EpochRow {
   epoch: number;
   /** Missing where the migration has not run: then nothing was ever sealed. */
   seal?: Seal | null;
+  seal_changed_at?: string | null;
 }
 
 /** To select in the statement of a decision, so that the seal is of its snapshot. The whole row: a column that is not there yet is no error. */
 export const EPOCH_ROW: RawBuilder<EpochRow> = sql<EpochRow>`(select to_jsonb(e) from policy_epoch e where e.id = 1)`;
 
-export function standingOf({ epoch, seal }: EpochRow): Standing {
-  return { epoch, seal: seal ?? undefined };
+export function standingOf({ epoch, seal, seal_changed_at }: EpochRow): Standing {
+  return { epoch, seal: seal ?? undefined, sealChangedAt: seal_changed_at ?? undefined };
 }
 
 async function readEpochRow(db: Db): Promise<EpochRow> {

@@ -29,7 +29,7 @@ const ask = { connection: 'acme', purpose: 'default', requestId: 'rq' };
 function decision(epoch: number, changes: { version?: number; grant?: string; generation?: number } = {}): Decision {
   const { version = 1, grant = id('gr'), generation = 1 } = changes;
   return {
-    ...{ epoch, workload: { id: id('wl'), slug: 'billing' } },
+    ...{ epoch, sealChangedAt: undefined, workload: { id: id('wl'), slug: 'billing', version: 1 } },
     connection: {
       ...{
         id: id('cn'),

@@ -55,7 +55,7 @@ t.test('past half of its life its successor is fetched beside a hand-out, and ne
   const { clock, obtain, sessions, fetched } = openSessions();
   await obtain();
   clock.step(31 * MINUTE);
-  sessions.sweep({ epoch: 1, seal: undefined });
+  sessions.sweep({ epoch: 1, seal: undefined, sealChangedAt: undefined });
   t.equal(fetched(), 1, 'nobody asked');
   t.equal(await obtain(), 'ex1', 'the one at hand, at once');
   await sessions.settled();
@@ -178,18 +178,24 @@ t.test('what nobody may have is forgotten', async (t) => {
   const { clock, obtain, sessions } = openSessions();
   await obtain('one');
   await obtain('two');
-  sessions.sweep({ epoch: 2, seal: undefined });
+  sessions.sweep({ epoch: 2, seal: undefined, sealChangedAt: undefined });
   t.equal(sessions.size, 2, 'a change a moment ago');
   clock.step(5 * MINUTE + 1);
   await obtain('one', 3600, decisionOf({ epoch: 2 }));
-  sessions.sweep({ epoch: 2, seal: undefined });
+  sessions.sweep({ epoch: 2, seal: undefined, sealChangedAt: undefined });
   t.equal(sessions.size, 1, 'nobody was authorised for it since');
   clock.step(54 * MINUTE);
   sessions.sweep();
   t.equal(sessions.size, 0, 'over');
   await obtain('one');
-  sessions.sweep({ epoch: 2, seal: { at: '', by: 'host', reason: '' } });
+  sessions.sweep({ epoch: 2, seal: { at: '', by: 'host', reason: '' }, sealChangedAt: undefined });
   t.equal(sessions.size, 0, 'sealed');
+  await obtain('one');
+  sessions.sweep({ epoch: 2, seal: undefined, sealChangedAt: 'since' });
+  t.equal(sessions.size, 0, 'sealed and unsealed, unseen');
+  await obtain('one');
+  sessions.sweep({ epoch: 2, seal: undefined, sealChangedAt: 'since' });
+  t.equal(sessions.size, 1, 'nothing since');
 });
 
 t.test('a flood of one connection is refused with its time, and starves no other', async (t) => {

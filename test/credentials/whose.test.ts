@@ -214,7 +214,7 @@ t.test('no session reaches a caller that was not authorised for exactly it', asy
         else {
           await Promise.all(pending);
           clock.step(step.seconds * 1000);
-          sessions.sweep({ epoch: state.epoch, seal: undefined });
+          sessions.sweep({ epoch: state.epoch, seal: undefined, sealChangedAt: undefined });
         }
       }
       await Promise.all(pending);

@@ -17,11 +17,12 @@ export function createSteppedClock(): SteppedClock {
   return { wall: () => now, monotonic: () => now - 1_799_999_000_000, step: (ms) => void (now += ms) };
 }
 
-export function decisionOf(changes: Partial<{ [Part in keyof Decision]: object | number }> = {}): Decision {
-  const { epoch = 1, workload = {}, connection = {}, aws = {}, grant = {} } = changes;
+export function decisionOf(changes: Partial<{ [Part in keyof Decision]: object | number | string }> = {}): Decision {
+  const { epoch = 1, sealChangedAt, workload = {}, connection = {}, aws = {}, grant = {} } = changes;
   return {
     epoch: epoch as number,
-    workload: { id: id('wl'), slug: 'billing', ...(workload as object) },
+    sealChangedAt: sealChangedAt as string | undefined,
+    workload: { id: id('wl'), slug: 'billing', version: 1, ...(workload as object) },
     connection: {
       ...{ id: id('cn'), reference: 'acme', tenant: 'default', issuer: id('is'), subject: id('cn') },
       ...{ algorithm: 'ES256', generation: 1, state: 'active', max_session_seconds: 43_200 },

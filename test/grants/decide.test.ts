@@ -75,7 +75,8 @@ t.test('a decision carries all that the broker needs, of one snapshot', async (t
     .executeTakeFirstOrThrow();
   const wanted = {
     epoch: 41,
-    workload: { id: world.workload, slug: 'billing' },
+    sealChangedAt: undefined,
+    workload: { id: world.workload, slug: 'billing', version: 1 },
     connection: {
       ...{
         id,

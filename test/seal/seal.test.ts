@@ -83,9 +83,29 @@ t.test('sealed: nothing is minted, everything else goes on, and unsealed it mint
   ]);
 });
 
+t.test('no session of before a seal or a suspension is given after it, though nobody asked meanwhile', async (t) => {
+  const { service, credentials, seal, unseal } = await openSealWorld(t);
+  const session = async () => (await credentials()).body.AccessKeyId as string;
+  const first = await session();
+  t.match(first, /^ASIA/);
+  t.equal(await session(), first, 'kept');
+  await seal();
+  await unseal();
+  const second = await session();
+  t.match(second, /^ASIA/);
+  t.not(second, first, 'unsealed');
+  const { items } = (await service.call('GET', '/v1/workloads?limit=100')).body;
+  const { id } = items.find(({ slug }: { slug: string }) => slug === 'billing');
+  for (const state of ['suspended', 'active'])
+    t.equal((await service.call('PATCH', `/v1/workloads/${id}`, { state })).status, 200, state);
+  const third = await session();
+  t.match(third, /^ASIA/);
+  t.notOk([first, second].includes(third), 'resumed');
+});
+
 t.test('before its migration has run: not sealed, and a seal says what to run', async (t) => {
   const { service, token, credentials, seal } = await openSealWorld(t);
-  await sql`alter table policy_epoch drop column seal`.execute(service.database.db);
+  await sql`alter table policy_epoch drop column seal cascade`.execute(service.database.db);
   t.equal((await token()).status, 200);
   t.equal((await credentials()).status, 200);
   t.match(await service.call('GET', '/v1/service'), { status: 200, body: { sealed: false } });
