@@ -162,6 +162,15 @@ export const connections: Defence[] = [
       replace: 'false',
     },
   ]),
+  ...provenBy('test/clouds/aws.test.ts', 'an account that is throttled uses up no retries of another', [
+    {
+      name: 'clouds.retries-apart',
+      promise: "one connection's failures use up no retries of others",
+      file: aws,
+      find: 'client.config.retryStrategy = async () => new StandardRetryStrategy(client.config.maxAttempts);',
+      replace: 'void StandardRetryStrategy;',
+    },
+  ]),
   ...provenBy('test/clouds/aws.test.ts', 'a region that is not in the list is never called', [
     {
       name: 'clouds.regions',

@@ -7,6 +7,7 @@ import {
   STSClient,
   type STSClientConfig,
 } from '@aws-sdk/client-sts';
+import { StandardRetryStrategy } from '@smithy/core/retry';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { StsError, TOO_LARGE, toStsError } from './aws-errors.ts';
 import { stsEndpoint } from './aws-regions.ts';
@@ -139,6 +140,8 @@ export function createAwsSts(options: AwsStsOptions = {}): AwsSts {
     const client = new STSClient(config);
     // Copies trace ids from AWS Lambda's variables into headers.
     client.middlewareStack.remove('recursionDetectionMiddleware');
+    // The SDK's own bucket of retries is a client's: what one account's throttling takes out would be missing for all others.
+    client.config.retryStrategy = async () => new StandardRetryStrategy(client.config.maxAttempts);
     return client;
   }
 

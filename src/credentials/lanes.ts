@@ -1,10 +1,19 @@
-// Room for exchanges that are under way: a bound over all, a smaller one for each connection, and turns among those that wait.
+// Room for exchanges that are under way: a bound over all, a smaller one for each region and each connection, and turns among
+// those that wait.
 import type { Clock } from '../clock.ts';
 import { unavailable } from '../errors.ts';
 
+/** Where an exchange goes. */
+export interface Way {
+  /** `cn_…` */
+  connection: string;
+  /** Whose STS is asked. */
+  region: string;
+}
+
 export interface Lanes {
   /** @throws Problem `unavailable` where too many wait, or the turn came too late; then `work` was not begun. */
-  run<T>(connection: string, work: () => Promise<T>): Promise<T>;
+  run<T>(way: Way, work: () => Promise<T>): Promise<T>;
 }
 
 export interface LanesOptions {
@@ -17,41 +26,68 @@ export interface LanesOptions {
   waiting?: number;
 }
 
+/** Of the room for all, under way and waiting: a region that hangs leaves the rest to the others. */
+const REGION_SHARE = 2 / 3;
 const LONGEST_WAIT_MS = 5000;
 
 interface Waiting {
+  region: string;
   since: number;
   begin(): void;
   refuse(): void;
 }
 
+/** How many there are of each. */
+function createTally() {
+  const counts = new Map<string, number>();
+  const of = (name: string): number => counts.get(name) ?? 0;
+  return {
+    of,
+    add: (name: string, by: 1 | -1): void => {
+      const now = of(name) + by;
+      if (now === 0) counts.delete(name);
+      else counts.set(name, now);
+    },
+  };
+}
+
 export function createLanes({ clock, total = 192, each = 32, waiting = 2000 }: LanesOptions): Lanes {
-  const running = new Map<string, number>();
+  const ofConnections = createTally();
+  const ofRegions = createTally();
+  const waitingFor = createTally();
   /** In the order of turns: who has had one goes to the end. */
   const queues = new Map<string, Waiting[]>();
   let allRunning = 0;
   let allWaiting = 0;
 
   const busy = () => unavailable('More new sessions are being fetched than AWS STS answers.');
-  const isFree = (connection: string): boolean => allRunning < total && (running.get(connection) ?? 0) < each;
+  const share = (all: number): number => Math.ceil(all * REGION_SHARE);
+  const isFree = ({ connection, region }: Way): boolean =>
+    allRunning < total && ofRegions.of(region) < share(total) && ofConnections.of(connection) < each;
 
-  function move(connection: string, by: 1 | -1): void {
+  function move({ connection, region }: Way, by: 1 | -1): void {
     allRunning += by;
-    const now = (running.get(connection) ?? 0) + by;
-    if (now === 0) running.delete(connection);
-    else running.set(connection, now);
+    ofConnections.add(connection, by);
+    ofRegions.add(region, by);
+  }
+
+  function wait(region: string, by: 1 | -1): void {
+    allWaiting += by;
+    waitingFor.add(region, by);
   }
 
   /** The first connection that may go on, and its place in the order. */
   function takeTurn(): void {
     for (const [connection, queue] of queues) {
-      if (!isFree(connection)) continue;
+      const [first] = queue as [Waiting];
+      const way = { connection, region: first.region };
+      if (!isFree(way)) continue;
       queues.delete(connection);
-      const first = queue.shift() as Waiting;
-      allWaiting -= 1;
+      queue.shift();
+      wait(first.region, -1);
       if (queue.length > 0) queues.set(connection, queue);
       if (clock.monotonic() - first.since <= LONGEST_WAIT_MS) {
-        move(connection, 1);
+        move(way, 1);
         return first.begin();
       }
       first.refuse();
@@ -59,27 +95,28 @@ export function createLanes({ clock, total = 192, each = 32, waiting = 2000 }: L
     }
   }
 
-  function enter(connection: string): Promise<void> | undefined {
-    if (isFree(connection) && !queues.has(connection)) {
-      move(connection, 1);
+  function enter(way: Way): Promise<void> | undefined {
+    const { connection, region } = way;
+    if (isFree(way) && !queues.has(connection)) {
+      move(way, 1);
       return undefined;
     }
-    if (allWaiting >= waiting) throw busy();
+    if (allWaiting >= waiting || waitingFor.of(region) >= share(waiting)) throw busy();
     return new Promise((begin, reject) => {
       const queue = queues.get(connection) ?? [];
-      queue.push({ since: clock.monotonic(), begin, refuse: () => reject(busy()) });
+      queue.push({ region, since: clock.monotonic(), begin, refuse: () => reject(busy()) });
       queues.set(connection, queue);
-      allWaiting += 1;
+      wait(region, 1);
     });
   }
 
   return {
-    run: async (connection, work) => {
-      await enter(connection);
+    run: async (way, work) => {
+      await enter(way);
       try {
         return await work();
       } finally {
-        move(connection, -1);
+        move(way, -1);
         takeTurn();
       }
     },

@@ -135,7 +135,8 @@ export function createSessions({
     const seconds = rate.take(id);
     if (seconds !== undefined) throw tooMany(perConnection, seconds);
     const failed = (error: unknown): never => fail(authorized, error);
-    const obtained = lanes.run(id, fetch).catch(failed);
+    const { region } = authorized.decision.aws;
+    const obtained = lanes.run({ connection: id, region }, fetch).catch(failed);
     const over = obtained
       .then((fetched) => fetched.recorded.then(() => keep(authorized, fetched), failed))
       .catch(() => {});

@@ -91,6 +91,20 @@ t.test('what passes by itself is retried, a bounded number of times', async (t) 
   t.equal(fake.received.length, 3);
 });
 
+t.test('an account that is throttled uses up no retries of another', async (t) => {
+  const throttled = { status: 400, body: failure('Throttling', 'Rate exceeded') };
+  const fake = await startFakeSts(t, [throttled]);
+  const sts = createAwsSts({ endpointUrl: fake.url });
+  t.teardown(() => sts.close());
+  // Together they ask for more retries than a bucket of the SDK's has.
+  await Promise.all(Array.from({ length: 60 }, () => failureOf(sts.assumeRoleWithWebIdentity(input))));
+  fake.received.length = 0;
+  fake.answers = [throttled, throttled, { body: ASSUMED }];
+  const roleArn = 'arn:aws:iam::444455556666:role/r';
+  t.ok(await sts.assumeRoleWithWebIdentity({ ...input, roleArn }));
+  t.equal(fake.received.length, 3);
+});
+
 t.test('a refusal is not retried', async (t) => {
   const fake = await startFakeSts(t, [{ status: 403, body: failure('AccessDenied', 'Not authorized') }]);
   const sts = createAwsSts({ endpointUrl: fake.url });

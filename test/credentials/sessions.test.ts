@@ -211,7 +211,7 @@ t.test('connections take turns, and one has a share alone', async (t) => {
   const world = openSessions({ perConnection: 1000, total: 4, each: 3, waiting: 20 });
   const answers: (() => void)[] = [];
   world.next = () => new Promise<void>((resolve) => answers.push(resolve));
-  const other = decisionOf({ connection: { id: id('cn', 'b') } });
+  const other = decisionOf({ connection: { id: id('cn', 'b') }, aws: { region: 'eu-west-1' } });
   const order: string[] = [];
   const ask = (key: string, decision = decisionOf()) =>
     world.obtain(key, 3600, decision).then(
@@ -249,6 +249,33 @@ t.test('a connection that waits is not behind all of a flood', async (t) => {
   }
   await Promise.all(asked);
   t.ok(order.indexOf('b1') < 8, order.join(' '));
+});
+
+t.test('a region that hangs leaves room for the others, however many connections are of it', async (t) => {
+  const world = openSessions({ total: 6, each: 6, waiting: 6 });
+  const of = (letter: string, region: string) => decisionOf({ connection: { id: id('cn', letter) }, aws: { region } });
+  let answer = (): void => {};
+  const hangs = new Promise<void>((resolve) => (answer = resolve));
+  world.next = () => hangs;
+  const hung = [...'abcdefghij'].map((letter) =>
+    world.obtain(letter, 3600, of(letter, 'us-east-1')).catch((error: Problem) => error.code),
+  );
+  await turn();
+  t.equal(world.fetched(), 4, 'two thirds of the room');
+  t.same(await Promise.all(hung.slice(8)), ['unavailable', 'unavailable'], 'and of the room to wait in');
+  world.next = async () => {};
+  t.ok(await world.obtain('other', 3600, of('k', 'eu-west-1')), 'another region goes on at once');
+  const answers: (() => void)[] = [];
+  world.next = () => new Promise<void>((resolve) => answers.push(resolve));
+  const busy = ['l', 'm'].map((letter) => world.obtain(letter, 3600, of(letter, 'eu-west-1')));
+  const third = world.obtain('n', 3600, of('n', 'eu-west-1'));
+  await turn();
+  world.next = async () => {};
+  answers.shift()?.();
+  t.ok(await third, 'and may wait for its turn');
+  answers.shift()?.();
+  answer();
+  await Promise.all([...busy, ...hung]);
 });
 
 t.test('a turn that comes too late is not taken', async (t) => {
