@@ -155,8 +155,8 @@ export const sessions: Defence[] = [
       name: 'sessions.waiting',
       promise: 'no more wait than can be served',
       file: lanes,
-      find: 'if (allWaiting >= waiting) throw busy();',
-      replace: 'void waiting;',
+      find: 'if (allWaiting >= waiting || waitingFor.of(region) >= share(waiting)) throw busy();',
+      replace: 'void [waiting, waitingFor];',
     },
   ]),
   ...provenBy(SESSIONS, 'a connection that waits is not behind all of a flood', [
@@ -167,6 +167,22 @@ export const sessions: Defence[] = [
       find: 'if (queue.length > 0) queues.set(connection, queue);',
       replace:
         'if (queue.length > 0) {\n        const others = [...queues];\n        queues.clear();\n        queues.set(connection, queue);\n        for (const [key, value] of others) queues.set(key, value);\n      }',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a region that hangs leaves room for the others, however many connections are of it', [
+    {
+      name: 'sessions.region-share',
+      promise: 'a region whose STS hangs does not stop the others',
+      file: lanes,
+      find: 'ofRegions.of(region) < share(total)',
+      replace: 'ofRegions.of(region) < total',
+    },
+    {
+      name: 'sessions.region-waiting',
+      promise: 'nor does it fill the room in which they wait',
+      file: lanes,
+      find: 'if (allWaiting >= waiting || waitingFor.of(region) >= share(waiting)) throw busy();',
+      replace: 'if (allWaiting >= waiting) throw busy();',
     },
   ]),
   ...provenBy(SESSIONS, 'a turn that comes too late is not taken', [
@@ -231,6 +247,17 @@ export const sessions: Defence[] = [
     find: 'if (fault !== undefined) {',
     replace: 'if (fault !== undefined && deps.issuerUrl === fault) {',
     test: [DEGRADED, 'AccountMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
+  },
+  {
+    name: 'sessions.callers-policy',
+    promise: "what AWS finds wrong with a caller's policy is the caller's to mend, and wakes no operator",
+    file: exchange,
+    find: 'narrowed && thrown instanceof StsError ? ofCallersPolicy(thrown) : thrown',
+    replace: 'narrowed && thrown instanceof StsError ? ofCallersPolicy(thrown) && thrown : thrown',
+    test: [
+      'test/credentials/purposes.test.ts',
+      'each purpose has its own policies and ceiling, and a caller may only narrow',
+    ],
   },
   {
     name: 'answer.endless',

@@ -1,7 +1,7 @@
 // Errors of AWS STS sorted by who can mend them, and stripped of everything that was sent.
 
-/** Who can mend it: we or our operators, the owner of the account, time alone, or fewer calls. */
-export type StsSide = 'ours' | 'account_owner' | 'transient' | 'throttled';
+/** Who can mend it: we or our operators, the owner of the account, who asked us, time alone, or fewer calls. */
+export type StsSide = 'ours' | 'account_owner' | 'caller' | 'transient' | 'throttled';
 
 export interface StsFailure {
   side: StsSide;
@@ -78,6 +78,13 @@ export function sideOf(awsCode: string, awsMessage: string, status: number | und
   if (TRANSIENT.has(awsCode)) return 'transient';
   if (ACCOUNT_OWNER.has(awsCode)) return 'account_owner';
   return status !== undefined && status >= 500 ? 'transient' : 'ours';
+}
+
+const POLICY_CODES = new Set(['PackedPolicyTooLarge', 'MalformedPolicyDocument']);
+
+/** The same, where a session policy of the caller's own was sent along: what AWS finds wrong with policies is the caller's. */
+export function ofCallersPolicy(failure: StsError): StsError {
+  return POLICY_CODES.has(failure.awsCode) ? new StsError({ ...failure, side: 'caller' }) : failure;
 }
 
 /** AWS echoes parameters that it finds invalid; the token is one. */

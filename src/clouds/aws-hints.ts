@@ -69,6 +69,8 @@ export function buildStsHint(facts: TrustFacts, failure: StsFailure): string {
       return "The token had expired when AWS read it: check the service's clock.";
     case 'PackedPolicyTooLarge':
     case 'MalformedPolicyDocument':
+      if (failure.side === 'caller')
+        return "AWS refuses the grant's session policies together with what you deny: send fewer statements, or leave them out. Where it refuses those of the grant alone, its operators shorten or mend them.";
       return "The session policy and tags are too large or not valid for AWS: shorten the grant's session_policy, policy_arns or tags, or what the caller denies beside them.";
     case 'ValidationError':
       if (/MaxSessionDuration/.test(failure.awsMessage)) {

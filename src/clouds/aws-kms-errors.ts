@@ -21,7 +21,7 @@ export class KmsError extends Error {
 const TRANSIENT = new Set(['KMSInternal', 'DependencyTimeout', 'KeyUnavailable']);
 
 const SIDES: Record<StsSide, KmsSide> = {
-  ...{ ours: 'ours', account_owner: 'ours', transient: 'transient', throttled: 'throttled' },
+  ...{ ours: 'ours', account_owner: 'ours', caller: 'ours', transient: 'transient', throttled: 'throttled' },
 };
 
 /** Any value thrown by the SDK as a KmsError. */

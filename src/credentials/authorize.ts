@@ -22,6 +22,8 @@ export interface Authorized {
   decision: Decision;
   durationSeconds: number;
   policies: SessionPolicies;
+  /** The caller sent a session policy of its own. */
+  narrowed: boolean;
   /** See `sessionKey`. */
   key: string;
 }
@@ -58,6 +60,7 @@ export async function authorize(decide: Decide, token: VerifiedToken, ask: Ask):
     grant: grant.max_session_seconds,
     connection: connection.max_session_seconds,
   });
-  const authorized = { decision, durationSeconds, policies: composeSessionPolicies(grant, ask.sessionPolicy) };
+  const policies = composeSessionPolicies(grant, ask.sessionPolicy);
+  const authorized = { decision, durationSeconds, policies, narrowed: ask.sessionPolicy !== undefined };
   return { ...authorized, key: sessionKey(authorized) };
 }

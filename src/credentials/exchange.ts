@@ -4,7 +4,7 @@ import type { AuditStream } from '../audit/stream.ts';
 import type { Clock } from '../clock.ts';
 import type { AssumedSession, AwsSts } from '../clouds/aws.ts';
 import { type AnswerFault, findAnswerFault } from '../clouds/aws-answer.ts';
-import { StsError, TOO_LARGE } from '../clouds/aws-errors.ts';
+import { ofCallersPolicy, StsError, TOO_LARGE } from '../clouds/aws-errors.ts';
 import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { Count } from '../metrics/count.ts';
@@ -53,7 +53,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
   const { stream, sts, decide, mintWebIdentityToken, suspect, count, clock } = deps;
 
   async function ask(
-    { decision, durationSeconds, policies }: Authorized,
+    { decision, durationSeconds, policies, narrowed }: Authorized,
     token: string,
     record: (details: Details) => Promise<void>,
     drop: (fault: AnswerFault, seen: { sts_request_id?: string | undefined }) => Promise<never>,
@@ -66,7 +66,8 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       });
       count.exchange('ok');
       return session;
-    } catch (error) {
+    } catch (thrown) {
+      const error = narrowed && thrown instanceof StsError ? ofCallersPolicy(thrown) : thrown;
       const failure = error instanceof StsError ? error : undefined;
       if (failure?.awsCode === TOO_LARGE) {
         count.exchange('ok');

@@ -11,7 +11,12 @@ const CODES = {
   account_owner: 'sts_refused',
   transient: 'sts_unavailable',
   throttled: 'sts_throttled',
-} as const satisfies Record<StsError['side'], Code>;
+} as const satisfies Record<Exclude<StsError['side'], 'caller'>, Code>;
+
+function codeOf({ side, awsCode }: StsError): Code {
+  if (side !== 'caller') return CODES[side];
+  return awsCode === 'PackedPolicyTooLarge' ? 'session_policy_too_large' : 'invalid_session_policy';
+}
 
 export function stsProblem(
   failure: StsError,
@@ -29,7 +34,7 @@ export function stsProblem(
     ...{ sessionTags: connection.session_tags, sourceIdentity: connection.source_identity },
   };
   const passes = failure.side === 'transient' || failure.side === 'throttled';
-  return new Problem(CODES[failure.side], `AWS STS answered ${failure.awsCode}: ${failure.awsMessage}`, {
+  return new Problem(codeOf(failure), `AWS STS answered ${failure.awsCode}: ${failure.awsMessage}`, {
     hint: buildStsHint(facts, failure),
     extra: {
       aws_code: failure.awsCode,

@@ -12,7 +12,7 @@ import { decodeCursor, toPage } from '../http/paging.ts';
 import { findWorkload } from '../workloads/store.ts';
 import { createGrant } from './create.ts';
 import { GrantChange, GrantPage, GrantParams, GrantQuery, Grant as GrantSchema, NewGrant } from './schema.ts';
-import { checkSessionPolicy } from './session-policy.ts';
+import { checkPolicies, type GrantedPolicies } from './session-policy.ts';
 import { deleteGrant, findGrant, type Grant, listGrants, lockGrant, updateGrant } from './store.ts';
 import { checkTags } from './tags.ts';
 import { withWarnings } from './warnings.ts';
@@ -37,7 +37,8 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
       },
     },
     async (request, reply) => {
-      requireSound(request.body);
+      const { session_policy = null, policy_arns = [] } = request.body;
+      requireSound(request.body, { session_policy, policy_arns });
       return createOnce<Grant>(act, request, reply, async (trx) => {
         const grant = await createGrant(trx, request.body);
         return { result: withWarnings(grant), records: [recordOf('created', grant)], affectsDecisions: true };
@@ -93,11 +94,12 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
       },
     },
     async (request) => {
-      requireSound(request.body);
       return act(request.caller, async (trx) => {
         const grant = await lockGrant(trx, request.params.grant);
         if (!grant) throw notFound('grant', request.params.grant);
-        const updated = await updateGrant(trx, { ...grant, ...request.body });
+        const changed = { ...grant, ...request.body };
+        requireSound(request.body, changed);
+        const updated = await updateGrant(trx, changed);
         return { result: withWarnings(updated), records: [recordOf('updated', updated)], affectsDecisions: true };
       });
     },
@@ -127,9 +129,15 @@ export function registerGrantRoutes(server: FastifyInstance, { db, act }: GrantD
   );
 }
 
-/** @throws Problem `invalid_session_policy`, `session_policy_too_large` or `invalid_tags` */
-function requireSound(given: { session_policy?: Record<string, unknown> | null; tags?: Record<string, string> }): void {
-  if (given.session_policy) checkSessionPolicy(given.session_policy);
+/**
+ * What is given, together with what the grant has already: what it has alone, it may keep.
+ * @throws Problem `invalid_session_policy`, `session_policy_too_large` or `invalid_tags`
+ */
+function requireSound(
+  given: Partial<GrantedPolicies> & { tags?: Record<string, string> },
+  whole: GrantedPolicies,
+): void {
+  if (given.session_policy || given.policy_arns) checkPolicies(whole);
   if (given.tags) checkTags(given.tags);
 }
 

@@ -35,7 +35,8 @@ const MaxSessionSeconds = Type.Integer({ minimum: SESSION_SECONDS.minimum, maxim
 
 /** Its grammar is checked in policy-document.ts, where a fault can be named. */
 const SessionPolicy = Type.Record(Type.String(), Type.Unknown(), {
-  description: 'An IAM policy document without principals, at most 2048 characters in canonical JSON.',
+  description:
+    'An IAM policy document without principals, in canonical JSON at most 2048 characters together with policy_arns.',
 });
 
 const PolicyArns = Type.Array(

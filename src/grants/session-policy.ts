@@ -2,7 +2,7 @@
 import { Problem } from '../errors.ts';
 import { parsePolicy, PolicyFault, type Statement, writePolicy } from './policy-document.ts';
 
-/** Of STS's parameter Policy, characters. */
+/** Of STS, characters: the inline policy and the ARNs of the managed ones together. */
 export const MAX_POLICY = 2048;
 
 const ALLOW_ALL: Statement = { Effect: 'Allow', Action: '*', Resource: '*' };
@@ -18,26 +18,33 @@ export interface SessionPolicies {
   policyArns?: string[];
 }
 
+/** As STS counts it, characters. @param policy canonical JSON; empty for none */
+export function plainSize(policy: string, arns: readonly string[]): number {
+  return policy.length + arns.join('').length;
+}
+
+const tooManyCharacters = (whose: string, length: number): string =>
+  `${whose} session policy in canonical form and policy_arns have ${length} characters together; AWS takes ${MAX_POLICY}`;
+
 function tooLarge(length: number, hint: string): Problem {
-  return new Problem(
-    'session_policy_too_large',
-    `The session policy has ${length} characters in canonical form; AWS takes ${MAX_POLICY}.`,
-    {
-      hint,
-      extra: { length, limit: MAX_POLICY },
-    },
-  );
+  return new Problem('session_policy_too_large', `${tooManyCharacters('The', length)}.`, {
+    hint,
+    extra: { length, limit: MAX_POLICY },
+  });
 }
 
 /**
- * Checks a grant's own session policy.
+ * Checks a grant's own session policies, inline and managed.
  * @throws Problem `invalid_session_policy` or `session_policy_too_large`
  */
-export function checkSessionPolicy(document: unknown): void {
+export function checkPolicies({ session_policy, policy_arns }: GrantedPolicies): void {
   try {
-    const { length } = writePolicy(parsePolicy(document));
+    const length = plainSize(session_policy === null ? '' : writePolicy(parsePolicy(session_policy)), policy_arns);
     if (length > MAX_POLICY)
-      throw tooLarge(length, 'Use wildcards, or move statements into managed policies (policy_arns).');
+      throw tooLarge(
+        length,
+        'Use wildcards, or move statements into managed policies (policy_arns), few with short names.',
+      );
   } catch (error) {
     if (!(error instanceof PolicyFault)) throw error;
     throw new Problem('invalid_session_policy', `The session policy ${error.message}.`, {
@@ -46,16 +53,29 @@ export function checkSessionPolicy(document: unknown): void {
   }
 }
 
-/** As it was written, perhaps by a version that took what STS does not. @throws Problem `sts_misconfigured` */
-function parseGranted(document: unknown): Statement[] {
+/**
+ * The grant's own inline policy, as it was written: perhaps by a version that took what STS does not.
+ * @throws Problem `sts_misconfigured`
+ */
+function readGranted({
+  session_policy,
+  policy_arns,
+}: GrantedPolicies): { statements: Statement[]; policy: string } | undefined {
+  const refuse = (what: string): Problem =>
+    new Problem('sts_misconfigured', `${what}: AWS would refuse it.`, {
+      hint: 'Whoever keeps the grants gives it others: countersign grant update --session-policy or --policy-arn.',
+    });
+  let own: { statements: Statement[]; policy: string } | undefined;
   try {
-    return parsePolicy(document);
+    const statements = session_policy === null ? undefined : parsePolicy(session_policy);
+    own = statements && { statements, policy: writePolicy(statements) };
   } catch (error) {
     if (!(error instanceof PolicyFault)) throw error;
-    throw new Problem('sts_misconfigured', `The grant's session policy ${error.message}: AWS would refuse it.`, {
-      hint: 'Whoever keeps the grants gives it another: countersign grant update --session-policy.',
-    });
+    throw refuse(`The grant's session policy ${error.message}`);
   }
+  const length = plainSize(own?.policy ?? '', policy_arns);
+  if (length > MAX_POLICY) throw refuse(tooManyCharacters("The grant's", length));
+  return own;
 }
 
 /** A caller's policy as statements that only deny. @throws Problem `session_policy_not_deny` */
@@ -90,12 +110,12 @@ function parseDenials(document: unknown): Statement[] {
  * @throws Problem `session_policy_not_deny`, `session_policy_too_large`, or `sts_misconfigured` for the grant's own
  */
 export function composeSessionPolicies(granted: GrantedPolicies, denials: unknown): SessionPolicies {
-  const own = granted.session_policy === null ? undefined : parseGranted(granted.session_policy);
+  const own = readGranted(granted);
   const managed = granted.policy_arns.length > 0 ? { policyArns: [...granted.policy_arns] } : {};
-  if (denials === undefined) return own ? { policy: writePolicy(own), ...managed } : managed;
-  const base = own ?? (granted.policy_arns.length > 0 ? [] : [ALLOW_ALL]);
+  if (denials === undefined) return own ? { policy: own.policy, ...managed } : managed;
+  const base = own?.statements ?? (granted.policy_arns.length > 0 ? [] : [ALLOW_ALL]);
   const policy = writePolicy([...base, ...parseDenials(denials)]);
-  if (policy.length > MAX_POLICY)
-    throw tooLarge(policy.length, "Send fewer statements: they share the space with the grant's.");
+  const length = plainSize(policy, granted.policy_arns);
+  if (length > MAX_POLICY) throw tooLarge(length, "Send fewer statements: they share the space with the grant's.");
   return { policy, ...managed };
 }

@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib';
 import canonicalize from 'canonicalize';
 import { type CeilingWarning, warnOfCeiling } from '../connections/ceiling.ts';
 import type { Grant } from './store.ts';
-import { MAX_POLICY } from './session-policy.ts';
+import { MAX_POLICY, plainSize } from './session-policy.ts';
 
 export type Warning = CeilingWarning | { code: 'policies_may_not_fit' | 'packed_size_near_limit'; detail: string };
 
@@ -16,11 +16,11 @@ type Limits = Pick<Grant, 'max_session_seconds' | 'session_policy' | 'policy_arn
 export function warningsOf({ max_session_seconds, session_policy, policy_arns, tags }: Limits): Warning[] {
   const warnings: Warning[] = [...warnOfCeiling(max_session_seconds)];
   const policy = session_policy === null ? '' : (canonicalize(session_policy) ?? '');
-  const plain = policy.length + policy_arns.join('').length;
+  const plain = plainSize(policy, policy_arns);
   if (plain > MAX_POLICY) {
     warnings.push({
       code: 'policies_may_not_fit',
-      detail: `The session policy and the ARNs have ${plain} characters together; AWS may refuse more than ${MAX_POLICY}. Move statements into managed policies.`,
+      detail: `The session policy and policy_arns have ${plain} characters together; AWS takes ${MAX_POLICY}, so nothing is handed out. Move statements into managed policies.`,
     });
   }
   const packed = [policy, ...policy_arns, ...Object.entries(tags).map(([key, value]) => `${key}=${value}`)].join('\n');

@@ -6,7 +6,7 @@ export const TOKEN_OUTCOMES = ['minted', 'refused', 'stranger', 'unavailable'] a
 export type TokenOutcome = (typeof TOKEN_OUTCOMES)[number];
 
 /** What STS said to one call; but for `ok`, who can mend it. `account_owner` is a customer's stack, not this service. */
-export const STS_OUTCOMES = ['ok', 'account_owner', 'ours', 'transient', 'throttled'] as const;
+export const STS_OUTCOMES = ['ok', 'account_owner', 'caller', 'ours', 'transient', 'throttled'] as const;
 export type StsOutcome = 'ok' | StsSide;
 
 /** `dropped`: refused after STS answered. `unrecorded`: the outcome could not be made durable, so nothing was given. */

@@ -2,6 +2,7 @@
 import { GetRoleCommand, IAMClient, ListRolesCommand } from '@aws-sdk/client-iam';
 import t from 'tap';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
+import { scrape } from '../metrics/scrape.ts';
 import { registerClient, startTestService, workloadToken } from '../support/service.ts';
 
 const statement = (Effect: 'Allow' | 'Deny', Action: string) => ({ Effect, Action, Resource: '*' });
@@ -73,6 +74,30 @@ t.test('each purpose has its own policies and ceiling, and a caller may only nar
 
   sandbox.faults.add({ kind: 'error', status: 400, code: 'PackedPolicyTooLarge', times: 1 });
   t.match(await narrowed('audit', policy(statement('Deny', 's3:*'))), {
-    ...{ status: 502, body: { code: 'sts_misconfigured', hint: /policy_arns or tags.*caller/ } },
+    ...{ status: 400, body: { code: 'session_policy_too_large', aws_code: 'PackedPolicyTooLarge', hint: /fewer/ } },
   });
+  sandbox.faults.add({ kind: 'error', status: 400, code: 'MalformedPolicyDocument', times: 1 });
+  t.match(await narrowed('audit', policy(statement('Deny', 'ec2:*'))), {
+    ...{ status: 400, body: { code: 'invalid_session_policy', aws_code: 'MalformedPolicyDocument', hint: /leave/ } },
+  });
+  sandbox.faults.add({ kind: 'error', status: 400, code: 'PackedPolicyTooLarge', times: 1 });
+  t.match(await get('?purpose=audit&duration_seconds=1000'), {
+    ...{ status: 502, body: { code: 'sts_misconfigured', hint: /shorten the grant's/ } },
+  });
+  const { samples } = await scrape(service.url);
+  t.equal(samples.get('countersign_exchanges_total{outcome="caller"}'), 2);
+  t.equal(samples.get('countersign_exchanges_total{outcome="ours"}'), 1, 'the last alone is for operators');
+
+  // What is asked for in other words is the same session.
+  const key = ({ status, body }: Awaited<ReturnType<typeof get>>) => (status === 200 ? body.AccessKeyId : status);
+  const exchanges = async () =>
+    (await service.call('GET', '/v1/audit?kind=exchange.intent&limit=100')).body.items.length;
+  const [whole, part] = [key(await get('')), key(await narrowed('default', noList))];
+  const before = await exchanges();
+  t.equal(key(await get('?duration_seconds=3600')), whole, 'as long as unasked');
+  t.equal(key(await service.call('POST', path, { duration_seconds: 3600 }, { token })), whole, 'by POST');
+  t.equal(key(await service.call('POST', path, undefined, { token })), whole);
+  const turned = { Statement: [{ Resource: '*', Action: 'iam:ListRoles', Effect: 'Deny' }], Version: '2012-10-17' };
+  t.equal(key(await narrowed('default', turned)), part, 'a policy whose members stand in another order');
+  t.equal(await exchanges(), before, 'no exchange for any of them');
 });

@@ -43,7 +43,7 @@ export function decisionOf(changes: Partial<{ [Part in keyof Decision]: object |
 }
 
 export function authorizedFor(key: string, seconds = 3600, decision = decisionOf()): Authorized {
-  return { decision, durationSeconds: seconds, policies: {}, key };
+  return { decision, durationSeconds: seconds, policies: {}, narrowed: false, key };
 }
 
 /** As STS answers for the role of `decisionOf`. */

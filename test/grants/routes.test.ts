@@ -277,6 +277,31 @@ t.test('AWS takes 50 tags and 10 managed policies', async (t) => {
   });
 });
 
+t.test('what is beyond 2048 characters with the ARNs is not written, and what was before may stay', async (t) => {
+  const api = await openApi(t);
+  await api.call('POST', '/v1/workloads', { slug: 'one' });
+  const policy_arns = Array.from({ length: 10 }, (_, i) => `arn:aws:iam::123456789012:policy/${'p'.repeat(128)}/${i}`);
+  const Resource = Array.from({ length: 5 }, (_, i) => `arn:aws:s3:::${'x'.repeat(100)}${i}`);
+  const session_policy = { ...POLICY, Statement: [{ ...POLICY.Statement[0], Resource }] };
+  const base = { workload: 'one', selector: { all: true } };
+  refused(
+    t,
+    await api.call('POST', '/v1/grants', { ...base, session_policy, policy_arns }),
+    400,
+    'session_policy_too_large',
+  );
+  const path = `/v1/grants/${(await api.call('POST', '/v1/grants', { ...base, policy_arns })).body.id}`;
+  refused(t, await api.call('PATCH', path, { session_policy }), 400, 'session_policy_too_large');
+  await api.database.db
+    .updateTable('grants')
+    .set({ session_policy: JSON.stringify(session_policy) })
+    .execute();
+  t.match(await api.call('GET', path), { status: 200, body: { warnings: [{ code: 'policies_may_not_fit' }] } });
+  t.match(await api.call('PATCH', path, { max_session_seconds: 7200 }), { status: 200 });
+  refused(t, await api.call('PATCH', path, { policy_arns: policy_arns.slice(1) }), 400, 'session_policy_too_large');
+  t.match(await api.call('PATCH', path, { policy_arns: policy_arns.slice(5) }), { status: 200 });
+});
+
 t.test('Idempotency-Key and pages', async (t) => {
   const api = await openApi(t);
   await api.call('POST', '/v1/workloads', { slug: 'one' });

@@ -1,7 +1,7 @@
 // What a caller sends can only take away: whatever the grant holds, and whatever the caller writes.
 import fc from 'fast-check';
 import t from 'tap';
-import { checkSessionPolicy, composeSessionPolicies, type SessionPolicies } from '../../src/grants/session-policy.ts';
+import { checkPolicies, composeSessionPolicies, type SessionPolicies } from '../../src/grants/session-policy.ts';
 
 interface Statement {
   Sid?: string;
@@ -13,6 +13,8 @@ interface Statement {
 }
 type Document = { Version: string; Statement: Statement | Statement[] };
 
+const checkGrant = (document: unknown, policy_arns: string[] = []) =>
+  checkPolicies({ session_policy: document as Record<string, unknown>, policy_arns });
 const policy = (...Statement: Statement[]): Document => ({ Version: '2012-10-17', Statement });
 const allow = (Action: string | string[], Resource: string | string[] = '*'): Statement => ({
   Effect: 'Allow',
@@ -207,11 +209,13 @@ const malformed: [string, unknown][] = [
 
 t.test('what is not a policy is refused, of a grant and of a caller', async (t) => {
   for (const [name, document] of malformed) {
-    t.throws(
-      () => checkSessionPolicy(document),
-      { code: 'invalid_session_policy', options: { hint: /\S/ } },
-      `grant: ${name}`,
-    );
+    // A grant without one is a grant.
+    if (document !== null)
+      t.throws(
+        () => checkGrant(document),
+        { code: 'invalid_session_policy', options: { hint: /\S/ } },
+        `grant: ${name}`,
+      );
     t.throws(
       () => composeSessionPolicies({ session_policy: null, policy_arns: [] }, document),
       { code: 'session_policy_not_deny', options: { hint: /\S/ } },
@@ -250,10 +254,20 @@ t.test('2048 characters, counted in the one document that STS gets', async (t) =
     const rest = JSON.stringify(policy(effect('*', 'arn:aws:s3:::'))).length;
     return policy(effect('*', `arn:aws:s3:::${'x'.repeat(length - rest)}`));
   };
-  t.doesNotThrow(() => checkSessionPolicy(ofLength(2048)));
-  t.throws(() => checkSessionPolicy(ofLength(2049)), {
+  t.doesNotThrow(() => checkGrant(ofLength(2048)));
+  t.throws(() => checkGrant(ofLength(2049)), {
     code: 'session_policy_too_large',
     options: { extra: { length: 2049 } },
+  });
+  t.doesNotThrow(() => checkGrant(ofLength(2048 - ARN.length), [ARN]));
+  t.throws(() => checkGrant(ofLength(2049 - ARN.length), [ARN]), {
+    code: 'session_policy_too_large',
+    options: { extra: { length: 2049 } },
+  });
+  const beside = { session_policy: null, policy_arns: [ARN] };
+  t.doesNotThrow(() => composeSessionPolicies(beside, ofLength(2048 - ARN.length, deny)));
+  t.throws(() => composeSessionPolicies(beside, ofLength(2049 - ARN.length, deny)), {
+    code: 'session_policy_too_large',
   });
   const granted = { session_policy: ofLength(1500) as unknown as Record<string, unknown>, policy_arns: [] };
   t.throws(() => composeSessionPolicies(granted, ofLength(700, deny)), { code: 'session_policy_too_large' });
@@ -268,4 +282,13 @@ t.test('a stored policy that AWS would refuse is told, and is no fault of ours',
   const stored = policy({ ...allow('s3:*'), Condition } as Statement) as unknown as Record<string, unknown>;
   const compose = () => composeSessionPolicies({ session_policy: stored, policy_arns: [] }, undefined);
   t.throws(compose, { code: 'sts_misconfigured', message: /ForAllValue/, options: { hint: /grant update/ } });
+  const policy_arns = Array.from(
+    { length: 10 },
+    (_, index) => `arn:aws:iam::111122223333:policy/${'x'.repeat(200)}${index}`,
+  );
+  for (const denials of [undefined, policy(deny('s3:*'))]) {
+    t.throws(() => composeSessionPolicies({ session_policy: null, policy_arns }, denials), {
+      ...{ code: 'sts_misconfigured', message: /grant.*2\d{3} characters/, options: { hint: /grant update/ } },
+    });
+  }
 });

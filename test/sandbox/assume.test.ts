@@ -68,6 +68,9 @@ t.test('a policy of at most 2048 characters and 10 PolicyArns', async (t) => {
     status: 400,
     message: /'policy'.*less than or equal to 2048/,
   });
+  const PolicyArns = [{ arn: 'arn:aws:iam::aws:policy/ReadOnlyAccess' }];
+  t.match(await assume({ Policy: Policy(2010), PolicyArns }), OK, 'together with the ARNs');
+  t.match(await refusal(assume({ Policy: Policy(2011), PolicyArns })), { code: 'PackedPolicyTooLarge', status: 400 });
   const arns = (count: number) =>
     Array.from({ length: count }, () => ({ arn: 'arn:aws:iam::aws:policy/ReadOnlyAccess' }));
   t.match(await assume({ PolicyArns: arns(10) }), OK);

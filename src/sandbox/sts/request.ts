@@ -1,5 +1,5 @@
 // What may be asked of AssumeRoleWithWebIdentity, before any token is looked at.
-import { validationError } from '../wire/error.ts';
+import { AwsError, validationError } from '../wire/error.ts';
 import type { Form } from '../wire/form.ts';
 import {
   checkLength,
@@ -25,8 +25,10 @@ export interface AssumeRequest {
 }
 
 const MAX_POLICY_ARNS = 10;
+/** Of the inline policy and the ARNs together. */
+const MAX_PLAIN = 2048;
 
-/** @throws AwsError ValidationError */
+/** @throws AwsError ValidationError or PackedPolicyTooLarge */
 export function readAssumeRequest(form: Form): AssumeRequest {
   const roleArn = requiredText(form, 'RoleArn');
   checkLength('RoleArn', roleArn, 20, 2048);
@@ -46,6 +48,9 @@ export function readAssumeRequest(form: Form): AssumeRequest {
   if (policyArns.length > MAX_POLICY_ARNS) {
     throw constraintError('PolicyArns', '[...]', `Member must have length less than or equal to ${MAX_POLICY_ARNS}`);
   }
+  // Documented; with which error AWS says so is not.
+  const plain = (policy ?? '').length + policyArns.join('').length;
+  if (plain > MAX_PLAIN) throw new AwsError('PackedPolicyTooLarge', `Session policies of ${plain} characters in all.`);
   const [, partition, accountId, rolePath] = /^arn:(aws[a-z-]*):iam::(\d{12}):role\/(\S+)$/.exec(roleArn) ?? [];
   if (!partition || !accountId || !rolePath) throw validationError(`${roleArn} is invalid`);
   return { roleArn, accountId, partition, rolePath, sessionName, token, durationSeconds, policy, policyArns };
