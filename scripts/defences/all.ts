@@ -40,6 +40,7 @@ import { seal } from './seal.ts';
 import { seeing } from './seeing.ts';
 import { sessions } from './sessions.ts';
 import { signin } from './signin.ts';
+import { stsAnswers } from './sts-answers.ts';
 import { deletion } from './tasks.ts';
 import { templates } from './templates.ts';
 import { tokens } from './tokens.ts';
@@ -54,6 +55,7 @@ export const DEFENCES: readonly Defence[] = [
     ...answers,
     ...broker,
     ...sessions,
+    ...stsAnswers,
     ...agent,
     ...heldSessions,
     ...egress,

@@ -1,17 +1,12 @@
-// Sessions in memory: whose they are, how long they are given, and what STS may answer.
+// Sessions in memory: whose they are, how long they are given, and how they are fetched.
 import { type Defence, provenBy } from './defence.ts';
 
 const SESSIONS = 'test/credentials/sessions.test.ts';
 const WHOSE = 'test/credentials/whose.test.ts';
-const ANSWER = 'test/clouds/aws-answer.test.ts';
-const DEGRADED = 'test/credentials/degraded.test.ts';
-const FAULTS = 'test/credentials/sts-faults.test.ts';
-const SUSPECT = 'test/connections/suspect.test.ts';
 const SEAL_UNSEEN = 'no session of before a seal or a suspension is given after it, though nobody asked meanwhile';
 const sessionsFile = 'src/credentials/sessions.ts';
 const authorize = 'src/credentials/authorize.ts';
 const exchange = 'src/credentials/exchange.ts';
-const answer = 'src/clouds/aws-answer.ts';
 const lanes = 'src/credentials/lanes.ts';
 
 /** One member of the key taken out: somebody else's session fits. */
@@ -194,60 +189,6 @@ export const sessions: Defence[] = [
       replace: '<= 1000 * LONGEST_WAIT_MS',
     },
   ]),
-  ...provenBy(ANSWER, 'an answer is handed out where it is this role, this session, this long', [
-    {
-      name: 'answer.account',
-      promise: "another account's credentials are not handed out",
-      file: answer,
-      find: "return 'AccountMismatch';",
-      replace: 'return undefined;',
-    },
-    {
-      name: 'answer.role-id',
-      promise: 'nor those of a role that was created again',
-      file: answer,
-      find: "return 'role_recreated';",
-      replace: 'return undefined;',
-    },
-    {
-      name: 'answer.expiry',
-      promise: 'nor those that end at another time',
-      file: answer,
-      find: "return 'ExpiryMismatch';",
-      replace: 'return undefined;',
-    },
-    {
-      name: 'answer.size',
-      promise: 'nor those that no header takes',
-      file: answer,
-      find: "return 'AnswerTooLarge';",
-      replace: 'return undefined;',
-    },
-  ]),
-  ...provenBy(SUSPECT, 'a connection is degraded with its reason, and asked about again', [
-    {
-      name: 'answer.degrades',
-      promise: 'a wrong answer degrades its connection',
-      file: 'src/connections/verification/suspect.ts',
-      find: 'await updateState(trx, row.id, state, reason);',
-      replace: 'void updateState;',
-    },
-    {
-      name: 'answer.generation',
-      promise: 'and no other generation of it',
-      file: 'src/connections/verification/suspect.ts',
-      find: 'row?.generation === generation ?',
-      replace: 'row !== undefined && generation > 0 ?',
-    },
-  ]),
-  {
-    name: 'answer.proves-nothing',
-    promise: 'and a verification is no proof where STS answers it with the like',
-    file: 'src/connections/verification/attempt.ts',
-    find: 'if (fault !== undefined) {',
-    replace: 'if (fault !== undefined && deps.issuerUrl === fault) {',
-    test: [DEGRADED, 'AccountMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
-  },
   {
     name: 'sessions.callers-policy',
     promise: "what AWS finds wrong with a caller's policy is the caller's to mend, and wakes no operator",
@@ -258,23 +199,6 @@ export const sessions: Defence[] = [
       'test/credentials/purposes.test.ts',
       'each purpose has its own policies and ceiling, and a caller may only narrow',
     ],
-  },
-  {
-    name: 'answer.endless',
-    promise: 'an answer that is read to no end is none that fits, and is not asked for at every retry',
-    file: 'src/clouds/aws-errors.ts',
-    find: 'if (awsCode === TOO_LARGE && status < 300) {',
-    replace: 'if (awsCode === TOO_LARGE && status < 0) {',
-    test: [FAULTS, 'each fault: cold, once it is over, past half, for the next, and near the end'],
-  },
-  {
-    name: 'answer.told-unrecorded',
-    promise: 'nor does it hang on the row of the exchange',
-    file: exchange,
-    find: 'await dropped(fault, seen).finally(() => suspect({ connection: id, generation, exchange, reason: fault, roleId }));',
-    replace:
-      'await dropped(fault, seen);\n      await suspect({ connection: id, generation, exchange, reason: fault, roleId });',
-    test: ['test/credentials/broker.test.ts', 'a lie of STS is told whether its row can be written or not'],
   },
   {
     name: 'sessions.stand-in',
@@ -291,13 +215,5 @@ export const sessions: Defence[] = [
     find: "c.state_since < now() - interval '1 minute'",
     replace: 'false',
     test: ['test/grants/decide.test.ts', 'a decision carries all that the broker needs, of one snapshot'],
-  },
-  {
-    name: 'answer.told',
-    promise: 'an exchange that STS lied to degrades its connection',
-    file: 'src/connections/verification/suspect.ts',
-    find: 'if (await degrade(act, suspicion)) wake();',
-    replace: 'void [act, suspicion, wake, degrade];',
-    test: [DEGRADED, 'ExpiryMismatch: degraded until STS answers what fits, and STS is not asked for each caller'],
   },
 ];
