@@ -22,7 +22,7 @@ const answers: Record<string, (argument: string) => Promise<object>> = {
   },
   refusal: async (uri) => {
     try {
-      await fromHttp({ awsContainerCredentialsFullUri: uri, maxRetries: 0 })();
+      await fromHttp({ awsContainerCredentialsFullUri: uri, maxRetries: 0, timeout: 60_000 })();
       return { given: true };
     } catch (error) {
       const { message, Code, Message } = error as Error & { Code?: string; Message?: string };

@@ -27,7 +27,7 @@ export async function waysTo(t: Test, granted: Granted): Promise<Way[]> {
   };
   await writeToken();
   const tokenFile = join(tempDir(t), 'token');
-  const argv = ['--listen', `127.0.0.1:${await findLastingPort()}`, '--token-file', tokenFile, '--hold-seconds', '1'];
+  const argv = ['--listen', `127.0.0.1:${await findLastingPort()}`, '--token-file', tokenFile, '--hold-seconds', '20'];
   let agent = await startAgentProcess(t, env, argv);
   const at = (base: string) => (connection: string) =>
     `${base}/v1/connections/${connection.replace(/(?=\?|$)/, '/credentials')}`;

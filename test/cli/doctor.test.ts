@@ -13,15 +13,15 @@ import { runChecks } from '../../src/cli/doctor/run.ts';
 import { registerClient, startTestService, tempDir } from '../support/service.ts';
 import { cli, listen, sendReply, startStandIn } from './stand-in.ts';
 
+/** A busy machine answers slowly, which is a finding of its own: then it is asked again. */
 async function doctor(argv: string[], env: Record<string, string | undefined>) {
-  const ended = await cli(['doctor', '--json', ...argv], env);
-  const report = (ended.stdout === '' ? { findings: [], not_looked_at: [] } : ended.json()) as Report;
-  return {
-    ...ended,
-    report,
-    of: (code: string) => report.findings.filter((finding) => finding.code === code),
-    unseen: report.not_looked_at.map(({ code }) => code),
-  };
+  for (const end = performance.now() + 120_000; ; await delay(200)) {
+    const ended = await cli(['doctor', '--json', ...argv], env);
+    const report = (ended.stdout === '' ? { findings: [], not_looked_at: [] } : ended.json()) as Report;
+    const of = (...codes: string[]) => report.findings.filter(({ code }) => codes.includes(code));
+    if (of('issuer_slow', 'self_check_slow').length === 0 || performance.now() > end)
+      return { ...ended, report, of, unseen: report.not_looked_at.map(({ code }) => code) };
+  }
 }
 
 async function serve(t: Test, answer: RequestListener): Promise<string> {
