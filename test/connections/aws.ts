@@ -92,7 +92,7 @@ export interface World {
   create(body?: object): Promise<any>;
   get(id: string, query?: string): Promise<any>;
   template(id: string, format: 'yaml' | 'json'): Promise<string>;
-  /** Until the connection is as wanted, 20 s at most; its last sight either way. */
+  /** Until the connection is as wanted, 60 s at most; its last sight either way. */
   until(id: string, wanted: (connection: any) => boolean): Promise<any>;
   /** Due now, instead of in some seconds. */
   hurry(id: string, elapsedSeconds?: number): Promise<void>;
@@ -120,7 +120,7 @@ export async function openWorld(t: Test): Promise<World> {
       return typeof body === 'string' ? body : JSON.stringify(body);
     },
     until: async (id, wanted) => {
-      const end = performance.now() + 20_000;
+      const end = performance.now() + 60_000;
       for (;;) {
         const connection = await get(id);
         if (wanted(connection) || performance.now() > end) return connection;

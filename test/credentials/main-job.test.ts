@@ -278,7 +278,7 @@ t.test('a suspension between the question and STS drops the credentials', async 
   const { sandbox, service, workload, grant, resource, ask } = await setUp(t);
   await grant(workload.id);
   const token = await workloadToken(service, workload, resource);
-  sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 1000, times: 1 });
+  sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 5000, times: 1 });
   const asked = ask(token);
   const pending = () =>
     service.database.db.selectFrom('audit').select('seq').where('kind', '=', 'exchange.intent').executeTakeFirst();

@@ -222,7 +222,7 @@ t.test('no session reaches a caller that was not authorised for exactly it', asy
       const handouts = rows.flatMap(({ entry }) => (entry?.kind === 'credentials.handed_out' ? [entry.exchange] : []));
       seen.shared += handouts.length - new Set(handouts).size;
     }),
-    { numRuns: 300 },
+    { numRuns: 300, seed: 20_261_127 },
   );
   t.ok(seen.given > 1000 && seen.shared > 300, `${seen.given} given, ${seen.shared} more than were fetched`);
 });

@@ -26,7 +26,7 @@ async function sh(lines: string[]): Promise<string> {
 }
 
 async function untilGone(pid: number): Promise<boolean> {
-  for (let waited = 0; isAlive(pid) && waited < 15_000; waited += 50) await delay(50);
+  for (let waited = 0; isAlive(pid) && waited < 60_000; waited += 50) await delay(50);
   return !isAlive(pid);
 }
 

@@ -26,7 +26,7 @@ export async function createStack(
   await client.send(
     new CreateStackCommand({ StackName: stackName, TemplateBody: template, Capabilities: ['CAPABILITY_NAMED_IAM'] }),
   );
-  await waitUntilStackCreateComplete({ client, maxWaitTime: 10, minDelay: 1, maxDelay: 1 }, { StackName: stackName });
+  await waitUntilStackCreateComplete({ client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { StackName: stackName });
   client.destroy();
 }
 
@@ -57,7 +57,10 @@ export async function connectAccount(
   const template = await service.call('GET', `/v1/connections/${id}/template?format=yaml`);
   await createStack(sandbox, account, `countersign-${id.slice(3, 11)}`, template.body);
   await service.call('POST', `/v1/connections/${id}/verify`, {});
-  const active = await service.call('GET', `/v1/connections/${id}?wait=active&timeout_seconds=20`);
+  const wait = () => service.call('GET', `/v1/connections/${id}?wait=active&timeout_seconds=30`);
+  let active = await wait();
+  // A busy machine may need longer than one request may wait.
+  if (active.body.state !== 'active') active = await wait();
   if (active.body.state !== 'active') throw new Error(`not active: ${JSON.stringify(active.body)}`);
   return active.body;
 }
