@@ -3,22 +3,32 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import t from 'tap';
-import { connectPostgres } from '../../src/db/connect.ts';
+import { connectPostgres, type Database } from '../../src/db/connect.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 t.test('a cluster hangs, dies and comes back with what was committed', async (t) => {
   const cluster = await startPostgres();
   t.teardown(() => cluster.remove());
-  const database = connectPostgres({ url: cluster.url, queryTimeoutMs: 300 });
-  t.teardown(() => database.close());
+  const open = (queryTimeoutMs: number): Database => {
+    const opened = connectPostgres({ url: cluster.url, queryTimeoutMs, connectTimeoutMs: queryTimeoutMs });
+    t.teardown(() => opened.close());
+    return opened;
+  };
+  const [database, hasty] = [open(10_000), open(300)];
+  const asked = () =>
+    sql`select 1`.execute(hasty.db).then(
+      () => true,
+      () => false,
+    );
   t.same((await sql`show fsync`.execute(database.db)).rows, [{ fsync: 'on' }]);
   await sql`create table mark as select 7 as n`.execute(database.db);
+  t.ok(await until(asked));
 
   cluster.pause();
-  await t.rejects(sql`select 1`.execute(database.db), /timeout/i, 'it hangs, and the query has a deadline');
+  await t.rejects(sql`select 1`.execute(hasty.db), /timeout/i, 'it hangs, and the query has a deadline');
   cluster.resume();
   t.same((await sql`select n from mark`.execute(database.db)).rows, [{ n: 7 }]);
 
@@ -47,6 +57,5 @@ t.test('it goes with the process that made it, even where that one is killed whi
   const dir = line.trim();
   t.ok(existsSync(dir));
   child.kill('SIGKILL');
-  for (let left = 100; left > 0 && existsSync(dir); left -= 1) await delay(100);
-  t.notOk(existsSync(dir), 'its folder is removed once its last process has ended');
+  t.ok(await until(() => !existsSync(dir)), 'its folder is removed once its last process has ended');
 });

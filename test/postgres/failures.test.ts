@@ -7,8 +7,8 @@ import { type House, startHouse } from './failures/house.ts';
 /** A promise of the design; what waits is what makes such a request slow, so forty at once are asked. */
 const REFUSED_WITHIN_MS = 1000;
 /** What is asked may take its deadline and the machine its time; nothing hangs. */
-const ANSWERED_WITHIN_MS = 15_000;
-const BACK_WITHIN_MS = 5000;
+const ANSWERED_WITHIN_MS = 60_000;
+const BACK_WITHIN_MS = 60_000;
 /** A busy machine is that much slower than the promise, and no more: without a deadline it would be five times and up. */
 const BUSY = 3;
 
@@ -104,30 +104,39 @@ async function untilReady(house: House): Promise<string[]> {
   const began = performance.now();
   for (;;) {
     const reasons = Object.values(await readReasons(house)).filter((reason) => reason !== undefined);
-    if (reasons.length === 0 || performance.now() - began > BACK_WITHIN_MS * BUSY) return reasons;
+    if (reasons.length === 0 || performance.now() - began > BACK_WITHIN_MS) return reasons;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-/** A burst is refused as fast as one: nothing queues without end behind a database that is away. */
-async function burst(house: House): Promise<Answered[]> {
-  return await Promise.all(
+/**
+ * A burst is refused as fast as one: nothing queues without end behind a database that is away.
+ * @returns `waited`: milliseconds of the slowest, less what an answer that waits for nothing took meanwhile
+ */
+async function burst(house: House): Promise<{ answers: Answered[]; waited: number }> {
+  let over = false;
+  const machine = (async () => {
+    let slowest = 0;
+    while (!over) slowest = Math.max(slowest, (await timed(() => call(house.service.url, 'GET', '/livez'))).ms);
+    return slowest;
+  })();
+  const answers = await Promise.all(
     Array.from({ length: 40 }, (_, index) => timed(() => house.askToken(index % 2 ? house.connection : undefined))),
-  );
+  ).finally(() => (over = true));
+  const slowest = Math.max(...answers.map(({ ms }) => ms));
+  return { answers, waited: Math.round(slowest - (await machine)) };
 }
-
-const slowestOf = (answers: Answered[]): number => Math.round(Math.max(...answers.map(({ ms }) => ms)));
 
 async function tryFault(t: Parameters<typeof startHouse>[0], house: House, fault: Fault): Promise<void> {
   await fault.begin(house);
   // In its first moments, when everything open to the database still waits for it.
-  t.ok(slowestOf(await burst(house)) < REFUSED_WITHIN_MS * BUSY, 'nobody who asks for a token waits for it');
+  t.ok((await burst(house)).waited < REFUSED_WITHIN_MS * BUSY, 'nobody who asks for a token waits for it');
   const { looked } = await until(house, fault.expected, 60_000);
   t.same(cellsOf(looked), fault.expected, JSON.stringify(looked, undefined, 1));
   if (fault.expected.tokens === '503') {
-    const answers = await burst(house);
+    const { answers, waited } = await burst(house);
     t.same(answers.filter((answer) => !isRefused(answer)).map(describe), [], 'every token of a burst is refused');
-    t.ok(slowestOf(answers) < REFUSED_WITHIN_MS * BUSY, `and soon: the slowest after ${slowestOf(answers)} ms`);
+    t.ok(waited < REFUSED_WITHIN_MS * BUSY, `and soon: the slowest after ${waited} ms`);
   }
   const reasons = await readReasons(house);
   t.equal(reasons['documents'], undefined, 'an orchestrator leaves it where it is');
@@ -139,13 +148,13 @@ async function tryFault(t: Parameters<typeof startHouse>[0], house: House, fault
   await fault.end(house);
   // First without anybody who asks for anything: a replica that is red gets no callers.
   t.same(await untilReady(house), [], 'it says by itself that it is ready again');
-  const back = await until(house, WELL, BACK_WITHIN_MS * BUSY);
+  const back = await until(house, WELL, BACK_WITHIN_MS);
   t.same(cellsOf(back.looked), WELL, `back by itself: ${JSON.stringify(back.looked, undefined, 1)}`);
   t.comment(`back after ${Math.round(back.ms)} ms`);
 }
 
 t.test('every fault of the failure table, cell by cell', async (t) => {
   const house = await startHouse(t);
-  t.same(cellsOf(await look(house)), WELL, 'before anything is wrong');
+  t.same(cellsOf((await until(house, WELL, BACK_WITHIN_MS)).looked), WELL, 'before anything is wrong');
   for (const fault of FAULTS) await t.test(fault.name, (t) => tryFault(t, house, fault));
 });

@@ -35,6 +35,12 @@ t.test('rotated under load, with kills', async (t) => {
   const checker = createChecker(databaseUrl);
   t.teardown(() => checker.close());
   const load = startLoad(world, createRandom(7), { workers: 3, pauseMs: 60 });
+  const owner = new pg.Client(databaseUrl);
+  await owner.connect();
+  t.teardown(() => owner.end());
+  // The last one that is moved waits for this: the midst lasts until the kills are done.
+  await owner.query('begin');
+  await owner.query('select from private_keys where kid = (select max(kid) from private_keys) for update');
   const { rotation, changed } = await ask('POST', '/v1/kek/rotate', {});
   t.ok(changed);
   const total = rotation.remaining as number;
@@ -48,11 +54,9 @@ t.test('rotated under load, with kills', async (t) => {
   };
   await until('in the midst', ({ remaining }) => remaining < total);
   await Promise.all([first.kill(), second.kill()]);
-  const owner = new pg.Client(databaseUrl);
-  await owner.connect();
-  t.teardown(() => owner.end());
   const left = (await ask('GET', '/v1/kek')).rotation.remaining as number;
   t.ok(left > 0, `killed with ${left} of ${total} to go`);
+  await owner.query('rollback');
   // A dead worker's lease runs out by itself; nobody waits for it here.
   await owner.query('update kek_rotations set worker_until = now()');
   for (const replica of [first, second]) replica.start();

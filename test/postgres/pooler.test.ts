@@ -43,7 +43,7 @@ t.test('startup parameters that a pooler refuses or drops', async (t) => {
     await admin.query(statement);
   // What RECONNECT does: the pooler's server connections are of before.
   await admin.query(
-    'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename is not null',
+    'select pg_terminate_backend(pid, 60000) from pg_stat_activity where pid <> pg_backend_pid() and usename is not null',
   );
   await admin.end();
   const { database, pooled } = await open(refusing.url);

@@ -14,7 +14,7 @@ const ACCOUNT = '111122223333';
 t.test('no request is dropped or fails, and no record is missing', async (t) => {
   const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
   const env = {
-    ...{ DATABASE_URL: (await testServiceUrl(t)) as string, MIGRATE: 'check', DRAIN_SECONDS: '1' },
+    ...{ DATABASE_URL: (await testServiceUrl(t)) as string, MIGRATE: 'check', DRAIN_SECONDS: '5' },
     STS_ENDPOINT_URL: sandbox.url,
   };
   const { replicas, callAt, proxy, issuerUrl, startAnother } = await startReplicas(t, 2, env, startBalancer);

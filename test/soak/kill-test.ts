@@ -2,6 +2,7 @@
 import type { Test } from 'tap';
 import { testDatabaseUrl } from '../support/databases.ts';
 import { call } from '../support/service.ts';
+import { until } from '../support/until.ts';
 import { createChecker } from './invariants.ts';
 import { killReplicas } from './kills.ts';
 import { startLoad } from './load.ts';
@@ -19,8 +20,8 @@ export async function killUnderLoad(t: Test, options: { seed: number; count: num
   const { ledger } = load;
   // All are back: each serves, without an excuse.
   for (const replica of world.replicas) {
-    const { status } = await call(replica.url, 'GET', '/readyz?capability=tokens');
-    t.equal(status, 200);
+    const serves = async () => (await call(replica.url, 'GET', '/readyz?capability=tokens')).status === 200;
+    t.ok(await until(serves));
   }
   await load.stop();
   t.same(ledger.faults, [], 'during the kills');

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type { Proxy } from './process.ts';
 
@@ -14,21 +15,25 @@ export async function startBalancer(t: Test): Promise<Proxy> {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   let turn = 0;
 
-  async function look(): Promise<void> {
-    await Promise.all(
-      balancer.targets.map(async (target) => {
-        const green = await fetch(`${target}/readyz`, { signal: AbortSignal.timeout(2000) }).then(
-          async (answer) => {
-            await answer.arrayBuffer();
-            return answer.ok;
-          },
-          () => false,
-        );
-        if (green) ready.add(target);
-        else ready.delete(target);
-      }),
-    );
-    for (const target of ready) if (!balancer.targets.includes(target)) ready.delete(target);
+  let looking = true;
+  /** By target, each at its own pace: one that is slow to answer hides no other that went red. */
+  const looks = new Map<string, Promise<void>>();
+
+  async function look(target: string): Promise<void> {
+    while (looking && balancer.targets.includes(target)) {
+      const green = await fetch(`${target}/readyz`, { signal: AbortSignal.timeout(2000) }).then(
+        async (answer) => {
+          await answer.arrayBuffer();
+          return answer.ok;
+        },
+        () => false,
+      );
+      if (green) ready.add(target);
+      else ready.delete(target);
+      await delay(LOOK_MS);
+    }
+    ready.delete(target);
+    looks.delete(target);
   }
 
   function forward(incoming: IncomingMessage, body: Buffer, outgoing: ServerResponse, tried: Set<string>): void {
@@ -59,16 +64,16 @@ export async function startBalancer(t: Test): Promise<Proxy> {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   balancer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  let looking = true;
-  const looks = (async () => {
+  const watching = (async () => {
     while (looking) {
-      await look();
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      for (const target of balancer.targets) if (!looks.has(target)) looks.set(target, look(target));
+      await delay(LOOK_MS);
     }
   })();
   t.teardown(async () => {
     looking = false;
-    await looks;
+    await watching;
+    await Promise.all(looks.values());
     agent.destroy();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

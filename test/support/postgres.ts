@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { findLastingPort } from './ports.ts';
+import { until } from './until.ts';
 
 export interface Cluster {
   /** Removed with the cluster. */
@@ -59,6 +60,16 @@ function readParent(pid: string): number | undefined {
     return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ')[1]);
   } catch {
     return undefined;
+  }
+}
+
+/** A zombie has ended, whoever is to be told of it. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^.*\) Z/s.test(existsSync('/proc/self/stat') ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '');
+  } catch {
+    return false;
   }
 }
 
@@ -137,7 +148,7 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   async function start(): Promise<void> {
     log = '';
     pid = Number(await tell('start'));
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + 120_000;
     while (!(await answers(url))) {
       if (performance.now() > deadline || log.includes('database system is shut down')) {
         throw new Error(`PostgreSQL did not start:\n${log}`);
@@ -183,8 +194,11 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
     stop,
     remove,
     kill: async () => {
+      const children = listChildren(pid);
       signal('SIGKILL');
       await tell('stop');
+      // Whoever is left holds the memory that they share, and a start beside it is refused.
+      if (!(await until(() => !children.some(isRunning)))) throw new Error(`PostgreSQL goes on: ${children}`);
     },
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
