@@ -39,6 +39,7 @@ t.test('documents are served until D, everything else waits, and a start by an o
   const env = {
     ...{ ISSUER_URL: proxy.url, DATABASE_URL: cluster.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t) },
     ...{ DATA_DIR: tempDir(t), KEY_POLICY_OLDEST_SERVED_SECONDS: String(D_SECONDS) },
+    KEY_POLICY_OLDEST_SIGNED_SECONDS: String(D_SECONDS),
   };
   const first = await startProcess(t, env);
   proxy.targets = [first.url];
