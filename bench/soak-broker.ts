@@ -15,7 +15,7 @@ const WATCHED = {
   lines: 8,
   /** Each at its time, however long the one before took: what is kept in memory follows the rate. */
   perSecond: 100,
-  /** The service measures itself once a minute. */
+  /** The service measures itself twice a minute. */
   lookMs: 5000,
   /** A token lives for 15 minutes. */
   tokenMs: 60_000,
@@ -28,8 +28,8 @@ const MOST_MEGABYTES_AN_HOUR = 1;
 const MOST_HANDLES_MORE = 2;
 /** Half of it is warm-up: sessions that nobody asks for again are forgotten after five minutes and a change. */
 const LEAST_MINUTES = 15;
-/** Samples, of which there is one a minute. */
-const SAY_EVERY = 5;
+/** Samples: ten minutes. */
+const SAY_EVERY = 20;
 
 interface Sample {
   /** Milliseconds since the service started. */
@@ -136,7 +136,7 @@ async function main(): Promise<number> {
       if (measured.at === samples.at(-1)?.at) continue;
       samples.push({ ...measured, handles: side.service.openFiles() });
       if (samples.length % SAY_EVERY === 0)
-        process.stderr.write(`minute ${samples.length} of ${minutes}: ${say(findTrends(samples))}\n`);
+        process.stderr.write(`minute ${samples.length / 2} of ${minutes}: ${say(findTrends(samples))}\n`);
     }
     return report(minutes, await loaded, samples) ? 0 : 1;
   } finally {
