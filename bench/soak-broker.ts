@@ -25,6 +25,7 @@ const WATCHED = {
 /** What V8 chooses by itself in a container of 1 GiB, the limit of deploy/: on a large host its young heap is far larger. */
 const HEAP = '--max-semi-space-size=4 --max-old-space-size=524';
 const MOST_MEGABYTES_AN_HOUR = 1;
+/** Of the fewest at a time: one that leaked is never away again, and sockets come and go. */
 const MOST_HANDLES_MORE = 2;
 /** Half of it is warm-up: sessions that nobody asks for again are forgotten after five minutes and a change. */
 const LEAST_MINUTES = 15;
@@ -90,8 +91,10 @@ function findTrends(samples: readonly Sample[]) {
 /** What it was after the warm-up; @returns whether it is flat */
 function report(minutes: number, loaded: { requests: number; refused: number }, samples: readonly Sample[]): boolean {
   const { warm, live, resident } = findTrends(samples);
-  const handles = warm.at(-1)?.handles ?? Number.NaN;
-  const more = handles - (warm[0]?.handles ?? Number.NaN);
+  const third = Math.floor(warm.length / 3);
+  const fewest = (of: readonly Sample[]): number => Math.min(...of.map((sample) => sample.handles));
+  const handles = fewest(warm.slice(-third));
+  const more = handles - fewest(warm.slice(0, third));
   process.stdout.write(`${JSON.stringify({ minutes, ...loaded, live, resident, handles, handles_more: more })}\n`);
   const judged = [live.judged, resident.judged];
   if (judged.includes('undecided')) process.stderr.write('It was too short to tell: give it more minutes.\n');

@@ -179,7 +179,7 @@ t.test('nothing fires for customers’ stacks, be it one that asks all day or ev
     })),
   });
   t.same(firing(world(exchanges({ ok: 50, account_owner: 500 }))), [], 'one asks all day long');
-  t.same(firing(world(exchanges({ account_owner: 50 }))), [], 'every one of them is broken');
+  t.same(firing(world(exchanges({ account_owner: 50, caller: 50 }))), [], 'every one of them is broken');
   t.same(firing(world(exchanges({ account_owner: 50, ours: 0.01 }))), [], 'and a handful of others');
   t.same(firing(world(exchanges({}))), [], 'nobody asks');
   const canaries = {
@@ -204,9 +204,17 @@ t.test('each fires for what it is about', async (t) => {
     AuditStalled: { countersign_audit_oldest_wait_seconds: one(0.7, { stream: 'tokens' }) },
     TokensUnavailable: { countersign_tokens_total: rated('outcome', { minted: 10, unavailable: 1 }) },
     StsUnavailable: {
-      countersign_exchanges_total: rated('outcome', { ok: 5, throttled: 1, transient: 1, account_owner: 90 }),
+      countersign_exchanges_total: rated('outcome', {
+        ok: 5,
+        throttled: 1,
+        transient: 1,
+        account_owner: 90,
+        caller: 90,
+      }),
     },
-    StsMisconfigured: { countersign_exchanges_total: rated('outcome', { ok: 5, ours: 1, account_owner: 90 }) },
+    StsMisconfigured: {
+      countersign_exchanges_total: rated('outcome', { ok: 5, ours: 1, account_owner: 90, caller: 90 }),
+    },
     DocumentsUnreachable: { countersign_self_check_ok: one(0) },
     CertificateExpiring: { countersign_issuer_certificate_expiry_timestamp_seconds: one(NOW + 13 * 86_400) },
     ListenerCertificateExpiring: {
