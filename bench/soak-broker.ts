@@ -15,8 +15,8 @@ const WATCHED = {
   lines: 8,
   /** Each at its time, however long the one before took: what is kept in memory follows the rate. */
   perSecond: 100,
-  /** The service measures itself twice a minute. */
-  lookMs: 5000,
+  /** The service measures itself every five seconds. */
+  lookMs: 1000,
   /** A token lives for 15 minutes. */
   tokenMs: 60_000,
   /** Between two changes of policy: what nobody asks for again is forgotten five minutes after one. */
@@ -29,8 +29,7 @@ const MOST_MEGABYTES_AN_HOUR = 1;
 const MOST_HANDLES_MORE = 2;
 /** Half of it is warm-up: sessions that nobody asks for again are forgotten after five minutes and a change. */
 const LEAST_MINUTES = 15;
-/** Samples: ten minutes. */
-const SAY_EVERY = 20;
+const SAY_MINUTES = 5;
 
 interface Sample {
   /** Milliseconds since the service started. */
@@ -130,6 +129,7 @@ async function main(): Promise<number> {
   const began = performance.now();
   const isOver = (): boolean => performance.now() - began > minutes * 60_000;
   const samples: Sample[] = [];
+  let said = 0;
   try {
     const loaded = load(side, isOver);
     while (!isOver()) {
@@ -138,8 +138,10 @@ async function main(): Promise<number> {
       const measured: Omit<Sample, 'handles'> = JSON.parse(readFileSync(memoryFile, 'utf8'));
       if (measured.at === samples.at(-1)?.at) continue;
       samples.push({ ...measured, handles: side.service.openFiles() });
-      if (samples.length % SAY_EVERY === 0)
-        process.stderr.write(`minute ${samples.length / 2} of ${minutes}: ${say(findTrends(samples))}\n`);
+      const passed = Math.floor((performance.now() - began) / 60_000);
+      if (passed < said + SAY_MINUTES) continue;
+      said = passed;
+      process.stderr.write(`minute ${passed} of ${minutes}: ${say(findTrends(samples))}\n`);
     }
     return report(minutes, await loaded, samples) ? 0 : 1;
   } finally {
