@@ -33,6 +33,7 @@ const WITHOUT_SCOPE = new Set(['whoami', 'listConnections', 'getCredentials', 'c
 const OWN_TABLES = new Set([
   'rotation_run_rings',
   'rotation_leases',
+  'rotation_plan',
   'verifications',
   'private_keys',
   'replicas',
