@@ -7,7 +7,7 @@ import { publicJwk } from '../keys/algorithms.ts';
 import { ringId } from '../keys/store.ts';
 import { publishedKeys } from '../keys/timeline.ts';
 import type { RingView } from '../keys/view.ts';
-import { MalformedToken, parseCompact } from './compact.ts';
+import { type Compact, MalformedToken, parseCompact } from './compact.ts';
 import { verifies } from './signature.ts';
 
 export interface VerifiedToken {
@@ -31,13 +31,28 @@ export interface VerifyDeps {
 }
 
 const LONGEST_LIFE_SECONDS = 900;
-/** Tokens whose signature is remembered. */
+/** Tokens that are remembered. */
 const REMEMBERED = 10_000;
 /** Between replicas' clocks: those that sign agree with the database's within e. */
 const TOLERANCE_SECONDS = 5;
 
 function refused(detail: string, hint = 'Ask the token endpoint for a new token.'): Problem {
   return new Problem('invalid_token', `The token was refused: ${detail}.`, { hint });
+}
+
+interface Signed {
+  /** That its signature verifies with. */
+  key: KeyObject;
+  compact: Compact;
+}
+
+function read(token: string): Compact {
+  try {
+    return parseCompact(token);
+  } catch (error) {
+    if (!(error instanceof MalformedToken)) throw error;
+    throw refused(error.message, 'Send the access token as the token endpoint gave it.');
+  }
 }
 
 /** A good token of ours, shown where another audience is wanted: whose it is, is known, so that the refusal can be on record. */
@@ -80,26 +95,13 @@ export function createVerifyWorkloadToken({ issuerUrl, view }: VerifyDeps): Veri
     return opened;
   }
 
-  // That these bytes are signed by this key was found out once and stays so; all else about a token is looked at each time.
-  const signed = new LRUCache<string, KeyObject>({ max: REMEMBERED });
-
-  async function isSigned(token: string, key: KeyObject): Promise<boolean> {
-    const digest = hash('sha256', token, 'base64');
-    if (signed.get(digest) === key) return true;
-    if (!(await verifies(token, key, 'ES256'))) return false;
-    signed.set(digest, key);
-    return true;
-  }
+  // What these bytes say, and that this key signed them, was found out once and stays so; all else is looked at each time.
+  const signed = new LRUCache<string, Signed>({ max: REMEMBERED });
 
   return async (token, accepts, resource) => {
-    let compact: ReturnType<typeof parseCompact>;
-    try {
-      compact = parseCompact(token);
-    } catch (error) {
-      if (error instanceof MalformedToken)
-        throw refused(error.message, 'Send the access token as the token endpoint gave it.');
-      throw error;
-    }
+    const digest = hash('sha256', token, 'base64');
+    const before = signed.get(digest);
+    const compact = before?.compact ?? read(token);
     const { header, payload } = compact;
     if (header['alg'] !== 'ES256') throw refused('its algorithm is not one of ours');
     if (header['typ'] !== 'at+jwt') throw refused('it is not an access token (typ)');
@@ -112,7 +114,10 @@ export function createVerifyWorkloadToken({ issuerUrl, view }: VerifyDeps): Veri
       });
     const key = findKey(kid);
     if (!key) throw refused('its key is not one of ours, or was removed or revoked');
-    if (!(await isSigned(token, key))) throw refused('its signature does not verify');
+    if (before?.key !== key) {
+      if (!(await verifies(token, key, 'ES256'))) throw refused('its signature does not verify');
+      signed.set(digest, { key, compact });
+    }
     const { iss, sub, client_id, aud, iat, exp, jti, scope, as, identity, reason } = payload;
     if (iss !== issuerUrl) throw refused('its issuer is another');
     if (typeof aud !== 'string') throw refused('its audience is not one string');
