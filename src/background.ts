@@ -2,10 +2,13 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from './clock.ts';
 
+/** @param stopped whether the service ends: what is not begun then is left to others */
+export type Run = (stopped: () => boolean) => Promise<unknown>;
+
 export interface Background {
-  every(name: string, ms: number, run: () => Promise<unknown>): void;
+  every(name: string, ms: number, run: Run): void;
   /** The same, and the first time now. */
-  atOnce(name: string, ms: number, run: () => Promise<unknown>): void;
+  atOnce(name: string, ms: number, run: Run): void;
   /**
    * The same in batches: again at once while a full one comes back, for half of the interval at most.
    * @param limit of one batch
@@ -20,9 +23,9 @@ export function createBackground(log: Pick<FastifyBaseLogger, 'warn'>, clock: Pi
   const timers: NodeJS.Timeout[] = [];
   const running = new Map<string, Promise<unknown>>();
   let stopped = false;
-  function turn(name: string, run: () => Promise<unknown>): void {
+  function turn(name: string, run: Run): void {
     if (running.has(name)) return;
-    const done = run()
+    const done = run(() => stopped)
       .catch((error: unknown) =>
         log.warn({ err: error, task: name }, 'a background task failed and will be tried again'),
       )

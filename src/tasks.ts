@@ -54,7 +54,9 @@ export function scheduleTasks(background: Background, deps: TaskDeps): void {
   const { db, streams, clock, view, writeSnapshot, refusals, rotation, proofs, signer, custody, sessions } = deps;
   background.every('refresh the view of the signing keys', SHORTEST_REFRESH, createRefresh(view, clock));
   if (writeSnapshot) background.every('write the snapshot of public keys', 1_000, writeSnapshot);
-  background.every('rotate due rings', 2_000, () => rotateDueRings(rotation, { spread: createSpread(clock) }));
+  background.every('rotate due rings', 2_000, (stopped) =>
+    rotateDueRings(rotation, { spread: createSpread(clock), stopped }),
+  );
   background.every('prove revocations', 1_000, () => proofs.revocations.runOnce());
   background.every('prove standbys ahead', 60_000, () => proofs.standbys.turn());
   background.every('work off rotations of many rings', 1_000, createRunWorker(rotation));

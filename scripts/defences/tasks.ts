@@ -23,4 +23,17 @@ export const deletion: Defence[] = [
       replace: 'mayBeMore = (await batch(limit)) < 0;',
     },
   ]),
+  ...provenBy(
+    'test/keys/runs.test.ts',
+    'a service that ends begins no more rings, though its run is behind its rate; another goes on with it',
+    [
+      {
+        name: 'tasks.ends',
+        promise: 'a service that ends waits for what it has begun alone, and closes its streams in time',
+        file: 'src/background.ts',
+        find: 'run(() => stopped)',
+        replace: 'run(() => false)',
+      },
+    ],
+  ),
 ];

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import t from 'tap';
 import { createAct, SYSTEM } from '../../src/audit/act.ts';
 import { createAuditStream } from '../../src/audit/stream.ts';
+import { createBackground } from '../../src/background.ts';
 import type { RunSelection } from '../../src/db/rotation-types.ts';
 import { Problem } from '../../src/errors.ts';
 import { insertIssuer } from '../../src/issuers/store.ts';
@@ -270,3 +271,34 @@ t.test('a selection means what it names: algorithm and purpose narrow it, later 
   t.equal(await count({ tenant: 'acme' }), 0);
   t.equal(await count({ label: { team: 'x' } }), 0);
 });
+
+t.test(
+  'a service that ends begins no more rings, though its run is behind its rate; another goes on with it',
+  async (t) => {
+    const fixture = await createKeysFixture(t);
+    const { deps, database, clock } = fixture;
+    await addRings(fixture, 7);
+    const id = await begin(fixture);
+    clock.step(seasoning(LOOPBACK_POLICY));
+    const background = createBackground({ warn: (...warning: unknown[]) => t.fail(String(warning)) }, clock);
+    let looked = 0;
+    const stopped = new Promise<void>((resolve, reject) => {
+      const checks = [
+        async () => {
+          looked += 1;
+          background.stop().then(resolve, reject);
+          return undefined;
+        },
+      ];
+      background.atOnce('work off', 60_000, createRunWorker({ ...deps, checks }));
+    });
+    await stopped;
+    t.ok(looked >= 1 && looked <= 2, `those that each lane had begun: ${looked}`);
+    t.match(await tallyRun(database.db, id), [
+      { state: 'done', count: looked },
+      { state: 'waiting', count: 8 - looked },
+    ]);
+    await createRunWorker(deps)();
+    t.match(await tallyRun(database.db, id), [{ state: 'done', count: 8 }]);
+  },
+);
