@@ -1,8 +1,7 @@
 // /v1/keys/{issuer}/signer: where the next keys of a ring are made.
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
-import { Problem } from '../../errors.ts';
-import { requireScopes } from '../../http/caller.ts';
+import { requireReason, requireScopes } from '../../http/caller.ts';
 import { resolveRing, type ResolveDeps } from '../resolve.ts';
 import { IssuerParams } from '../schema.ts';
 import { type ChooseDeps, chooseSigner } from './choose.ts';
@@ -52,11 +51,7 @@ export function registerSignerRoutes(server: FastifyInstance, deps: SignerRoutes
     async ({ params, body, caller }) => {
       const { issuer } = params as Static<typeof IssuerParams>;
       const { algorithm, signer, region } = body as Static<typeof schema.SignerBody>;
-      const { reason } = caller;
-      if (reason === undefined)
-        throw new Problem('reason_required', 'A signer is chosen with a reason.', {
-          hint: 'Send Countersign-Reason: <why, percent-encoded>; with the command, --reason "…".',
-        });
+      const reason = requireReason(caller, 'A signer is chosen with a reason.');
       const ring = await resolveRing(deps, issuer, algorithm);
       const { changed } = await chooseSigner(deps, { ring, signer, region }, { ...caller, reason });
       return { ...(await show(deps, ring)), changed };

@@ -1,8 +1,7 @@
 // /v1/kek: the key-encryption keys, and the rotation from one to the next.
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
-import { Problem } from '../../errors.ts';
-import { requireScopes } from '../../http/caller.ts';
+import { requireReason, requireScopes } from '../../http/caller.ts';
 import { type KekDeps, rotateKek, showKeks } from './rotation.ts';
 import * as schema from './schema.ts';
 
@@ -35,11 +34,7 @@ export function registerKekRoutes(server: FastifyInstance, deps: KekDeps): void 
       preHandler: requireScopes('keys:rotate'),
     },
     async ({ body, caller }) => {
-      const { reason } = caller;
-      if (reason === undefined)
-        throw new Problem('reason_required', 'A key-encryption key is rotated with a reason.', {
-          hint: 'Send Countersign-Reason: <why, percent-encoded>; with the command, --reason "…".',
-        });
+      const reason = requireReason(caller, 'A key-encryption key is rotated with a reason.');
       const { to } = body as Static<typeof schema.KekRotateBody>;
       return await rotateKek(deps, to, { ...caller, reason });
     },
