@@ -2,9 +2,8 @@
 import { createPublicKey } from 'node:crypto';
 import { Problem } from '../errors.ts';
 import { type Algorithm, type PublicJwk, thumbprint } from '../keys/algorithms.ts';
+import { PRIVATE_MEMBERS } from '../reach/documents.ts';
 import type { JwkInput } from './schema.ts';
-
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 export interface ParsedKey {
   kid: string;

@@ -11,6 +11,7 @@ import { decodeCursor, encodeCursor, type Page, toPage } from '../http/paging.ts
 import type { Rings } from '../keys/rings.ts';
 import { changeConnection, disconnect } from './change.ts';
 import { type AssertLabelsUnambiguous, buildConnection, createConnection } from './create.ts';
+import { parseLabel } from './labels.ts';
 import { registerOnboardingRoutes } from './onboarding.ts';
 import { requireFound } from './refusals.ts';
 import {
@@ -202,8 +203,3 @@ const requireListable: ReturnType<typeof requireScopes> = async function (reques
   if (request.caller.kind === 'workload') return;
   await requireScopes('connections:read').call(this, request, reply);
 };
-
-function parseLabel(label: string): Record<string, string> {
-  const at = label.indexOf('=');
-  return { [label.slice(0, at)]: label.slice(at + 1) };
-}

@@ -1,5 +1,6 @@
 // Rows of connections, and of what is AWS's about them.
 import { type Selectable, sql } from 'kysely';
+import { isUniqueViolation } from '../audit/store.ts';
 import type { Partition } from '../clouds/aws-regions.ts';
 import type { Db, Transaction } from '../db/connect.ts';
 import type { AwsConnectionsTable, ConnectionState, ConnectionsTable } from '../db/types.ts';
@@ -167,8 +168,6 @@ export type Settings = Partial<
   >
 >;
 
-const UNIQUE_VIOLATION = '23505';
-
 /** @returns false when the reference is another connection's; the transaction is then lost. */
 export async function updateSettings(
   trx: Transaction,
@@ -184,7 +183,7 @@ export async function updateSettings(
       .execute();
     return true;
   } catch (error) {
-    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) return false;
+    if (isUniqueViolation(error)) return false;
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { AssumedSession, AwsSts } from '../clouds/aws.ts';
 import { type AnswerFault, findAnswerFault } from '../clouds/aws-answer.ts';
 import { ofCallersPolicy, StsError, TOO_LARGE } from '../clouds/aws-errors.ts';
+import type { Suspicion } from '../connections/verification/suspect.ts';
 import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { Count } from '../metrics/count.ts';
@@ -14,17 +15,6 @@ import { type Ask, type Authorized, authorize, type Decide } from './authorize.t
 import { answerProblem } from './problems.ts';
 import { recordDecided } from './record.ts';
 import type { Obtained } from './sessions.ts';
-
-/** What STS answered was another role's, or not what it promises. */
-export interface Suspicion {
-  /** `cn_…` and its generation when it was asked for. */
-  connection: string;
-  generation: number;
-  exchange: string;
-  reason: AnswerFault;
-  /** AWS's unique id of the role that answered; empty where that could not be read. */
-  roleId: string;
-}
 
 export interface ExchangeDeps {
   stream: AuditStream;

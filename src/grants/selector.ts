@@ -1,4 +1,6 @@
 // What a grant selects: one connection, one `key=value` label, one tenant, or all; on the wire and in its three columns.
+import { parseLabel } from '../connections/labels.ts';
+
 export type SelectorKind = 'connection' | 'label' | 'tenant' | 'all';
 
 export type Selector = { connection: string } | { label: string } | { tenant: string } | { all: true };
@@ -12,12 +14,6 @@ export interface SelectorColumns {
 
 /** Narrowest first: the first kind that matches decides. */
 export const PRECEDENCE: readonly SelectorKind[] = ['connection', 'label', 'tenant', 'all'];
-
-/** A key holds no `=`, so the first one ends it. */
-function parseLabel(label: string): Record<string, string> {
-  const at = label.indexOf('=');
-  return { [label.slice(0, at)]: label.slice(at + 1) };
-}
 
 /** @param selector with one member, and a connection by its id. */
 export function toColumns(selector: Selector): SelectorColumns {

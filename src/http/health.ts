@@ -2,8 +2,8 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 
-const CAPABILITIES = ['documents', 'tokens', 'broker', 'admin'] as const;
-type CapabilityName = (typeof CAPABILITIES)[number];
+export const CAPABILITIES = ['documents', 'tokens', 'broker', 'admin'] as const;
+export type CapabilityName = (typeof CAPABILITIES)[number];
 /** What strangers may ask: the rest costs the database a question, and its reason names who sealed the service. */
 export const FOR_STRANGERS = ['documents'] as const satisfies CapabilityName[];
 

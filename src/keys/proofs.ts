@@ -104,7 +104,8 @@ export async function listKeyProofs(db: Db, kids: readonly string[]): Promise<Ma
   return proofs;
 }
 
-interface ProofCounts {
+/** What is proved at STS; times are milliseconds since the epoch. */
+export interface ProofCounts {
   /** Rings whose standby STS refuses, and since when the key that signs in the eldest of them signs. */
   refused: number;
   oldestSignsFrom: number | undefined;

@@ -1,14 +1,13 @@
 // Gauges of what holds now: read from memory at a scrape, and from the database at most every few seconds.
 import type { Clock } from '../clock.ts';
+import { CAPABILITIES, type CapabilityName } from '../http/health.ts';
 import type { KekProgress } from '../keys/keyring/store.ts';
 import { halfOfError, type KeyPolicy } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
+import type { ProofCounts } from '../keys/proofs.ts';
 import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
 import { createListenerMetrics, type ListenerSources } from './listeners.ts';
 import { Gauge, type Registry } from './vendor.ts';
-
-export const CAPABILITIES = ['documents', 'tokens', 'broker', 'admin'] as const;
-export type CapabilityName = (typeof CAPABILITIES)[number];
 
 /** What the queue of rotations says; milliseconds since the epoch. */
 export interface RotationQueue {
@@ -16,15 +15,6 @@ export interface RotationQueue {
   due: number;
   /** The earliest planned rotation, past or to come; undefined where none is planned. */
   earliest: number | undefined;
-}
-
-/** What is proved at STS; times are milliseconds since the epoch. */
-export interface ProofCounts {
-  /** Rings whose standby STS refuses, and since when the key that signs in the eldest of them signs. */
-  refused: number;
-  oldestSignsFrom: number | undefined;
-  /** Revocations that are not proved yet. */
-  underWay: number;
 }
 
 /** How far the published copies are, of the one that is furthest behind. */

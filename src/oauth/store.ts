@@ -1,8 +1,8 @@
 // The rows behind a client_id, of either registry, each with the policy epoch of the snapshot that it was read in.
-import { sql } from 'kysely';
 import type { Db, Transaction } from '../db/connect.ts';
 import type { Jwks } from '../db/types.ts';
 import { EPOCH_ROW, type EpochRow, type Seal, standingOf } from '../seal/store.ts';
+import { MAX_OUTLIVE } from '../workloads/store.ts';
 
 export interface ClientRow {
   kind: 'workload' | 'administrator';
@@ -32,10 +32,7 @@ export async function findClient(db: Db, id: string): Promise<ClientRow | undefi
     const row = await db
       .selectFrom('workloads')
       .select(['id', 'slug', 'state', 'scopes', 'audiences', 'jwks', 'version', epochRow])
-      // The whole row: before migration 0008 there is no such column.
-      .select(
-        sql<number>`coalesce((to_jsonb(workloads) ->> 'max_outlive_seconds')::integer, 0)`.as('maxOutliveSeconds'),
-      )
+      .select(MAX_OUTLIVE.as('maxOutliveSeconds'))
       .where('id', '=', id)
       .executeTakeFirst();
     return row && { kind: 'workload', ...rowOf(row) };

@@ -9,7 +9,8 @@ const NEEDED: Record<string, readonly string[]> = {
   claims_supported: ['aud', 'iat', 'iss', 'sub'],
 };
 
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+/** What a JWK holds of a private half. */
+export const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 /** Members that make AWS refuse a key, or that would publish a private half. */
 const REFUSED_MEMBERS = ['key_ops', 'ext', 'x5c', ...PRIVATE_MEMBERS];
 

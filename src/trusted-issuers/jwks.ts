@@ -1,6 +1,7 @@
 // A JWKS of somebody else's as keys to verify with: what is not sound is left out, and no key serves an algorithm of another kind.
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../keys/algorithms.ts';
+import { PRIVATE_MEMBERS } from '../reach/documents.ts';
 import { KIND, type KindName } from './kinds.ts';
 
 export interface VerificationKey {
@@ -12,7 +13,6 @@ export interface VerificationKey {
 export type VerificationKeys = ReadonlyMap<string, VerificationKey>;
 
 const MAX_KEYS = 100;
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const OF_CURVE: Record<string, SignatureAlgorithm> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' };
 const OF_RSA = SIGNATURE_ALGORITHMS.filter((name) => name.startsWith('RS') || name.startsWith('PS'));
 

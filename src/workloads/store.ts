@@ -14,7 +14,7 @@ export interface Workload extends Client {
 }
 
 /** Of the whole row: before migration 0008 there is no such column, and it is 0. */
-const MAX_OUTLIVE = sql<number>`coalesce((to_jsonb(workloads) ->> 'max_outlive_seconds')::integer, 0)`;
+export const MAX_OUTLIVE = sql<number>`coalesce((to_jsonb(workloads) ->> 'max_outlive_seconds')::integer, 0)`;
 
 const COLUMNS = [
   'id',

@@ -30,7 +30,7 @@ t.test('a connection is degraded with its reason, and asked about again', async 
     { actor: 'system', connection, details: { was: 'active', reason: 'RoleMismatch', role_id: 'AROAOTHER' } },
   ]);
 
-  const again = { ...suspicion, generation: generation + 1, reason: 'RoleMismatch' };
+  const again = { ...suspicion, generation: generation + 1, reason: 'RoleMismatch' as const };
   t.equal(await degrade(api.act, again), false, 'told once');
   t.equal(await degrade(api.act, { ...again, reason: 'role_recreated' }), true, 'for another reason again');
   t.match(await read(), { state: 'degraded', state_reason: 'role_recreated' });

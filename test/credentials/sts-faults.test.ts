@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import type { Append, AuditStream } from '../../src/audit/stream.ts';
 import { createAwsSts } from '../../src/clouds/aws.ts';
 import { createBroker } from '../../src/credentials/broker.ts';
-import type { Suspicion } from '../../src/credentials/exchange.ts';
+import type { Suspicion } from '../../src/connections/verification/suspect.ts';
 import { createSessions } from '../../src/credentials/sessions.ts';
 import { Problem } from '../../src/errors.ts';
 import type { Fault } from '../../src/sandbox/sandbox.ts';

@@ -1,10 +1,12 @@
 // What an exchange found out: STS answered for another role, or not what it promises. The connection is degraded, and asked about.
 import type { FastifyBaseLogger } from 'fastify';
 import { type Act, type Done, SYSTEM } from '../../audit/act.ts';
+import type { AnswerFault } from '../../clouds/aws-answer.ts';
 import { nextState } from '../lifecycle.ts';
 import { lockConnection, updateState } from '../store.ts';
 import { startVerification } from './store.ts';
 
+/** What STS answered was another role's, or not what it promises. */
 export interface Suspicion {
   /** `cn_…` and its generation when STS was asked. */
   connection: string;
@@ -12,8 +14,8 @@ export interface Suspicion {
   /** `ex_…` */
   exchange: string;
   /** Its `state_reason`; `role_recreated` stays until somebody accepts the role. */
-  reason: string;
-  /** AWS's unique id of the role that answered. */
+  reason: AnswerFault;
+  /** AWS's unique id of the role that answered; empty where that could not be read. */
   roleId: string;
 }
 
