@@ -113,6 +113,13 @@ export const listeners: Defence[] = [
       find: '.slice(0, 4)',
       replace: '.slice(0, 8)',
     },
+    {
+      name: 'listeners.no-port',
+      promise: 'where a proxy tells the port of a caller, he is one caller, not one for each connection',
+      file: 'src/http/addresses.ts',
+      find: 'ipv4 ?? ipv6 ?? said',
+      replace: 'said',
+    },
   ]),
   ...provenBy(RATES, 'a client that asks too often is told so, on record, and nobody else is', [
     {

@@ -25,8 +25,13 @@ export function createRanges(ranges: readonly string[]): (address: string) => bo
   return (address) => isIP(address) !== 0 && list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** Proxies that put the caller's port into X-Forwarded-For: each of his connections would be somebody else. */
+const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
+
 /** IPv4 as it is, mapped or not; of IPv6 the first 64 bits, for whoever has one address of a network has all of them. */
-export function callerOf(address: string): string {
+export function callerOf(said: string): string {
+  const [, ipv4, ipv6] = WITH_PORT.exec(said) ?? [];
+  const address = ipv4 ?? ipv6 ?? said;
   if (!address.includes(':')) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;

@@ -214,5 +214,9 @@ t.test('ranges of proxies, and what is one caller', (t) => {
   t.not(callerOf('2001:db8:1:3::1'), callerOf('2001:db8:1:2::1'));
   t.equal(callerOf('::1'), '0:0:0:0::/64');
   t.equal(callerOf('fe80::1%eth0'), callerOf('fe80::2'));
+  t.equal(callerOf('192.0.2.7:51324'), '192.0.2.7', 'a port is of a connection, not of a caller');
+  t.equal(callerOf('[2001:db8:1:2::1]:51324'), callerOf('2001:db8:1:2::1'));
+  t.equal(callerOf('[2001:db8:1:2::1]'), callerOf('2001:db8:1:2::1'));
+  t.equal(callerOf('[::ffff:192.0.2.7]:51324'), '192.0.2.7');
   t.end();
 });

@@ -191,6 +191,7 @@ t.test('behind a proxy that is believed, callers are told apart by what it says 
   const says = (address: string) => ({ 'x-forwarded-for': address });
   const one = await inTurn(20, () => postFrom(service, '127.0.0.7', bad, says('192.0.2.1')));
   t.same(one, eightOf(20, 401));
+  t.equal(await postFrom(service, '127.0.0.7', bad, says('192.0.2.1:51324')), 429, 'from another port');
   t.equal(await postFrom(service, '127.0.0.7', bad, says('192.0.2.2')), 401, 'another caller');
   t.equal(
     await postFrom(service, '127.0.0.7', bad, says('192.0.2.77, 192.0.2.1')),
