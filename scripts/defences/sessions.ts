@@ -201,6 +201,17 @@ export const sessions: Defence[] = [
     ],
   },
   {
+    name: 'sessions.managed-alone',
+    promise: "a grant's managed policies bound its sessions where it has no policy of its own",
+    file: 'src/clouds/aws.ts',
+    find: 'input.policyArns === undefined || input.policyArns.length === 0',
+    replace: 'input.policy === undefined || input.policyArns === undefined || input.policyArns.length === 0',
+    test: [
+      'test/credentials/purposes.test.ts',
+      'each purpose has its own policies and ceiling, and a caller may only narrow',
+    ],
+  },
+  {
     name: 'sessions.stand-in',
     promise: 'a session that lives is given on where the fault is ours',
     file: sessionsFile,

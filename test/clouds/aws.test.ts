@@ -53,6 +53,22 @@ t.test('AssumeRoleWithWebIdentity goes out unsigned, with exactly what was asked
   t.ok(session.requestId);
 });
 
+t.test('managed policies go out without a policy of the grant, too', async (t) => {
+  const fake = await startFakeSts(t);
+  const sts = createAwsSts({ endpointUrl: fake.url });
+  t.teardown(() => sts.close());
+  await sts.assumeRoleWithWebIdentity({
+    ...input,
+    policyArns: ['arn:aws:iam::aws:policy/A', 'arn:aws:iam::aws:policy/B'],
+  });
+  const {
+    'PolicyArns.member.1.arn': first,
+    'PolicyArns.member.2.arn': second,
+    Policy,
+  } = Object.fromEntries(fake.received[0]?.form ?? []);
+  t.same([first, second, Policy], ['arn:aws:iam::aws:policy/A', 'arn:aws:iam::aws:policy/B', undefined]);
+});
+
 t.test('GetCallerIdentity is signed with the session it asks about, in its region', async (t) => {
   const fake = await startFakeSts(t, [{ body: IDENTITY }]);
   const sts = createAwsSts({ endpointUrl: fake.url });

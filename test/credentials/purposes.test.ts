@@ -1,5 +1,5 @@
 // A grant for each purpose: what each session may do at AWS, how long it lasts, what a caller may take away, and what is refused before AWS is asked.
-import { GetRoleCommand, IAMClient, ListRolesCommand } from '@aws-sdk/client-iam';
+import { GetRoleCommand, IAMClient, ListRolesCommand, UpdateRoleCommand } from '@aws-sdk/client-iam';
 import t from 'tap';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
 import { scrape } from '../metrics/scrape.ts';
@@ -46,17 +46,19 @@ t.test('each purpose has its own policies and ceiling, and a caller may only nar
         () => false,
       );
     const list = await allowed(iam.send(new ListRolesCommand({})));
-    const read = await allowed(iam.send(new GetRoleCommand({ RoleName: connection.aws.role_name })));
-    return { list, read };
+    const role = { RoleName: connection.aws.role_name };
+    const read = await allowed(iam.send(new GetRoleCommand(role)));
+    const write = await allowed(iam.send(new UpdateRoleCommand(role)));
+    return { list, read, write };
   };
   const noList = policy(statement('Deny', 'iam:ListRoles'));
-  t.same(await may(await get('')), { list: true, read: true }, 'unnamed: the role');
-  t.same(await may(await get('?purpose=report')), { list: true, read: false }, 'its session policy');
-  t.same(await may(await get('?purpose=audit')), { list: true, read: true }, 'its managed policy');
-  t.same(await may(await narrowed('default', noList)), { list: false, read: true });
-  t.same(await may(await narrowed('report', noList)), { list: false, read: false });
-  t.same(await may(await narrowed('audit', noList)), { list: false, read: true });
-  t.same(await may(await get('')), { list: true, read: true }, 'nobody is given what another narrowed');
+  t.same(await may(await get('')), { list: true, read: true, write: true }, 'unnamed: the role');
+  t.same(await may(await get('?purpose=report')), { list: true, read: false, write: false }, 'its session policy');
+  t.same(await may(await get('?purpose=audit')), { list: true, read: true, write: false }, 'its managed policy');
+  t.same(await may(await narrowed('default', noList)), { list: false, read: true, write: true });
+  t.same(await may(await narrowed('report', noList)), { list: false, read: false, write: false });
+  t.same(await may(await narrowed('audit', noList)), { list: false, read: true, write: false });
+  t.same(await may(await get('')), { list: true, read: true, write: true }, 'nobody is given what another narrowed');
 
   const asked = sandbox.calls.length;
   const many = policy(...Array.from({ length: 60 }, (_, index) => statement('Deny', `iam:SomeLongAction${index}`)));
