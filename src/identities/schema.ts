@@ -19,7 +19,7 @@ const Claims = Type.Record(
     Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
   ]),
   {
-    maxProperties: 10,
+    ...{ additionalProperties: false, maxProperties: 10 },
     description:
       'Claims that the token must carry with exactly this value, by name; one within an object by JSON Pointer, e.g. `/kubernetes.io/serviceaccount/uid`.',
   },

@@ -99,6 +99,8 @@ t.test('what an identity may be', async (t) => {
     'an object': { claims: { repository_id: { a: '1' } } },
     null: { claims: { repository_id: null } },
     'a fraction': { claims: { repository_id: 0.5 } },
+    'a name that no claim has': { claims: { 'repository id': { a: ['1'] } } },
+    'a name without end': { claims: { ['r'.repeat(201)]: '1' } },
   }))
     t.match(await add(identity), { status: 400, body: { code: 'invalid_request' } }, name);
   t.match(await add({ trusted_issuer: 'nobody' }), { status: 404 });
