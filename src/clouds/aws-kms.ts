@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import type * as Kms from '@aws-sdk/client-kms';
 import { KmsError, toKmsError, unreadable } from './aws-kms-errors.ts';
 import { kmsKeyRegion } from './aws-regions.ts';
+import { withDeadline } from './deadline.ts';
 
 /** What is known of a key without using it. */
 export interface KmsKey {
@@ -100,27 +101,15 @@ export function createAwsKms({ endpointUrl, timeoutMs = 3000 }: AwsKmsOptions = 
     return opening;
   }
 
-  /** The deadline holds between attempts too, where the SDK sleeps, and while it looks for credentials. */
+  /** The deadline holds while the SDK is read and looks for credentials, too. */
   async function call<T>(
     region: string,
     send: (opened: Opened, options: { abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T> {
-    const deadline = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(Object.assign(new Error(), { name: 'TimeoutError' }));
-        deadline.abort();
-      }, timeoutMs);
-    });
-    const asked = opened(region).then((one) => send(one, { abortSignal: deadline.signal }));
-    asked.catch(() => {});
     try {
-      return await Promise.race([asked, late]);
+      return await withDeadline(timeoutMs, async (abortSignal) => await send(await opened(region), { abortSignal }));
     } catch (error) {
       throw toKmsError(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 

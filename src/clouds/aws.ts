@@ -11,6 +11,7 @@ import { StandardRetryStrategy } from '@smithy/core/retry';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { StsError, TOO_LARGE, toStsError } from './aws-errors.ts';
 import { stsEndpoint } from './aws-regions.ts';
+import { withDeadline } from './deadline.ts';
 
 export interface SessionCredentials {
   accessKeyId: string;
@@ -145,22 +146,11 @@ export function createAwsSts(options: AwsStsOptions = {}): AwsSts {
     return client;
   }
 
-  /** The deadline holds between attempts too, where the SDK sleeps. */
   async function call<T>(send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    const deadline = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(Object.assign(new Error(), { name: 'TimeoutError' }));
-        deadline.abort();
-      }, timeoutMs);
-    });
     try {
-      return await Promise.race([send(deadline.signal), late]);
+      return await withDeadline(timeoutMs, send);
     } catch (error) {
       throw toStsError(error);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
