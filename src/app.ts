@@ -12,7 +12,6 @@ import { type GrantDependencies, registerGrantRoutes } from './grants/routes.ts'
 import type { Caller } from './http/caller.ts';
 import { closeAsTheyIdle } from './http/closing.ts';
 import { FOR_STRANGERS, type Readiness, registerHealthRoutes } from './http/health.ts';
-import { sendProblem, toProblem } from './http/problems.ts';
 import { type Limits, limitStrangers } from './http/rates.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { type IdentityRoutesDeps, registerIdentityRoutes } from './identities/routes.ts';
@@ -29,7 +28,8 @@ import { type OAuthRoutesDeps, registerOAuthRoutes } from './oauth/routes.ts';
 import { type PublishingRoutesDeps, registerPublishingRoutes } from './publishing/routes.ts';
 import { registerSealRoutes, type SealRoutesDeps } from './seal/routes.ts';
 import { registerStatusRoutes, type StatusRoutesDeps } from './status/routes.ts';
-import { bearerOf, isStranger } from './tokens/counted.ts';
+import { isStranger } from './tokens/counted.ts';
+import { recordThenRefuse } from './tokens/refused.ts';
 import { registerLoginRoutes } from './trusted-issuers/login-routes.ts';
 import { registerTrustedIssuerRoutes, type TrustedIssuerRoutesDeps } from './trusted-issuers/routes.ts';
 import { registerWorkloadRoutes, type WorkloadDependencies } from './workloads/routes.ts';
@@ -77,19 +77,7 @@ function registerApi(server: FastifyInstance, deps: AppDeps): void {
       reply.header('cache-control', 'no-store');
       request.caller = await deps.authenticate(request);
     });
-    // A refused call of somebody known is on record before its caller hears.
-    api.setErrorHandler(async (error, request, reply) => {
-      const problem = toProblem(error);
-      const actor = bearerOf(error) ?? request.caller?.id;
-      if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
-      const workload = actor.startsWith('wl_') ? actor : undefined;
-      try {
-        await deps.refusals.record({ kind: 'call.refused', actor, workload, code: problem.code });
-      } catch (unrecorded) {
-        return sendProblem(unrecorded, request, reply);
-      }
-      return sendProblem(problem, request, reply);
-    });
+    api.setErrorHandler(recordThenRefuse(deps.refusals, 'call.refused', ({ caller }) => caller?.id));
     registerWhoamiRoute(api, deps.workloads);
     registerConnectionRoutes(api, deps.connections);
     registerWorkloadRoutes(api, deps.workloads);

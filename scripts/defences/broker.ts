@@ -12,6 +12,7 @@ const authorize = 'src/credentials/authorize.ts';
 const exchange = 'src/credentials/exchange.ts';
 const recordFile = 'src/credentials/record.ts';
 const routes = 'src/credentials/routes.ts';
+const refused = 'src/tokens/refused.ts';
 const stream = 'src/audit/stream.ts';
 const store = 'src/audit/store.ts';
 
@@ -34,9 +35,9 @@ export const broker: Defence[] = [
     {
       name: 'broker.refusals',
       promise: 'refused exchanges are rows',
-      file: routes,
-      find: "await refusals.record({ kind: 'exchange.refused', actor, workload, code: problem.code });",
-      replace: 'void [workload, refusals];',
+      file: refused,
+      find: 'await refusals.record({ kind, actor,',
+      replace: "if (kind !== 'exchange.refused') await refusals.record({ kind, actor,",
     },
     {
       name: 'broker.limits',
@@ -268,16 +269,16 @@ export const broker: Defence[] = [
     {
       name: 'audit.refused',
       promise: 'refused authenticated calls are rows',
-      file: 'src/app.ts',
-      find: "await deps.refusals.record({ kind: 'call.refused', actor, workload, code: problem.code });",
-      replace: 'void workload;',
+      file: refused,
+      find: 'await refusals.record({ kind, actor,',
+      replace: "if (kind !== 'call.refused') await refusals.record({ kind, actor,",
     },
   ]),
   ...provenBy(RECORD, 'a refusal that cannot be recorded says no more than that', [
     {
       name: 'audit.refused-unrecorded',
       promise: 'not even a refusal without its record',
-      file: 'src/app.ts',
+      file: refused,
       find: 'return sendProblem(unrecorded, request, reply);',
       replace: 'void unrecorded;',
     },

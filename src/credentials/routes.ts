@@ -3,10 +3,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { Refusals } from '../audit/refusals.ts';
 import { Problem } from '../errors.ts';
-import { sendProblem, toProblem } from '../http/problems.ts';
 import { type Limits, limitStrangers } from '../http/rates.ts';
 import { connectionAudience, credentialsAudience, parseAudience } from '../tokens/audiences.ts';
-import { bearerOf, isStranger } from '../tokens/counted.ts';
+import { isStranger } from '../tokens/counted.ts';
+import { recordThenRefuse } from '../tokens/refused.ts';
 import type { VerifiedToken, VerifyWorkloadToken } from '../tokens/verify.ts';
 import type { Ask } from './authorize.ts';
 import type { Handout, ObtainCredentials } from './broker.ts';
@@ -87,18 +87,7 @@ export function registerCredentialsRoutes(server: FastifyInstance, deps: Credent
       }
     });
 
-    scope.setErrorHandler(async (error, request, reply) => {
-      const problem = toProblem(error);
-      const actor = bearerOf(error) ?? request.token?.subject;
-      if (actor === undefined || problem.status >= 500) return sendProblem(error, request, reply);
-      const workload = actor.startsWith('wl_') ? actor : undefined;
-      try {
-        await refusals.record({ kind: 'exchange.refused', actor, workload, code: problem.code });
-      } catch (unrecorded) {
-        return sendProblem(unrecorded, request, reply);
-      }
-      return sendProblem(problem, request, reply);
-    });
+    scope.setErrorHandler(recordThenRefuse(refusals, 'exchange.refused', ({ token }) => token?.subject));
 
     const common = {
       operationId: 'getCredentials',
