@@ -66,6 +66,26 @@ export const connections: Defence[] = [
   ]),
   ...provenBy(
     'test/connections/verifier.test.ts',
+    'asked something else meanwhile: the answer to what was asked before does not count',
+    [
+      {
+        name: 'connections.asked-anew',
+        promise: 'an answer from before a change says nothing of what the change asks',
+        file: 'src/connections/verification/store.ts',
+        find: "await trx.updateTable('verifications').set({ leased_until: null }).where('connection', '=', connection).execute();",
+        replace: '',
+      },
+      {
+        name: 'connections.asked-anew-verifying',
+        promise: 'what a change asks is asked also where the connection was not verified yet',
+        file: 'src/connections/change.ts',
+        find: 'carriesMore && isPolled(row.state)',
+        replace: "carriesMore && row.state !== 'verifying' && isPolled(row.state)",
+      },
+    ],
+  ),
+  ...provenBy(
+    'test/connections/verifier.test.ts',
     'late in a long backlog a lease lasts as long, and who is refused waits as long',
     [
       {

@@ -4,7 +4,7 @@ import type { Transaction } from '../db/connect.ts';
 import type { Caller } from '../http/caller.ts';
 import type { Rings } from '../keys/rings.ts';
 import type { AssertLabelsUnambiguous } from './create.ts';
-import { nextState } from './lifecycle.ts';
+import { isPolled, nextState } from './lifecycle.ts';
 import { referenceTaken, requireAccessScope, requireConnected, requireFound, stateRefused } from './refusals.ts';
 import type { ConnectionChange } from './schema.ts';
 import {
@@ -17,7 +17,7 @@ import {
   updateSettings,
   updateState,
 } from './store.ts';
-import { deleteVerification, startVerification } from './verification/store.ts';
+import { deleteVerification, restartVerification, startVerification } from './verification/store.ts';
 
 type Records = Done<unknown>['records'];
 
@@ -56,7 +56,7 @@ async function changeSettings(
   // The trust must allow what tokens now carry: find out now, not at the next exchange.
   const carriesMore =
     (settings.session_tags && !row.session_tags) || (settings.source_identity && !row.source_identity);
-  if (carriesMore && (row.state === 'active' || row.state === 'degraded')) await startVerification(trx, row.id);
+  if (carriesMore && isPolled(row.state)) await restartVerification(trx, row.id);
   const before = Object.fromEntries(names.map((name) => [name, row[name]]));
   return [{ kind: 'connection.updated', connection: row.id, details: { before, after: { ...settings } } }];
 }
@@ -79,7 +79,7 @@ async function resume(trx: Transaction, row: ConnectionRow): Promise<Records> {
   const accepted = row.state === 'degraded' && row.state_reason === 'role_recreated' ? row.role_id : undefined;
   if (accepted !== undefined) await updateRoleId(trx, row.id, null);
   if (next !== row.state) await updateState(trx, row.id, next, 'resumed');
-  await startVerification(trx, row.id);
+  await restartVerification(trx, row.id);
   const details = { was: row.state, ...(accepted === undefined ? {} : { unpinned_role_id: accepted }) };
   return [{ kind: 'connection.resumed', connection: row.id, details }];
 }

@@ -1,65 +1,10 @@
 // The polling worker on a stepped clock: its queue and leases, its bound, and what it writes down.
-import t, { type Test } from 'tap';
-import { createVerifier, type Timers, type Verifier, type VerifierDeps } from '../../src/connections/verifier.ts';
+import t from 'tap';
+import type { Timers } from '../../src/connections/verifier.ts';
 import { leaseDue } from '../../src/connections/verification/store.ts';
-import { readClock } from '../../src/keys/store.ts';
-import { type Api, openApi } from './api.ts';
-import { createFakeCloud, denied, type FakeCloud } from './fake-cloud.ts';
-
-interface World {
-  api: Api;
-  cloud: FakeCloud;
-  verifier: Verifier;
-  errors: object[];
-  /** A connection that waits to be verified. */
-  waiting(more?: object): Promise<any>;
-  show(id: string): Promise<any>;
-  /** From now on it is so many seconds after the start. */
-  step(seconds: number): void;
-  /** One run of the worker then. */
-  at(seconds: number): Promise<number>;
-  moment(seconds: number): Date;
-}
-
-async function openWorld(t: Test, more: Partial<VerifierDeps> = {}): Promise<World> {
-  const api = await openApi(t);
-  const cloud = createFakeCloud();
-  const errors: object[] = [];
-  const log = { error: (details: object) => void errors.push(details) };
-  let stepped: number | undefined;
-  const clock = { monotonic: () => stepped ?? 0, wall: Date.now };
-  const verifier = createVerifier({
-    ...cloud,
-    db: api.database.db,
-    act: api.act,
-    clock,
-    readClock: async (db) => stepped ?? (await readClock(db)),
-    log,
-    mintWebIdentityToken: (input) => cloud.mintWebIdentityToken(input),
-    ...more,
-  });
-  const start = await readClock(api.database.db);
-  const moment = (seconds: number): Date => new Date(start + seconds * 1000);
-  const step = (seconds: number): void => void (stepped = moment(seconds).getTime());
-  return {
-    ...{ api, cloud, verifier, errors, moment, step },
-    waiting: async (extra = {}) => {
-      const { id } = await api.create(extra);
-      await api.call('POST', `/v1/connections/${id}/verify`);
-      await api.database.db
-        .updateTable('verifications')
-        .set({ started_at: moment(0), next_at: moment(0) })
-        .where('connection', '=', id)
-        .execute();
-      return (await api.call('GET', `/v1/connections/${id}`)).body;
-    },
-    show: async (id) => (await api.call('GET', `/v1/connections/${id}`)).body,
-    at: (seconds) => {
-      step(seconds);
-      return verifier.runOnce();
-    },
-  };
-}
+import { degrade } from '../../src/connections/verification/suspect.ts';
+import { denied } from './fake-cloud.ts';
+import { openWorld } from './verifying.ts';
 
 t.test('success: active, pinned, on record, and asked no more', async (t) => {
   const { api, cloud, at, waiting, show } = await openWorld(t);
@@ -201,6 +146,52 @@ t.test('paused and resumed meanwhile: the answer from before does not count', as
   };
   await at(10);
   t.match(await show(id), { state: 'verifying', state_reason: 'resumed' });
+});
+
+t.test('asked something else meanwhile: the answer to what was asked before does not count', async (t) => {
+  const { api, cloud, at, waiting, show } = await openWorld(t);
+  const patch = (change: object) => (id: string) => api.call('PATCH', `/v1/connections/${id}`, change);
+  const verify = (id: string) => api.call('POST', `/v1/connections/${id}/verify`);
+  const suspect = async (id: string) => {
+    const { generation } = await show(id);
+    const found = { exchange: 'ex_1', reason: 'RoleMismatch', roleId: 'AROAOTHER' } as const;
+    await degrade(api.act, { connection: id, generation, ...found });
+  };
+  const active = async (): Promise<string> => {
+    const { id } = await waiting();
+    await at(1);
+    await verify(id);
+    return id;
+  };
+  const degraded = async (): Promise<string> => {
+    const id = await active();
+    await suspect(id);
+    return id;
+  };
+  for (const [what, prepare, change, looks] of [
+    ['session tags', active, patch({ session_tags: true }), 2],
+    ['a source identity', degraded, patch({ source_identity: true }), 2],
+    ['session tags, not verified yet', async () => (await waiting()).id, patch({ session_tags: true }), 2],
+    ['resumed', degraded, patch({ state: 'active' }), 2],
+    ['another role answered', active, suspect, 2],
+    ['the same question', active, verify, 1],
+  ] as const) {
+    cloud.answer = () => 'AROAFIRST';
+    const id = await prepare();
+    const before = cloud.assumed.length;
+    let changed: Promise<unknown> | undefined;
+    // The first look is let in, and nobody afterwards.
+    cloud.answer = async () => {
+      await (changed ??= change(id));
+      return cloud.assumed.length === before + 1 ? 'AROAFIRST' : denied();
+    };
+    await at(1000);
+    t.equal(cloud.assumed.length - before, looks, `${what}: looks`);
+    t.equal((await show(id)).verification === null, looks === 1, `${what}: asked about until it is answered`);
+    const late = (await api.records('connection.verification_late')).filter(({ connection }) => connection === id);
+    t.equal(late.length, looks - 1, `${what}: on record`);
+    await api.database.db.deleteFrom('verifications').execute();
+  }
 });
 
 t.test('a verification is leased by one process at a time, and by another when that one died', async (t) => {

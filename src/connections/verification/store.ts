@@ -9,6 +9,12 @@ export async function startVerification(trx: Transaction, connection: string): P
     on conflict (connection) do update set started_at = now(), next_at = now(), attempts = 0`.execute(trx);
 }
 
+/** The same where what is asked has changed: nobody holds a lease any more, so that an answer to the old question is too late. */
+export async function restartVerification(trx: Transaction, connection: string): Promise<void> {
+  await startVerification(trx, connection);
+  await trx.updateTable('verifications').set({ leased_until: null }).where('connection', '=', connection).execute();
+}
+
 export async function deleteVerification(trx: Transaction, connection: string): Promise<void> {
   await trx.deleteFrom('verifications').where('connection', '=', connection).execute();
 }

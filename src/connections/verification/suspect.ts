@@ -4,7 +4,7 @@ import { type Act, type Done, SYSTEM } from '../../audit/act.ts';
 import type { AnswerFault } from '../../clouds/aws-answer.ts';
 import { nextState } from '../lifecycle.ts';
 import { lockConnection, updateState } from '../store.ts';
-import { startVerification } from './store.ts';
+import { restartVerification } from './store.ts';
 
 /** What STS answered was another role's, or not what it promises. */
 export interface Suspicion {
@@ -30,7 +30,7 @@ export function degrade(act: Act, suspicion: Suspicion): Promise<boolean> {
       return { result: false, records: [], affectsDecisions: false };
     await updateState(trx, row.id, state, reason);
     // Verified, it is well again by itself.
-    await startVerification(trx, row.id);
+    await restartVerification(trx, row.id);
     const details = { state, was: row.state, reason, exchange, pinned_role_id: row.role_id, role_id: roleId };
     return {
       result: true,
