@@ -57,8 +57,8 @@ export async function migrateAsOwner(
   }
 }
 
-async function assertMigrated(database: Database): Promise<void> {
-  const missing = await listMissing(database);
+/** @throws StartError `migration_missing`: where MIGRATE=check, nothing may be missing. */
+export function assertMigrated(missing: string[]): void {
   if (missing.length === 0) return;
   throw new StartError(
     'migration_missing',
@@ -78,7 +78,7 @@ export async function preparePostgres(database: Database, config: DatabaseConfig
   const applied = config.migrate === 'auto' ? await migrateAsOwner(config) : [];
   const role = await readRole(database.db);
   assertEnough(role);
-  if (config.migrate === 'check') await assertMigrated(database);
+  if (config.migrate === 'check') assertMigrated(await listMissing(database));
   const tooMuch = findTooMuch(role);
   if (tooMuch && (config.migrate === 'check' || config.owner))
     throw new StartError('database_role_too_much', tooMuch.detail, tooMuch.hint);

@@ -53,17 +53,26 @@ function judge(rule: () => void): Finding[] {
   }
 }
 
+/** For MIGRATE=auto. */
+function warnOfMissing(missing: string[]): Finding[] {
+  if (missing.length === 0) return [];
+  const detail = `The database lacks ${missing.join(', ')}.`;
+  const hint = 'The next start applies what is missing; `countersign migrate` does it before.';
+  return [{ code: 'migration_missing', severity: 'warning', detail, hint }];
+}
+
 /** PostgreSQL as the service meets it: settings, role, migrations. Reads alone; one connection. */
 export function checkDatabase({ database: address }: Config): Check | undefined {
   if (!address) return undefined;
   return {
     code: 'database',
     look: async () => {
-      const [{ connectPostgres }, server, role, { listMissing }] = await Promise.all([
+      const [{ connectPostgres }, server, role, { listMissing }, { assertMigrated }] = await Promise.all([
         import('../../db/connect.ts'),
         import('../../db/server.ts'),
         import('../../db/role.ts'),
         import('../../db/migrate.ts'),
+        import('../../db/open.ts'),
       ]);
       const database = connectPostgres({ address: address.service, poolSize: 1 });
       try {
@@ -80,10 +89,7 @@ export function checkDatabase({ database: address }: Config): Check | undefined 
           ...judge(() => server.assertDeadlines(settings)),
           ...judge(() => role.assertEnough(seen)),
           ...(tooMuch ? [{ code: 'database_role_too_much', severity: 'warning' as const, ...tooMuch }] : []),
-          ...missing.map((name) => ({
-            ...{ code: 'migration_missing', severity: 'warning' as const, detail: `The database lacks ${name}.` },
-            hint: 'Run `countersign migrate`; this version runs without it, too.',
-          })),
+          ...(address.migrate === 'check' ? judge(() => assertMigrated(missing)) : warnOfMissing(missing)),
         ];
         return findings.length > 0
           ? findings
