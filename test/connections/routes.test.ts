@@ -17,7 +17,6 @@ t.test('a connection is registered with an issuer and a ring of its own', async 
       reference: null,
       name: 'Example',
       tenant: 'default',
-      labels: {},
       state: 'pending',
       state_reason: '',
     },
@@ -36,11 +35,11 @@ t.test('a connection is registered with an issuer and a ring of its own', async 
       region: 'us-east-1',
       role_id: null,
       permission_set: 'core',
-      additions: [],
       custom_policy: null,
       verified_at: null,
     },
   });
+  t.same([body.labels, body.aws.additions], [{}, []]);
   t.equal(body.subject, body.id);
   t.equal(body.aws.role_name, `countersign-${body.id.slice(3, 13)}`);
   t.equal(body.aws.role_arn, `arn:aws:iam::${ACCOUNT}:role/${body.aws.role_name}`);

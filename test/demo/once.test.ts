@@ -76,7 +76,9 @@ t.test('a step that fails ends it with 1, and says which', async (t) => {
   writeFileSync(join(folder, 'thesis.txt'), 'mine');
   const demo = startDemo(t, ['--once', '--data-dir', folder]);
   t.equal(await demo.ended, 1);
-  t.match(lastLine(demo.said()), { ok: false, failed: 'make_folders', error: /is not empty.*new folder/, steps: [] });
+  const { steps, ...ended } = lastLine(demo.said());
+  t.match(ended, { ok: false, failed: 'make_folders', error: /is not empty.*new folder/ });
+  t.same(steps, []);
   t.same(demo.leftovers(), []);
 });
 

@@ -45,7 +45,8 @@ t.test('an issuer that misbehaves is not believed, and what is wrong is said', a
 
   const look = async ({ name, way, trusted }: (typeof ways)[number]): Promise<void> => {
     const { body } = await service.call('GET', `/v1/trusted-issuers/${trusted}/keys`);
-    t.match(body, { kids: [], failure: way.why }, `${name}: ${JSON.stringify(body)}`);
+    t.match(body.failure, way.why, `${name}: ${JSON.stringify(body)}`);
+    t.same(body.kids, [], name);
   };
   // Those that take their time, beside the others one by one: nobody else is late on a busy machine.
   const slow = Promise.all(ways.filter(({ way }) => way.why === LATE).map(look));
@@ -79,7 +80,8 @@ t.test('an issuer whose name comes to lead elsewhere is gone to where it was loo
   for (const one of ways) {
     await federation.trust({ name: one.trusted, kind: 'kubernetes', issuer: urlOf(one) });
     const { body } = await federation.service.call('GET', `/v1/trusted-issuers/${one.trusted}/keys`);
-    t.match(body, { kids: [], failure: one.way.why }, `${one.name}: ${JSON.stringify(body)}`);
+    t.match(body.failure, one.way.why, `${one.name}: ${JSON.stringify(body)}`);
+    t.same(body.kids, [], one.name);
     const paths = { discovery: `${one.path}${DISCOVERY}`, keys: `${one.path}/jwks` };
     const asked = (await standIn.asked()).filter((path) => path.startsWith(`${one.path}/`));
     t.same(

@@ -122,20 +122,18 @@ t.test("a workload's key, a session, the platform's key", async (t) => {
     facts: {
       tokens: { count: 1, workloads: { [workload.id]: 1 }, may_live_until: String },
       connections: [{ connection: connection.id, sessions: 1, access_key_ids: [session.AccessKeyId] }],
-      forged: [],
     },
   });
+  t.same(used.facts?.forged, []);
   t.equal(
     used.facts?.tokens.may_live_until,
     new Date(Date.parse(used.facts?.tokens.last_at ?? '') + 900_000).toISOString(),
   );
   t.equal((await world.exchange(token)).status, 403, 'suspended');
   t.match((await world.incident(...asked)).json(), { steps: [{ what: 'billing was suspended before.' }] });
-  t.match(
-    (await world.incident('workload-key', 'billing', ...SINCE, '--kid', 'another', '--remove', '--dry-run')).json(),
-    { facts: { tokens: { count: 0 }, connections: [] } },
-    'another key got nothing',
-  );
+  const another = ['workload-key', 'billing', ...SINCE, '--kid', 'another', '--remove', '--dry-run'];
+  const { facts: nothing } = (await world.incident(...another)).json() as Report;
+  t.same([nothing?.tokens.count, nothing?.connections], [0, []], 'another key got nothing');
   await service.call('PATCH', `/v1/workloads/${workload.id}`, { state: 'active' });
 
   // A token of which there is no record, as whoever has the platform's key could make: here the record is what is missing.
@@ -169,7 +167,8 @@ t.test("a workload's key, a session, the platform's key", async (t) => {
   t.equal(stateOf(await world.ring('platform'), kid), 'revoked');
   t.equal((await world.exchange(forged)).status, 401, 'what it signed is dead');
   const resumed = (await world.incident(...all, '--before', begun, '--yes', '--accept-outage')).json() as Report;
-  t.match(resumed, { steps: [{ what: 'platform:ES256 was done before.', kids: [] }] });
+  t.match(resumed, { steps: [{ what: 'platform:ES256 was done before.' }] });
+  t.same(resumed.steps[0]?.kids, []);
 });
 
 t.test('the key-encryption key, and a dump', async (t) => {
@@ -179,7 +178,8 @@ t.test('the key-encryption key, and a dump', async (t) => {
   const token = await world.token();
   await world.exchange(token);
   const dump = (await world.incident('database-dump', ...SINCE, '--yes')).json() as Report;
-  t.match(dump, { steps: [], notices: [], leaked: [/ciphertext/, /no token/, /not with it/], facts: undefined });
+  t.match(dump, { leaked: [/ciphertext/, /no token/, /not with it/], facts: undefined });
+  t.same([dump.steps, dump.notices], [[], []]);
   const issuers = ['platform', connection.issuer.id];
   const before = await Promise.all(issuers.map(world.ring));
   t.match(
@@ -199,10 +199,8 @@ t.test('the key-encryption key, and a dump', async (t) => {
     { what: new RegExp(to) },
     { what: '2 rings: 4 keys revoked in this run.', kids: { length: 4 } },
   ]);
-  t.match(report, {
-    notices: [{ connection: connection.id }],
-    facts: { connections: [{ sessions: 1 }], forged: [] },
-  });
+  t.match(report, { notices: [{ connection: connection.id }], facts: { connections: [{ sessions: 1 }] } });
+  t.same(report.facts?.forged, []);
   for (const [nth, issuer] of issuers.entries()) {
     const ring = await world.ring(issuer);
     for (const { kid } of before[nth]?.keys ?? []) t.equal(stateOf(ring, kid), 'revoked');

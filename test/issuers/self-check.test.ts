@@ -152,10 +152,10 @@ t.test('what it saw last is shown to whoever may read keys', async (t) => {
   const shown = () => service.call('GET', '/v1/service');
   for (let asked = await shown(); asked.body.documents === undefined; asked = await shown())
     t.equal(asked.body.issuer_url, service.config.issuerUrl);
-  t.match((await shown()).body, {
-    issuer_url: service.config.issuerUrl,
-    documents: { reached: true, findings: [], checked_at: String, took_ms: Number },
-  });
+  const { issuer_url, documents } = (await shown()).body;
+  t.equal(issuer_url, service.config.issuerUrl);
+  t.match(documents, { reached: true, checked_at: String, took_ms: Number });
+  t.same(documents.findings, []);
   const token = await service.hostToken(['audit:read']);
   t.equal((await service.call('GET', '/v1/service', undefined, { token })).status, 403);
 });

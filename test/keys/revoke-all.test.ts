@@ -154,7 +154,8 @@ t.test('by the API', async (t) => {
     body: { code: 'outage_ahead', outage_until: /^2/, hint: /\S/ },
   });
   const before = await service.call('POST', `${path}/revoke`, { all_burnt: true, published_before: '2020-01-01' });
-  t.match(before, { status: 200, body: { changed: false, revoked: [] } });
+  t.match(before, { status: 200, body: { changed: false } });
+  t.same(before.body.revoked, []);
   const held = await service.hostToken();
   const done = await service.call('POST', `${path}/revoke`, { all_burnt: true, accept_outage: true });
   t.match(done, {

@@ -88,7 +88,8 @@ t.test('the service may not alter the schema, nor change audit rows and facts', 
   const { service, owner } = await makePlace();
   const opened = await open(t, { DATABASE_URL: service, MIGRATE_DATABASE_URL: owner });
   t.equal(opened.tooMuch, undefined);
-  t.match(await open(t, { DATABASE_URL: service, MIGRATE: 'check' }), { applied: [], tooMuch: undefined });
+  const checked = await open(t, { DATABASE_URL: service, MIGRATE: 'check' });
+  t.same([checked.applied, checked.tooMuch], [[], undefined]);
   const { db } = opened.database;
   await ensurePartitions(db, new Date());
   await sql`insert into audit (month, stream, seq, at, kind, row, hash) values (date_trunc('month', now())::date, 's', 1, now(), 'k', '{}', '')`.execute(

@@ -149,8 +149,8 @@ t.test('faults: throttling, errors by status and code, for some calls or all', a
     body: { faults: [{ kind: 'latency', latency_ms: 1 }] },
   });
   t.match(await assume(), { Audience: 'sts.amazonaws.com' }, 'later, but as usual');
-  t.match(await ask(sandbox.url, 'DELETE', '/_sandbox/faults'), { status: 200, body: { faults: [] } });
-  t.match(await ask(sandbox.url, 'GET', '/_sandbox/faults'), { body: { faults: [] } });
+  t.same(await ask(sandbox.url, 'DELETE', '/_sandbox/faults'), { status: 200, body: { faults: [] } });
+  t.same((await ask(sandbox.url, 'GET', '/_sandbox/faults')).body, { faults: [] });
 });
 
 t.test('faults: latency waits', async (t) => {
@@ -203,5 +203,5 @@ t.test('what is no call of AWS is refused in XML', async (t) => {
   t.match(await post('Action=A&Action=B'), { status: 400, code: 'MalformedQueryString' });
   t.match(await post('{}', { 'content-type': 'application/json' }), { status: 400, code: 'InvalidContentType' });
   t.match(await post('x'.repeat(1024 * 1024 + 1)), { status: 413 });
-  t.match(await cfn.send(new DescribeStacksCommand({})), { Stacks: [] }, 'and it goes on');
+  t.same((await cfn.send(new DescribeStacksCommand({}))).Stacks, [], 'and it goes on');
 });

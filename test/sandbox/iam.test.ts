@@ -12,7 +12,8 @@ t.test('OIDC providers: read, listed, changed, deleted', async (t) => {
   const { iam, issuer } = await createWorld(t);
   const OpenIDConnectProviderArn = `arn:aws:iam::${ACCOUNT}:oidc-provider/${issuer.hostAndPath}`;
   const get = () => iam.send(new iamApi.GetOpenIDConnectProviderCommand({ OpenIDConnectProviderArn }));
-  t.match(await get(), { Url: issuer.hostAndPath, ClientIDList: ['sts.amazonaws.com'], ThumbprintList: [] });
+  const { Url, ClientIDList, ThumbprintList } = await get();
+  t.same([Url, ClientIDList, ThumbprintList], [issuer.hostAndPath, ['sts.amazonaws.com'], []]);
   t.match((await iam.send(new iamApi.ListOpenIDConnectProvidersCommand({}))).OpenIDConnectProviderList, [
     { Arn: OpenIDConnectProviderArn },
   ]);
@@ -68,7 +69,8 @@ t.test('roles: read, listed, changed, deleted', async (t) => {
   await iam.send(new iamApi.UpdateAssumeRolePolicyCommand({ RoleName, PolicyDocument: trust }));
   await iam.send(new iamApi.UntagRoleCommand({ RoleName, TagKeys: ['a'] }));
   const changed = await get();
-  t.match(changed, { Description: 'e', MaxSessionDuration: 3600, Tags: [] });
+  t.match(changed, { Description: 'e', MaxSessionDuration: 3600 });
+  t.same(changed?.Tags, []);
   t.equal(decodeURIComponent(changed?.AssumeRolePolicyDocument ?? ''), trust);
   const names = async () => (await iam.send(new iamApi.ListRolesCommand({}))).Roles?.map((one) => one.RoleName);
   t.same(await names(), ['countersign', 'Other']);

@@ -47,13 +47,17 @@ function lint(t: Test, files: Record<string, string>): Finding[] {
   // What needs types is not asked here, and starting it takes longer than all the rest.
   const config = JSON.parse(readFileSync(join(ROOT, '.oxlintrc.json'), 'utf8')) as object;
   writeFileSync(join(folder, '.oxlintrc.json'), JSON.stringify({ ...config, options: { typeAware: false } }));
-  const result = spawnSync(join(ROOT, 'tools/node_modules/.bin/oxlint'), ['--format=json', 'src'], {
-    cwd: folder,
-    // tap's own loaders would come along, and break a command without an extension.
-    env: { PATH: process.env.PATH ?? '' },
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
+  const result = spawnSync(
+    process.execPath,
+    [join(ROOT, 'tools/node_modules/oxlint/dist/cli.js'), '--format=json', '.'],
+    {
+      cwd: folder,
+      // tap's own loaders would come along, and break a command without an extension.
+      env: { PATH: process.env.PATH ?? '' },
+      encoding: 'utf8',
+      maxBuffer: 1 << 26,
+    },
+  );
   if (result.stdout === '') throw new Error(`oxlint said nothing: ${result.status} ${result.signal} ${result.stderr}`);
   const report = JSON.parse(result.stdout) as { diagnostics: { filename: string; code: string; message: string }[] };
   return report.diagnostics
@@ -267,4 +271,25 @@ t.test('a file opens with a sentence on what it owns', async (t) => {
     'src/cli/main.ts': `#!/usr/bin/env node\n${OPENING}export const x = 1;\n`,
   };
   t.same(flagged(lint(t, files), 'opening'), ['src/ids.ts', 'src/json.ts']);
+});
+
+t.test('a pattern that every list fits is refused', async (t) => {
+  const test = (code: string): string => `${OPENING}import t from 'tap';\n${code}\n`;
+  const files = {
+    'test/whole.test.ts': test('t.match([1], []);'),
+    'test/member.test.ts': test('t.match({ a: [1] }, { a: [] });'),
+    'test/deep.test.ts': test("t.match([{ a: { b: [1] } }], [/x/, { ...{ a: { b: [] } } }], 'said');"),
+    'test/either.test.ts': test('t.has({ a: [1] }, { a: t.name ? ([] as number[]) : [1] });'),
+    'test/same.test.ts': test('t.same([1], []);\nt.match([1], [1]);\nt.match([].length, 0);\n'),
+    'test/length.test.ts': test("t.match({ a: [] }, { a: { length: 0 } }, String([]));\nt.match('x', [].join());"),
+    'src/json.ts': `${OPENING}export const x = 'x'.match(/x/) ?? [];\n`,
+  };
+  const findings = lint(t, files);
+  t.same(flagged(findings, 'patterns'), [
+    'test/deep.test.ts',
+    'test/either.test.ts',
+    'test/member.test.ts',
+    'test/whole.test.ts',
+  ]);
+  t.equal(findings.length, 4);
 });

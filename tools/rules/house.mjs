@@ -1,8 +1,9 @@
-// The house's own linter rules, for oxlint: one-way imports, one door per vendor, time as a parameter, an opening sentence.
+// The house's own linter rules, for oxlint: one-way imports, one door per vendor, time as a parameter, an opening sentence, patterns that can fail.
 import { relative, sep } from 'node:path';
 import { findDoorFault } from './doors.mjs';
 import { findImportFault } from './imports.mjs';
 import { opening } from './opening.mjs';
+import { patterns } from './patterns.mjs';
 
 /** @returns {string | undefined} the path under src/ */
 function pathInService(context) {
@@ -65,5 +66,5 @@ const clock = {
 
 export default {
   meta: { name: 'house' },
-  rules: { imports: onEachImport(findImportFault), doors: onEachImport(findDoorFault), clock, opening },
+  rules: { imports: onEachImport(findImportFault), doors: onEachImport(findDoorFault), clock, opening, patterns },
 };
