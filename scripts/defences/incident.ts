@@ -30,12 +30,28 @@ export const incident: Defence[] = [
       find: 'forgeries_until: iso(now + seasoning(policy))',
       replace: 'forgeries_until: iso(now + policy.verifierCache + policy.oldestServed)',
     },
+  ]),
+  ...provenBy(ALL, 'private halves of what was revoked end when nothing is proved with them any more', [
     {
       name: 'incident.private-halves',
-      promise: 'the private halves of what was revoked end A + D + e later',
+      promise: 'the private halves of what was revoked end A + D + e later, where STS is shown what they sign',
       file: 'src/keys/revoke.ts',
       find: 'await store.setDestroyAt(trx, kid, now + seasoning(policy));',
-      replace: 'void seasoning;',
+      replace: 'undefined;',
+    },
+    {
+      name: 'incident.unproved-halves',
+      promise: 'a revoked key of the platform keeps its private half for R + e, and no longer',
+      file: 'src/keys/revoke.ts',
+      find: "if (ring.purpose === 'web_identity_token')",
+      replace: 'if (ring)',
+    },
+    {
+      name: 'incident.no-later',
+      promise: 'a revocation moves the end of no private half of the platform to a later time',
+      file: 'src/keys/store.ts',
+      find: 'least(destroy_at, ${new Date(at).toISOString()}::timestamptz)',
+      replace: '${new Date(at).toISOString()}::timestamptz',
     },
   ]),
   ...provenBy(ALL, 'with a time: what was published since stays, so that it can be repeated', [

@@ -65,13 +65,15 @@ export async function consequences(
 export async function insertRevocation(
   trx: Transaction,
   kid: string,
-  { policy, now }: Locked,
+  { ring, policy, now }: Locked,
   acceptedOutage: boolean,
   actor: Actor,
 ): Promise<void> {
   await store.insertRevocation(trx, { kid, at: now, acceptedOutage, reason: actor.reason ?? '', actor: actor.id });
-  // An activation of its successor gave it a gentler end than a revoked key may have.
-  await store.setDestroyAt(trx, kid, now + seasoning(policy));
+  // STS is shown what it signs until it is refused; an activation of its successor may have set too early an end for that.
+  if (ring.purpose === 'web_identity_token') return await store.setDestroyAt(trx, kid, now + seasoning(policy));
+  // Nothing is proved with others: until then a peer may not know of the revocation, and what it signs is dead.
+  await store.hastenDestroyAt(trx, kid, now + policy.oldestSigned + policy.clockError);
 }
 
 function findRevocable({ ring, now }: Locked, kid: string): RingKey {

@@ -139,6 +139,15 @@ export async function setDestroyAt(trx: Transaction, kid: string, at: number): P
     .execute();
 }
 
+/** The same, but never later than it is. */
+export async function hastenDestroyAt(trx: Transaction, kid: string, at: number): Promise<void> {
+  await trx
+    .updateTable('private_keys')
+    .set({ destroy_at: sql`least(destroy_at, ${new Date(at).toISOString()}::timestamptz)` })
+    .where('kid', '=', kid)
+    .execute();
+}
+
 export async function insertRevocation(
   trx: Transaction,
   revocation: { kid: string; at: number; acceptedOutage: boolean; reason: string; actor: string },

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
 import { jwksDocument } from '../../src/issuers/documents.ts';
-import { LOOPBACK_POLICY, seasoning } from '../../src/keys/policy.ts';
+import { destruction, LOOPBACK_POLICY, seasoning } from '../../src/keys/policy.ts';
 import { revoke } from '../../src/keys/revoke.ts';
 import { revokeAll } from '../../src/keys/revoke-all.ts';
 import { rotateNow } from '../../src/keys/rotate.ts';
@@ -73,6 +73,26 @@ t.test(
     );
   },
 );
+
+t.test('private halves of what was revoked end when nothing is proved with them any more', async (t) => {
+  const { oldestSigned, clockError } = LOOPBACK_POLICY;
+  const ends = { web_identity_token: SEASONING, workload_token: oldestSigned + clockError };
+  for (const purpose of ['web_identity_token', 'workload_token'] as const) {
+    const { deps, ringId, clock, database } = await createKeysFixture(t, { purpose });
+    const due = () => deleteDuePrivateKeys(database.db, clock.database());
+    const { revoked } = await revokeAll(deps, { ring: ringId, ...ACCEPTED }, ACTOR);
+    clock.step(ends[purpose] - 1);
+    t.same(await due(), [], `${purpose}: of one that signed and of one that waited`);
+    clock.step(1);
+    t.same((await due()).sort(), revoked.map(({ kid }) => kid).sort());
+  }
+  const { deps, ringId, clock, database } = await createKeysFixture(t);
+  const { predecessor } = await rotateNow(deps, ringId, SYSTEM);
+  clock.step(destruction(LOOPBACK_POLICY) - 1);
+  await revoke(deps, { ring: ringId, kid: predecessor, acceptOutage: false }, ACTOR);
+  clock.step(1);
+  t.same(await deleteDuePrivateKeys(database.db, clock.database()), [predecessor], 'and never later than without that');
+});
 
 t.test('with a time: what was published since stays, so that it can be repeated', async (t) => {
   const { deps, ringId, ring, clock } = await createKeysFixture(t);
