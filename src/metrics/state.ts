@@ -1,5 +1,6 @@
 // Gauges of what holds now: read from memory at a scrape, and from the database at most every few seconds.
 import type { Clock } from '../clock.ts';
+import { within } from '../db/within.ts';
 import { CAPABILITIES, type CapabilityName } from '../http/health.ts';
 import type { KekProgress } from '../keys/keyring/store.ts';
 import { halfOfError, type KeyPolicy } from '../keys/policy.ts';
@@ -60,8 +61,10 @@ export interface StateSources {
 const KEPT_MS = 5000;
 /** Keys age slowly, and to look at all of them takes a while. */
 const AGES_KEPT_MS = 30_000;
-/** Of all questions to the database together, at one scrape. */
+/** Of all questions at one scrape together. */
 const DEADLINE_MS = 2000;
+/** Of each but the one whether the database answers: what hangs, be it a KMS or one table, takes no other figure along. */
+const ANSWER_MS = 1000;
 
 /**
  * The answer of a moment ago, one look at a time; where there is none in time, undefined.
@@ -89,6 +92,13 @@ function keep<T>(clock: Clock, keptMs: number, old: boolean, look: () => Promise
     return await Promise.race([looking, late]).finally(() => clearTimeout(timer));
   };
 }
+
+/** What is not known in time is not known. */
+const inTime = <T>(answer: Promise<T>): Promise<T | undefined> => within(ANSWER_MS, answer).catch(() => undefined);
+
+/** A capability that cannot be asked about in time is not there. */
+const named = (states: readonly (boolean | undefined)[]): Asked['ready'] =>
+  Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] ?? false]));
 
 interface Asked {
   up: boolean;
@@ -171,19 +181,18 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
 
   const ages = keep(clock, AGES_KEPT_MS, true, () => measureKeyAges(view.all(), view.now()));
   const asked = keep<Asked>(clock, KEPT_MS, false, async () => {
+    const states = Promise.all(CAPABILITIES.map((capability) => inTime(sources.isReady(capability))));
     const answers = await sources.databaseAnswers();
-    const states = await Promise.all(CAPABILITIES.map((capability) => sources.isReady(capability)));
-    const known = Object.fromEntries(CAPABILITIES.map((name, index) => [name, states[index] as boolean]));
-    if (!answers) return { up: false, ready: known };
-    const [queue, pending, isSealed, proofs, publishing, kek] = await Promise.all([
-      sources.readRotationQueue().catch(() => undefined),
-      sources.countVerifications().catch(() => undefined),
-      sources.isSealed().catch(() => undefined),
-      sources.countProofs().catch(() => undefined),
-      sources.readPublishing().catch(() => undefined),
-      sources.readKekProgress().catch(() => undefined),
+    if (!answers) return { up: false, ready: named(await states) };
+    const [queue, verifications, isSealed, proofs, publishing, kek] = await Promise.all([
+      inTime(sources.readRotationQueue()),
+      inTime(sources.countVerifications()),
+      inTime(sources.isSealed()),
+      inTime(sources.countProofs()),
+      inTime(sources.readPublishing()),
+      inTime(sources.readKekProgress()),
     ]);
-    return { up: true, ready: known, queue, verifications: pending, sealed: isSealed, proofs, publishing, kek };
+    return { up: true, ready: named(await states), queue, verifications, sealed: isSealed, proofs, publishing, kek };
   });
 
   function showAges(state: 'active' | 'standby', found: Ages): void {
@@ -243,7 +252,6 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     const [keyAges, database] = await Promise.all([ages(), asked()]);
     showKeys(keyAges);
     up(Number(database?.up ?? false));
-    // A capability that cannot be asked about in time is not there.
     for (const capability of CAPABILITIES) ready.set({ capability }, Number(database?.ready[capability] ?? false));
     showQueue(database?.queue);
     verifications(database?.verifications);

@@ -115,6 +115,34 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
     t.notOk(samples.has(name), name);
 });
 
+t.test(
+  'what hangs takes no other figure along: a KMS that does not answer, or one table',
+  { timeout: 20_000 },
+  async (t) => {
+    const seen = async (more: Partial<StateSources>) => {
+      const metrics = createMetrics({ version: '1.2.3' });
+      metrics.watch(sources(more));
+      return readScrape(await metrics.render());
+    };
+    const kms = await seen({
+      isReady: (capability) => (/tokens|broker/.test(capability) ? never() : Promise.resolve(true)),
+    });
+    t.equal(kms.value('countersign_database_up'), 1);
+    for (const [capability, there] of Object.entries({ documents: 1, admin: 1, tokens: 0, broker: 0 }))
+      t.equal(kms.value(`countersign_ready{capability="${capability}"}`), there, capability);
+    const table = await seen({ readKekProgress: never });
+    t.equal(table.value('countersign_database_up'), 1);
+    t.equal(table.value('countersign_ready{capability="tokens"}'), 1);
+    t.notOk(table.samples.has('countersign_kek_rotation_troubled'));
+    for (const { value } of [kms, table]) {
+      t.equal(value('countersign_sealed'), 1);
+      t.equal(value('countersign_publishing_revoked_keys'), 3);
+      t.equal(value('countersign_rotation_overdue_seconds'), 7200);
+    }
+    t.equal(kms.value('countersign_kek_rotation_troubled'), 1);
+  },
+);
+
 t.test('what is asked of the database is asked once in some seconds, however often it is scraped', async (t) => {
   const metrics = createMetrics({ version: '1.2.3' });
   let asked = 0;
