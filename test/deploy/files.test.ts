@@ -172,6 +172,23 @@ t.test('systemd: hardened, each secret a credential, and time to end', async (t)
   t.match(readUnit('systemd/countersign.service', []), { DATA_DIR: '/var/lib/countersign' });
 });
 
+t.test('systemd: a start while PostgreSQL is away is tried again until it is there', async (t) => {
+  const unit = read('systemd/countersign.service');
+  const units = (name: string): string[] =>
+    [...unit.matchAll(new RegExp(`^${name}=(.+)$`, 'gm'))].flatMap(([, list = '']) => list.split(' '));
+  const migrations = 'countersign-migrate.service';
+  t.ok(units('Wants').includes(migrations) && units('After').includes(migrations));
+  // `Restart=` is not for a start whose dependency failed: with one of these it would be the last.
+  for (const name of ['Requires', 'Requisite', 'BindsTo']) t.notOk(units(name).includes(migrations), name);
+  t.same(units('Restart'), ['always']);
+  t.same(units('StartLimitIntervalSec'), ['0']);
+  t.match(
+    readUnit('systemd/countersign.service', []),
+    { MIGRATE: 'check' },
+    'what they did not do is said by its name',
+  );
+});
+
 t.test('everywhere the service has the memory that docs/sizing.md speaks of', async (t) => {
   t.match(readFileSync(join(ROOT, 'docs/sizing.md'), 'utf8'), 'allow 1 GiB');
   t.equal(deployment.containers[0].resources.limits.memory, '1Gi');
