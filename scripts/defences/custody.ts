@@ -4,6 +4,8 @@ import { type Defence, provenBy } from './defence.ts';
 const KEK = 'test/keys/kek-rotation.test.ts';
 const SIGNER = 'test/keys/kms-signer.test.ts';
 const KMS = 'test/keys/kms-kek.test.ts';
+const LOST = 'test/keys/lost-kek.test.ts';
+const load = 'src/keys/keyring/load.ts';
 const rotation = 'src/keys/keyring/rotation.ts';
 const rewrap = 'src/keys/keyring/rewrap.ts';
 const store = 'src/keys/keyring/store.ts';
@@ -23,6 +25,24 @@ export const custody: Defence[] = [
       file: rewrap,
       find: 'if (without.length > 0)',
       replace: 'if (false)',
+    },
+  ]),
+  ...provenBy(LOST, 'without the file a ring moves to AWS KMS, and then a start with another key is taken', [
+    {
+      name: 'custody.lost-everywhere',
+      promise: 'a lost key-encryption key gives way only where every living replica opens the other',
+      file: load,
+      find: ' || (await nameThoseWithout(trx, kek)).length > 0',
+      replace: '',
+    },
+  ]),
+  ...provenBy(LOST, 'a key that is chosen and was not given yet gives way to nothing while another has wrapped', [
+    {
+      name: 'custody.lost-in-use',
+      promise: 'a chosen key-encryption key stands while anything is wrapped',
+      file: load,
+      find: ' || wrapped || ',
+      replace: ' || ',
     },
   ]),
   ...provenBy(KEK, 'a private half wrapped by the key before is not written after the choice', [

@@ -5,6 +5,7 @@ import type { Db } from '../../db/connect.ts';
 import { StartError } from '../../errors.ts';
 import { type Keyring, noKek, readKeyring } from './keyring.ts';
 import { makeKekFile } from '../kek.ts';
+import { nameThoseWithout } from './replicas.ts';
 import type { KekSource } from '../sources.ts';
 import { countByKek, hasChoices, insertChoice, lockChoice } from './store.ts';
 
@@ -58,7 +59,8 @@ function wrong(keyring: Keyring, why: string): StartError {
 
 /**
  * Follows the database's word for what wraps; where it has none yet, it is the key that wrapped its rows, or the first.
- * To be called once this replica has said what it opens: a rotation that does not know of it is seen here.
+ * A key that was not given and has wrapped nothing that is left gives way to the first, where whoever lives opens that: it is
+ * lost, and AWS KMS holds every private half by now. To be called once this replica has said what it opens: a rotation that does not know of it is seen here.
  * @throws StartError `kek_wrong`
  */
 export async function settleWrapping(db: Db, act: Act, keyring: Keyring): Promise<void> {
@@ -69,9 +71,12 @@ export async function settleWrapping(db: Db, act: Act, keyring: Keyring): Promis
   }
   const chosen = await act(SYSTEM, async (trx) => {
     const standing = await lockChoice(trx);
-    if (standing) return { result: standing.kek, records: [], affectsDecisions: false };
-    const kek = (await countByKek(trx))[0]?.kek ?? keyring.wrapping().id;
-    await insertChoice(trx, { seq: 0, kek, reason: 'found at the start', actor: SYSTEM.id, finished: true });
+    const wrapped = (await countByKek(trx))[0]?.kek;
+    const kek = wrapped ?? keyring.wrapping().id;
+    const stands = standing && (keyring.find(standing.kek) || wrapped || (await nameThoseWithout(trx, kek)).length > 0);
+    if (stands) return { result: standing.kek, records: [], affectsDecisions: false };
+    const [seq, reason] = standing ? [standing.seq + 1, 'nothing is under the one before'] : [0, 'found at the start'];
+    await insertChoice(trx, { seq, kek, reason, actor: SYSTEM.id, finished: true });
     return { result: kek, records: [{ kind: 'kek.chosen', details: { kek } }], affectsDecisions: false };
   });
   if (!keyring.find(chosen)) throw wrong(keyring, `what is new is wrapped by ${chosen}, since a rotation`);
