@@ -132,6 +132,15 @@ export const heldSessions: Defence[] = [
       },
     ],
   ),
+  ...provenBy(CREDENTIALS, '--format env: where there are no keys, a shell does not go on in the account of before', [
+    {
+      name: 'held.env-refused',
+      promise: 'a shell that evaluates a refusal does not go on in the account of before',
+      file: 'src/cli/main.ts',
+      find: "if (isEvaluated(argv)) outside.stdout.write('false\\n');",
+      replace: 'void isEvaluated(argv);',
+    },
+  ]),
   ...provenBy(EXEC, 'the session comes from an agent of its own, and nothing stands before it', [
     {
       name: 'held.own-secrets',

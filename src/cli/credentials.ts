@@ -31,6 +31,11 @@ const FORMATS: Record<CredentialsOptions['format'], (credentials: Credentials) =
     `${json({ Version: 1, AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration })}\n`,
 };
 
+/** Whether a shell evaluates what is printed: it takes nothing for a success, and would go on in the account of before. */
+export function isEvaluated(argv: readonly string[]): boolean {
+  return argv[0] === 'credentials' && /(^|\0)--format[=\0]env($|\0)/.test(argv.join('\0'));
+}
+
 export function addCredentialsCommand(program: Command, outside: Outside): void {
   addVerb<CredentialsOptions>(program, outside, {
     usage: 'credentials <connection>',
@@ -39,7 +44,7 @@ export function addCredentialsCommand(program: Command, outside: Outside): void 
       'By id or reference. As credential_process, which SDKs start anew each time, it keeps sessions between processes: in\n$XDG_CACHE_HOME/countersign or ~/.cache/countersign, for this user alone.',
     examples: [
       'countersign credentials cn_… --purpose report',
-      'eval "$(countersign credentials prod-eu --format env)" && aws sts get-caller-identity',
+      'keys=$(countersign credentials prod-eu --format env) && eval "$keys" && aws sts get-caller-identity',
       'credential_process = countersign credentials cn_… --format credential-process    # in ~/.aws/config',
     ],
     options: (command) =>

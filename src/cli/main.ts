@@ -8,7 +8,7 @@ import { addAuditCommand } from './audit.ts';
 import { addCompletionCommand } from './completion.ts';
 import { addConfigCommands } from './config.ts';
 import { addConnectionCommands } from './connection.ts';
-import { addCredentialsCommand } from './credentials.ts';
+import { addCredentialsCommand, isEvaluated } from './credentials.ts';
 import { Ended, EXIT, EXIT_CODES, type Failure, toFailure, usage } from './failure.ts';
 import { addDoctorCommand } from './doctor/command.ts';
 import { addExecCommand } from './exec.ts';
@@ -107,6 +107,7 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
     if (error instanceof Ended) return error.exit;
     const misused = error instanceof CommanderError;
     if (misused && error.exitCode === 0) return EXIT.ok;
+    if (isEvaluated(argv)) outside.stdout.write('false\n');
     if (misused && !asJson) return EXIT.usage;
     const failure = misused ? toUsage(error) : toFailure(error);
     outside.stderr.write(asJson ? `${json(errorDocument(failure))}\n` : errorText(failure, outside));

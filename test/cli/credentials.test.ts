@@ -1,9 +1,9 @@
 // `credentials`: the audience asked for, the body sent, and the three shapes.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cli, CONNECTION, ISSUER, startStandIn } from './stand-in.ts';
+import { cli, CONNECTION, ISSUER, problem, startStandIn } from './stand-in.ts';
 
 const CREDENTIALS = {
   ...{
@@ -90,6 +90,25 @@ t.test(
     t.same(await shell(CREDENTIALS), { ...keys, AWS_REGION, AWS_DEFAULT_REGION }, 'an older service names no region');
   },
 );
+
+t.test('--format env: where there are no keys, a shell does not go on in the account of before', async (t) => {
+  const { env } = await startStandIn(t, {
+    'POST /v1/connections/closed/credentials': problem(403, 'workload_suspended', 'This workload is suspended.'),
+  });
+  for (const argv of [
+    ['closed', '--format', 'env'],
+    ['closed', '--format=env', '--json'],
+    ['closed', '--duration-seconds', '60', '--format', 'env'],
+  ]) {
+    const { code, stdout } = await cli(['credentials', ...argv], env);
+    t.not(code, 0, argv.join(' '));
+    const script = 'eval "$GIVEN" && echo ran; keys=$GIVEN && eval "$keys" && echo ran';
+    const { stdout: said } = spawnSync('sh', ['-c', script], { encoding: 'utf8', env: { GIVEN: stdout } });
+    t.equal(said, '', argv.join(' '));
+  }
+  const asked = ['credentials', 'closed', '--purpose', 'env'];
+  t.match(await cli(asked, env), { code: 1, stdout: '' }, 'nor does it say more to who evaluates nothing');
+});
 
 t.test('--format credential-process: as AWS CLIs read it', async (t) => {
   const { env } = await startStandIn(t, routes);
