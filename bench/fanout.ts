@@ -14,21 +14,25 @@ export async function measureFanout({ postgres, quick, say }: Surroundings): Pro
   const [calls, extra]: [number[], number[]] = [[], []];
   try {
     for (let round = 0; round <= rounds; round += 1) {
-      const request = requestFor(ids[0] as string, 1800 + round);
+      // A token of its own for each caller, new in each round: each has its signature to verify.
+      const requests: Buffer[] = [];
+      while (requests.length < callers)
+        requests.push(requestFor(ids[0] as string, 1800 + round, await side.fetchToken()));
       const before = await spent();
       const started = performance.now();
-      const answers = await Promise.all(lines.map((line) => line.ask(request)));
+      const answers = await Promise.all(lines.map((line, nth) => line.ask(requests[nth] as Buffer)));
       const elapsed = performance.now() - started;
       const after = await spent();
       const failed = answers.find(({ status }) => status !== 200);
       if (failed) throw new Error(`the service answered ${failed.status}: ${failed.body.slice(0, 500)}`);
+      if (after.calls === before.calls) throw new Error('STS was not asked');
       // Round 0 is the warm-up.
       if (round === 0) continue;
       calls.push(after.calls - before.calls);
       extra.push(elapsed - (after.milliseconds - before.milliseconds) / (after.calls - before.calls));
       say(`round ${round} of ${rounds}: ${calls.at(-1)} calls, ${extra.at(-1)?.toFixed(0)} ms more`);
     }
-    const load = `${callers} callers, each on a connection of its own, STS at ${LATENCY_MS} ms, one warm-up round`;
+    const load = `${callers} callers, each on a connection of its own with a token of its own that was not shown before, STS at ${LATENCY_MS} ms, one warm-up round`;
     return {
       calls: {
         ...{ name: 'cold_fanout_sts_calls', ratio: Math.max(...calls), runs: calls, target: { atMost: 1 } },

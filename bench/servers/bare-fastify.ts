@@ -11,6 +11,7 @@ import 'jsonc-parser';
 import 'kysely';
 import 'lru-cache';
 import 'oidc-provider';
+import 'p-limit';
 import 'pg';
 import 'pino';
 import 'typebox';
