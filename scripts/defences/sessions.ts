@@ -145,6 +145,22 @@ export const sessions: Defence[] = [
       replace: 'void seconds;',
     },
   ]),
+  ...provenBy(SESSIONS, 'who asks for something new each time pushes out its own sessions, the longest unused first', [
+    {
+      name: 'sessions.share',
+      promise: 'who narrows each session, or asks for a new duration each time, pushes out no sessions of others',
+      file: sessionsFile,
+      find: 'share.size > MAX_OF_ONE',
+      replace: 'share.size > MAX_SESSIONS',
+    },
+    {
+      name: 'sessions.share-used',
+      promise: 'nor those of its own that it uses',
+      file: sessionsFile,
+      find: 'use(old);',
+      replace: '',
+    },
+  ]),
   ...provenBy(SESSIONS, 'connections take turns, and one has a share alone', [
     {
       name: 'sessions.waiting',

@@ -47,12 +47,17 @@ export interface SessionsOptions extends LanesOptions {
 }
 
 const MAX_SESSIONS = 20_000;
+/** Of one workload in one connection: who asks for something new each time pushes out its own. */
+const MAX_OF_ONE = 200;
 const MAX_CHARACTERS = 64 * 1024 * 1024;
 /** What AWS refused for good is not asked again for so long; nor is a successor that did not come. */
 const PAUSE_MS = 10_000;
 const UNCONFIRMED_MS = 300_000;
 
 interface Kept extends Obtained {
+  key: string;
+  /** Workload and connection. */
+  owner: string;
   /** Of the last decision that it was handed out under, and when. */
   epoch: number;
   confirmedAt: number;
@@ -97,10 +102,17 @@ export function createSessions({
   patienceMs = 1000,
   ...lanesOptions
 }: SessionsOptions): Sessions {
+  /** By owner, the longest unused first. */
+  const shares = new Map<string, Set<Kept>>();
   const kept = new LRUCache<string, Kept>({
     max: MAX_SESSIONS,
     maxSize: MAX_CHARACTERS,
     sizeCalculation: ({ session }, key) => session.sessionToken.length + key.length + 1000,
+    dispose: (old) => {
+      const share = shares.get(old.owner);
+      share?.delete(old);
+      if (share?.size === 0) shares.delete(old.owner);
+    },
   });
   const flights = new Map<string, Flight>();
   const refusals = new LRUCache<string, { error: unknown; until: number }>({ max: 10_000 });
@@ -108,10 +120,24 @@ export function createSessions({
   let sealChangedAt: string | undefined;
   const lanes = createLanes({ ...lanesOptions, clock });
 
+  /** To the end of its owner's share, whose first goes where there is no room. */
+  function use(session: Kept): void {
+    const share = shares.get(session.owner) ?? new Set();
+    shares.set(session.owner, share);
+    share.delete(session);
+    share.add(session);
+    const [first] = share;
+    if (first && share.size > MAX_OF_ONE) kept.delete(first.key);
+  }
+
   function keep({ key, decision }: Authorized, obtained: Obtained): void {
     flights.delete(key);
     refusals.delete(key);
-    kept.set(key, { ...obtained, epoch: decision.epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 });
+    const { epoch, workload, connection } = decision;
+    const owner = `${workload.id} ${connection.id}`;
+    const session = { ...obtained, key, owner, epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 };
+    kept.set(key, session);
+    use(session);
   }
 
   function fail({ key, decision }: Authorized, error: unknown): never {
@@ -165,6 +191,7 @@ export function createSessions({
       const old = kept.get(authorized.key);
       const remaining = old ? remainingMs(old, clock) : 0;
       if (!old || remaining < LAST_MS) return fly(authorized, fetch);
+      use(old);
       old.epoch = authorized.decision.epoch;
       old.confirmedAt = clock.monotonic();
       const mayFetch = clock.monotonic() >= old.pausedUntil;

@@ -207,6 +207,26 @@ t.test('a flood of one connection is refused with its time, and starves no other
   t.ok(await obtain('another', 3600, decisionOf({ connection: { id: id('cn', 'b') } })));
 });
 
+t.test('who asks for something new each time pushes out its own sessions, the longest unused first', async (t) => {
+  const { obtain, sessions } = openSessions({ perConnection: 100_000 });
+  const other = decisionOf({ workload: { id: id('wl', 'b') } });
+  const elsewhere = decisionOf({ connection: { id: id('cn', 'b') } });
+  const shared = [await obtain('shared', 3600, other), await obtain('elsewhere', 3600, elsewhere)];
+  const first = await obtain('first');
+  const steady = await obtain('steady');
+  for (let n = 1; n <= 20_001; n += 1) {
+    await obtain(`narrowed ${n}`);
+    if (n % 100 === 0) await obtain('steady');
+  }
+  t.equal(sessions.size, 202, 'two hundred of its own');
+  t.same([await obtain('shared', 3600, other), await obtain('elsewhere', 3600, elsewhere)], shared, 'of nobody else');
+  t.equal(await obtain('steady'), steady, 'what it uses is kept');
+  t.not(await obtain('first'), first);
+  sessions.clear();
+  t.equal(sessions.size, 0);
+  t.not(await obtain('steady'), steady);
+});
+
 t.test('connections take turns, and one has a share alone', async (t) => {
   const world = openSessions({ perConnection: 1000, total: 4, each: 3, waiting: 20 });
   const answers: (() => void)[] = [];
