@@ -66,6 +66,19 @@ export const sessions: Defence[] = [
       replace: 'remaining >= 0',
     },
   ]),
+  ...provenBy(
+    'test/credentials/sts-faults.test.ts',
+    "AWS's clock behind ours: the shortest session is given again all the same",
+    [
+      {
+        name: 'sessions.given-life',
+        promise: 'a clock of AWS that is behind ours makes no hand-out a call of STS',
+        file: exchange,
+        find: 'Math.min(durationSeconds, (expiresAt - now) / 1000)',
+        replace: 'durationSeconds',
+      },
+    ],
+  ),
   ...provenBy(SESSIONS, 'past half of its life its successor is fetched beside a hand-out, and never by itself', [
     {
       name: 'sessions.refresh',

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 
 export interface Life {
-  /** Asked of STS, seconds. */
+  /** What it had left when it came, by our clock, seconds; no more than was asked for. */
   seconds: number;
   /** AWS's word, wall time. */
   expiresAt: number;

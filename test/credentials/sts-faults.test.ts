@@ -88,7 +88,8 @@ async function openFaultyWorld(t: Test, { settling = false, timeoutMs = 30_000 }
     mintWebIdentityToken: async () => ({ token: await world.token(), kid: 'k', jti: 'j', expiresAt: new Date() }),
   });
   /** Each purpose has a session of its own. */
-  const ask = (purpose: string) => obtain(token, { connection: 'acme', purpose, requestId: 'rq' });
+  const ask = (purpose: string, durationSeconds?: number) =>
+    obtain(token, { connection: 'acme', purpose, durationSeconds, requestId: 'rq' });
   return { ...world, sessions, records, suspicions, ask, asked: () => asked };
 }
 
@@ -150,5 +151,23 @@ t.test('each fault: cold, once it is over, past half, for the next, and near the
       const reasons = suspicions.map((suspicion) => suspicion.reason);
       t.same(reasons, reason ? Array(reasons.length || 1).fill(reason) : [], 'the connection');
     });
+  }
+});
+
+t.test("AWS's clock behind ours: the shortest session is given again all the same", async (t) => {
+  for (const [offsetSeconds, again] of [
+    [-120, 70],
+    [-290, 55],
+    [120, 80],
+  ] as const) {
+    const { sandbox, clock, ask, asked } = await openFaultyWorld(t, {});
+    sandbox.faults.add({ kind: 'clock', offsetSeconds, action: 'AssumeRoleWithWebIdentity' });
+    const { exchange, session } = await ask('short', 900);
+    t.equal(Math.round((session.expiration.getTime() - clock.now) / 1000), 900 + offsetSeconds);
+    clock.now += again * 1000;
+    t.equal((await ask('short', 900)).exchange, exchange, `${offsetSeconds} s, ${again} s later`);
+    t.equal(asked(), 1, 'one call of STS');
+    clock.now += 20_000;
+    t.not((await ask('short', 900)).exchange, exchange, 'a tenth of what it lives, and no longer');
   }
 });
