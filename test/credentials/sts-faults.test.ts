@@ -123,11 +123,13 @@ t.test('each fault: cold, once it is over, past half, for the next, and near the
 
       begins();
       const before = records.length;
+      const good = asked();
       t.equal(await hear(ask('cold'), undefined), cold, 'cold');
       const outcome = records.slice(before).find(({ entry }) => entry?.kind === 'exchange.outcome')?.entry;
       const wanted = cold === 'new' ? 'obtained' : reason ? 'dropped' : 'refused';
       t.match(outcome?.details, { outcome: wanted, ...(reason ? { code: reason } : {}) }, 'on record');
       sandbox.faults.clear();
+      const toldCold = asked() - good;
       const fetched = outcome?.exchange;
       t.equal(await hear(ask('cold'), fetched), over, 'in the moment in which it is over');
       clock.now += 10_000;
@@ -146,10 +148,13 @@ t.test('each fault: cold, once it is over, past half, for the next, and near the
       t.equal(asked(), calls + 1, 'STS was asked for its successor');
       t.equal(await hear(ask('half'), half.exchange), next, 'for the next');
       clock.now = started + 45 * MINUTE;
+      const soFar = asked();
       t.equal(await hear(ask('late'), late.exchange), nearEnd, 'near its end');
       await sessions.settled();
+      t.equal(asked(), soFar + 1, 'STS was asked for its successor, too');
+      const told = toldCold + asked() - calls;
       const reasons = suspicions.map((suspicion) => suspicion.reason);
-      t.same(reasons, reason ? Array(reasons.length || 1).fill(reason) : [], 'the connection');
+      t.same(reasons, reason ? Array(told).fill(reason) : [], 'the connection, by each lie');
     });
   }
 });
