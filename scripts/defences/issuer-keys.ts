@@ -47,6 +47,37 @@ export const issuerKeys: Defence[] = [
     ],
   ),
   {
+    name: 'federation.dropped',
+    promise: 'a key that an issuer dropped passes for ten minutes at most while the issuer answers',
+    file: keys,
+    find: 'if (known && stands(hold)) {',
+    replace: 'if (known) {',
+    test: [KEYS, 'a key that its issuer dropped passes for ten minutes at most, however long nobody asked'],
+  },
+  ...provenBy(KEYS, 'nobody waits for an issuer that is asked often, and while it is away only who asks it first', [
+    {
+      name: 'federation.beside',
+      promise: 'tokens of an issuer that is asked often do not wait for it',
+      file: keys,
+      find: 'if (age(hold) >= RENEW_BESIDE_MS) void renew(issuer, hold);',
+      replace: '',
+    },
+    {
+      name: 'federation.away',
+      promise: 'while an issuer is away, tokens do not wait for it each time',
+      file: keys,
+      find: ' || clock.monotonic() - hold.failedAt < RENEW_AFTER_MS',
+      replace: '',
+    },
+    {
+      name: 'federation.away-before',
+      promise: 'that an issuer was away long ago lets no key pass that it dropped',
+      file: keys,
+      find: 'clock.monotonic() - hold.failedAt < RENEW_AFTER_MS',
+      replace: 'hold.failure !== undefined',
+    },
+  ]),
+  {
     name: 'federation.kept',
     promise: 'the last good keys verify for six hours while the issuer is away, and no longer',
     file: keys,

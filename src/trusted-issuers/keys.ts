@@ -1,4 +1,4 @@
-// The keys of trusted issuers in memory: fetched at most once a minute, renewed beside, the last good ones kept for six hours.
+// The keys of trusted issuers in memory: fetched once a minute at most, ten minutes old at most, six hours where nobody answers.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Ask } from '../reach/stranger.ts';
@@ -8,8 +8,10 @@ import type { TrustedIssuer } from './store.ts';
 
 /** From one fetch to the next at least, whoever asks for what. */
 export const FETCH_EVERY_MS = 60_000;
-/** Older ones are renewed while they are used. */
+/** Older ones wait to be renewed: what an issuer removed passes no longer than that while it answers. */
 export const RENEW_AFTER_MS = 600_000;
+/** Older ones are renewed beside while they are used, so that nobody waits for an issuer that is asked often. */
+const RENEW_BESIDE_MS = RENEW_AFTER_MS / 2;
 /** Older ones verify nothing: what an issuer removed long ago must not pass because it cannot be asked. */
 export const KEPT_MS = 6 * 3_600_000;
 const ISSUERS = 1000;
@@ -31,9 +33,10 @@ export interface IssuerKeys {
 
 interface Held {
   keys: VerificationKeys | undefined;
-  /** On the monotonic clock: of the keys, and of the last try. */
+  /** On the monotonic clock: of the keys, of the last try, and of its end where it failed. */
   fetchedAt: number;
   triedAt: number;
+  failedAt: number;
   failure: string | undefined;
   underWay: Promise<void> | undefined;
 }
@@ -53,7 +56,8 @@ export function createIssuerKeys({ ask, clock, log }: KeysDeps): IssuerKeys {
     let hold = held.get(name);
     if (!hold) {
       const never = Number.NEGATIVE_INFINITY;
-      hold = { keys: undefined, fetchedAt: never, triedAt: never, failure: undefined, underWay: undefined };
+      const times = { fetchedAt: never, triedAt: never, failedAt: never };
+      hold = { keys: undefined, ...times, failure: undefined, underWay: undefined };
       held.set(name, hold);
     }
     return hold;
@@ -61,6 +65,10 @@ export function createIssuerKeys({ ask, clock, log }: KeysDeps): IssuerKeys {
 
   const age = (hold: Held): number => clock.monotonic() - hold.fetchedAt;
   const usable = (hold: Held): VerificationKeys | undefined => (age(hold) < KEPT_MS ? hold.keys : undefined);
+
+  /** Whether its keys are to be used as they are: young enough, or their issuer was found away a moment ago. */
+  const stands = (hold: Held): boolean =>
+    age(hold) < RENEW_AFTER_MS || clock.monotonic() - hold.failedAt < RENEW_AFTER_MS;
 
   /** One at a time, and one a minute. Never throws. */
   function renew(issuer: TrustedIssuer, hold: Held): Promise<void> {
@@ -72,8 +80,10 @@ export function createIssuerKeys({ ask, clock, log }: KeysDeps): IssuerKeys {
         hold.keys = await fetchKeys(ask, issuer);
         // As old as the question: what changed while it was answered may not be in it.
         hold.fetchedAt = hold.triedAt;
+        hold.failedAt = Number.NEGATIVE_INFINITY;
         hold.failure = undefined;
       } catch (error) {
+        hold.failedAt = clock.monotonic();
         hold.failure = error instanceof KeysUnreadable ? error.message : 'the keys could not be fetched';
         log.warn(
           { trusted_issuer: issuer.id, reason: hold.failure },
@@ -101,8 +111,8 @@ export function createIssuerKeys({ ask, clock, log }: KeysDeps): IssuerKeys {
       if (issuer.jwks !== null) return openPasted(issuer).get(kid);
       const hold = holdOf(issuer);
       const known = usable(hold)?.get(kid);
-      if (known) {
-        if (age(hold) >= RENEW_AFTER_MS) void renew(issuer, hold);
+      if (known && stands(hold)) {
+        if (age(hold) >= RENEW_BESIDE_MS) void renew(issuer, hold);
         return known;
       }
       await renew(issuer, hold);

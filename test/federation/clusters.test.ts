@@ -40,10 +40,10 @@ t.test('a cluster rotates its keys: with overlap no token is refused, without it
       () => false,
     );
   const make = (): Promise<string> => cluster.tokenFor(ACCOUNT, ISSUER_URL);
-  /** While they are used, keys of that age are fetched anew beside. */
+  /** Keys of that age are fetched anew before they are used. */
   const renew = async (used: string, done: () => Promise<boolean>): Promise<void> => {
     time.now += RENEW_AFTER_MS;
-    t.ok(await isTaken(used), 'it is used while they are fetched');
+    t.ok(await isTaken(used), 'it is used when they are fetched');
     t.ok(await until(done, 60_000), `and come: ${JSON.stringify(await keys.look(issuer))}`);
   };
 

@@ -1,7 +1,9 @@
 // The keys of trusted issuers: rotated, pasted, unreachable, and of no use.
+import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { createRanges } from '../../src/http/addresses.ts';
 import { createEgress } from '../../src/reach/egress.ts';
+import type { Answer } from '../../src/reach/stranger.ts';
 import { createIssuerKeys, FETCH_EVERY_MS, KEPT_MS, RENEW_AFTER_MS } from '../../src/trusted-issuers/keys.ts';
 import type { TrustedIssuer } from '../../src/trusted-issuers/store.ts';
 import { createStandInKey, type StandIn, type StandInKey, startStandIn } from '../support/stand-in-issuer.ts';
@@ -49,10 +51,11 @@ t.test(
     t.equal((await cluster.asked()).length, 4);
 
     time.now += RENEW_AFTER_MS;
-    t.ok(await keys.find(issuer, second.kid), 'used while it is renewed');
-    await keys.look(issuer);
+    t.ok(await keys.find(issuer, second.kid), 'renewed');
+    t.equal((await cluster.asked()).length, 6);
     await cluster.publish([first]);
-    time.now += RENEW_AFTER_MS;
+    time.now += RENEW_AFTER_MS / 2;
+    t.ok(await keys.find(issuer, second.kid), 'used while it is renewed beside');
     const isDropped = async (): Promise<boolean> => {
       // So that a renewal that did not come through is followed by another.
       time.now += 1000;
@@ -61,6 +64,68 @@ t.test(
     t.ok(await until(isDropped), 'a key that is dropped is not used until somebody asks for another');
   },
 );
+
+t.test('a key that its issuer dropped passes for ten minutes at most, however long nobody asked', async (t) => {
+  const cluster = await startStandIn(t, 'ES256');
+  const [first, second] = [cluster.keys[0] as StandInKey, createStandInKey('ES256')];
+  for (const later of [RENEW_AFTER_MS, KEPT_MS - 1]) {
+    const { keys, time } = open();
+    await cluster.publish([first]);
+    t.ok(await keys.find(trusted(cluster), first.kid));
+    await cluster.publish([second]);
+    time.now += later;
+    t.equal(await keys.find(trusted(cluster), first.kid), undefined);
+    t.ok(await keys.find(trusted(cluster), second.kid));
+  }
+});
+
+t.test('nobody waits for an issuer that is asked often, and while it is away only who asks it first', async (t) => {
+  const [first, second] = [createStandInKey('ES256'), createStandInKey('ES256')];
+  const time = { now: 0 };
+  const asked: ((status: number, key?: StandInKey) => void)[] = [];
+  const ask = (): Promise<Answer> =>
+    new Promise((resolve) => {
+      asked.push((status, key = first) => {
+        const body = JSON.stringify({ keys: [key.jwk] });
+        resolve({ status, contentType: 'application/json', location: undefined, body, certificateEnds: undefined });
+      });
+    });
+  const keys = createIssuerKeys({ ask, clock: { monotonic: () => time.now }, log: { warn: () => {} } });
+  const issuer = trusted({ url: 'https://issuer.example' } as StandIn, { jwks_uri: 'https://issuer.example/jwks' });
+  const find = async (): Promise<string> => {
+    const found = keys.find(issuer, first.kid).then((key) => (key ? 'found' : 'gone'));
+    return await Promise.race([found, turn().then(() => 'waits')]);
+  };
+  const answer = async (status: number, key?: StandInKey): Promise<void> => {
+    await turn();
+    asked.at(-1)?.(status, key);
+    await turn();
+  };
+
+  t.equal(await find(), 'waits', 'where there is nothing yet');
+  await answer(200);
+  time.now += RENEW_AFTER_MS / 2;
+  t.same([await find(), await find()], ['found', 'found']);
+  t.equal(asked.length, 2, 'it is asked beside');
+  await answer(200);
+  time.now += RENEW_AFTER_MS - 1;
+  t.equal(await find(), 'found');
+  await answer(500);
+  time.now += FETCH_EVERY_MS;
+  t.equal(await find(), 'found', 'older, and its issuer away');
+  await answer(500);
+  t.equal(asked.length, 4, 'asked again a minute later');
+
+  time.now += RENEW_AFTER_MS;
+  t.same([await find(), await find()], ['waits', 'waits'], 'that it was away long ago says nothing');
+  await answer(500);
+  t.equal(await find(), 'found', 'it still is');
+  t.equal(asked.length, 5);
+  time.now += RENEW_AFTER_MS;
+  const waiting = keys.find(issuer, first.kid);
+  await answer(200, second);
+  t.equal(await waiting, undefined, 'it is back, and has dropped the key');
+});
 
 t.test('the last good keys are kept while the issuer is away, for six hours', async (t) => {
   const cluster = await startStandIn(t, 'ES256');
