@@ -2,7 +2,7 @@
 import { iso } from '../clock.ts';
 import type { Act, Actor } from '../audit/act.ts';
 import type { Db } from '../db/connect.ts';
-import { hasTable } from '../db/has-table.ts';
+import { requireTable } from '../db/has-table.ts';
 import { Problem } from '../errors.ts';
 import { actInTime, commitBy, type Dated } from './in-time.ts';
 import { insertPolicyVersion, listPolicyVersions, lockPolicy } from './policies.ts';
@@ -58,10 +58,7 @@ export async function changePolicy(
   { policy, replaces, dryRun }: PolicyChange,
   actor: Actor,
 ): Promise<PolicyChanged> {
-  if (!(await hasTable(deps.db, 'rotation_plan')))
-    throw new Problem('migration_missing', 'The queue could not follow: the migration 0004_rotation has not run.', {
-      hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
-    });
+  await requireTable(deps.db, 'rotation_plan', 'The queue could not follow: the migration 0004_rotation has not run.');
   const result = await actInTime(deps, actor, async (trx): Promise<Dated<PolicyChanged>> => {
     await lockPolicy(trx);
     const versions = await listPolicyVersions(trx);

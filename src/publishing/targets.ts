@@ -1,23 +1,19 @@
 // Publishing to a target: turned on and off, each with a person and a reason.
 import type { Actor, Done } from '../audit/act.ts';
 import type { Db, Transaction } from '../db/connect.ts';
-import { hasTable } from '../db/has-table.ts';
+import { requireTable } from '../db/has-table.ts';
 import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { ReadClock } from '../keys/store.ts';
 import * as store from './store.ts';
 
 /** @throws Problem `migration_missing` */
-export async function requireTables(db: Db): Promise<void> {
-  if (await hasTable(db, 'publishing_targets')) return;
-  throw new Problem(
-    'migration_missing',
+export const requireTables = (db: Db): Promise<void> =>
+  requireTable(
+    db,
+    'publishing_targets',
     'The database has no room for static publishing: 0007_publishing has not run.',
-    {
-      hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
-    },
   );
-}
 
 /** @throws Problem `not_found`, `publishing_off` */
 export async function requireOpen(db: Db, id: string): Promise<store.TargetRow> {

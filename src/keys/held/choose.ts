@@ -2,12 +2,13 @@
 import type { Act, Actor } from '../../audit/act.ts';
 import { findPartition } from '../../clouds/aws-regions.ts';
 import type { Db } from '../../db/connect.ts';
+import { requireTable } from '../../db/has-table.ts';
 import { Problem } from '../../errors.ts';
 import { getRing } from '../rotate.ts';
 import { lockRing } from '../store.ts';
 import type { HolderKind, Holders } from './holder.ts';
 import { makeHeldKey } from './make.ts';
-import { findRingSigner, hasHeldKeys, insertRingSigner, type RingSigner, setDeleted } from './store.ts';
+import { findRingSigner, insertRingSigner, type RingSigner, setDeleted } from './store.ts';
 import { createHeldSign } from './verified.ts';
 
 export interface ChooseDeps {
@@ -49,10 +50,7 @@ export async function chooseSigner(
 ): Promise<RingSigner & { ring: string; changed: boolean }> {
   const { db, act } = deps;
   const { ring, signer } = input;
-  if (!(await hasHeldKeys(db)))
-    throw new Problem('migration_missing', 'The migration 0006_key_custody has not run.', {
-      hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
-    });
+  await requireTable(db, 'held_keys', 'The migration 0006_key_custody has not run.');
   if ((signer === 'local') !== (input.region === undefined))
     throw new Problem('invalid_request', 'A region is given with aws_kms, and with nothing else.', {
       hint: 'Say region, e.g. eu-central-1, or leave it out for local.',

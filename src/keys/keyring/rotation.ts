@@ -3,6 +3,7 @@ import type { Static } from 'typebox';
 import { randomBytes } from 'node:crypto';
 import type { Act, Actor } from '../../audit/act.ts';
 import type { Db } from '../../db/connect.ts';
+import { requireTable } from '../../db/has-table.ts';
 import { Problem } from '../../errors.ts';
 import type { Kek } from '../encrypt.ts';
 import type { Keyring } from './keyring.ts';
@@ -87,10 +88,7 @@ export async function rotateKek(
   actor: Actor & { reason: string },
 ): Promise<Static<typeof KekChange>> {
   const { db, act, keyring } = deps;
-  if (!(await hasChoices(db)))
-    throw new Problem('migration_missing', 'The migration 0006_key_custody has not run.', {
-      hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
-    });
+  await requireTable(db, 'kek_rotations', 'The migration 0006_key_custody has not run.');
   const kek = resolve(keyring, (await findChoice(db))?.kek ?? keyring.wrapping().id, to);
   await prove(kek);
   const changed = await act(actor, async (trx) => {

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import type { Done } from '../../audit/act.ts';
 import type { RunSelection } from '../../db/rotation-types.ts';
-import { hasTable } from '../../db/has-table.ts';
+import { requireTable } from '../../db/has-table.ts';
 import { Problem } from '../../errors.ts';
 import { type Caller, requireReason, requireScopes } from '../../http/caller.ts';
 import { decodeCursor, toPage } from '../../http/paging.ts';
@@ -58,12 +58,8 @@ async function showProgress({ db }: RotateDeps, run: store.Run): Promise<Static<
 export function registerRunRoutes(server: FastifyInstance, deps: RotateDeps): void {
   const { db, act, readClock } = deps;
 
-  async function assertMigrated(): Promise<void> {
-    if (await hasTable(db, 'rotation_runs')) return;
-    throw new Problem('migration_missing', 'There is no room for rotations: the migration 0004_rotation has not run.', {
-      hint: 'Run `countersign migrate` with MIGRATE_DATABASE_URL as the owner of the tables.',
-    });
-  }
+  const assertMigrated = (): Promise<void> =>
+    requireTable(db, 'rotation_runs', 'There is no room for rotations: the migration 0004_rotation has not run.');
 
   async function getRun(id: string): Promise<store.Run> {
     await assertMigrated();
