@@ -7,6 +7,7 @@ import { Problem } from '../errors.ts';
 import { actInTime, commitBy, type Dated } from './in-time.ts';
 import { insertPolicyVersion, listPolicyVersions, lockPolicy } from './policies.ts';
 import { type KeyPolicy, type PolicyVersion, unsoundChange } from './policy.ts';
+import { seeOwnChange } from './rotate.ts';
 import type { ReadClock } from './store.ts';
 
 export interface ChangePolicyDeps {
@@ -80,7 +81,6 @@ export async function changePolicy(
     const by = lowers(current.policy, policy) ? commitBy({ now, policy: current.policy }) : undefined;
     return { ...NOTHING, result: after, records: [{ kind: 'key_policy.changed', details }], commitBy: by };
   });
-  // What was committed stands, whether or not this process could look at it.
-  if (result.changed) await deps.changed().catch(() => {});
+  if (result.changed) await seeOwnChange(deps);
   return result;
 }

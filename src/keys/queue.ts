@@ -5,7 +5,7 @@ import { type Actor, SYSTEM } from '../audit/act.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { hasTable } from '../db/has-table.ts';
-import { type RotateDeps, rotateDue, show } from './rotate.ts';
+import { type RotateDeps, rotateDue, seeOwnChange } from './rotate.ts';
 import { listDueRings } from './store.ts';
 
 /** Rings that one process rotates at once: the checks wait for others' networks. */
@@ -94,7 +94,7 @@ export async function rotateDueRings(
   if (!(await hasTable(db, 'rotation_leases'))) {
     for (const ring of await listDueRings(db, await readClock(db), limit))
       if (await rotateDue(quiet, ring, actor)) rotated += 1;
-    await show(deps);
+    await seeOwnChange(deps);
     return rotated;
   }
   const lane = async (): Promise<void> => {
@@ -114,7 +114,7 @@ export async function rotateDueRings(
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
-  if (rotated > 0) await show(deps);
+  if (rotated > 0) await seeOwnChange(deps);
   if (faults.length > 0) throw faults[0];
   return rotated;
 }

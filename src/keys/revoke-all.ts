@@ -17,7 +17,7 @@ import {
 } from './revoke.ts';
 import { addPlacements } from './placements.ts';
 import type { PreparedKey } from './rings.ts';
-import { activateStandby, getRing, lock, type RotateDeps, show } from './rotate.ts';
+import { activateStandby, getRing, lock, type RotateDeps, seeOwnChange } from './rotate.ts';
 import { warnOfSuccessor } from './successor.ts';
 import { activeKey, publishedKeys, seasonedAt, seasonedIfPlaced, standbyKey } from './timeline.ts';
 
@@ -117,6 +117,6 @@ export async function revokeAll(
     };
   });
   if (!result.changed) return result;
-  await show(deps);
+  await seeOwnChange(deps);
   return { ...result, ...(await lookForSuccessor(deps, input.ring)) };
 }

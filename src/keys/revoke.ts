@@ -9,7 +9,7 @@ import { endHoldOf } from './hold.ts';
 import { actOrLate, commitBy, type Dated } from './in-time.ts';
 import { listTargetsWith } from './placements.ts';
 import { seasoning } from './policy.ts';
-import { activateStandby, getRing, lock, type RotateDeps, show } from './rotate.ts';
+import { activateStandby, getRing, lock, type RotateDeps, seeOwnChange } from './rotate.ts';
 import * as store from './store.ts';
 import { warnOfSuccessor } from './successor.ts';
 import { activeKey, publishedKeys, seasonedAt, seasonedIfPlaced, standbyKey } from './timeline.ts';
@@ -137,7 +137,7 @@ export async function revoke(
       commitBy: was === 'verify_only' || ring.retired ? undefined : commitBy(locked),
     };
   });
-  await show(deps);
+  await seeOwnChange(deps);
   return result.was === 'active' ? { ...result, ...(await lookForSuccessor(deps, input.ring)) } : result;
 }
 

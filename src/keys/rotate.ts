@@ -41,7 +41,7 @@ export interface RotateDeps {
 }
 
 /** What was committed stands, whether or not this process could look at it: its next refresh does. */
-export async function show({ changed }: RotateDeps): Promise<void> {
+export async function seeOwnChange({ changed }: Pick<RotateDeps, 'changed'>): Promise<void> {
   await changed().catch(() => {});
 }
 
@@ -138,7 +138,7 @@ export async function rotateNow(deps: RotateDeps, ring: string, actor: Actor): P
     if (refused) throw refused;
     return await rotateLocked(trx, deps.rings, locked, next, actor);
   });
-  await show(deps);
+  await seeOwnChange(deps);
   return rotated;
 }
 
@@ -199,6 +199,6 @@ export async function rotateDue(deps: RotateDeps, ring: string, actor: Actor): P
     // Somebody rotated between our look and our lock, or held it: the next look finds out.
     return refusal(locked, standby) ? nothing : await rotateLocked(trx, deps.rings, locked, next, actor);
   });
-  if (rotated) await show(deps);
+  if (rotated) await seeOwnChange(deps);
   return rotated;
 }

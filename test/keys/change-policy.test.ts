@@ -270,3 +270,21 @@ t.test('views are read as often as the R of now asks for', async (t) => {
   away = true;
   t.equal(await readsIn(10), 10, 'no more often while the database is away');
 });
+
+t.test('what was committed stands, where this process cannot look at it too', async (t) => {
+  const { deps, database } = await createKeysFixture(t);
+  let looks = 0;
+  const away: ChangePolicyDeps = {
+    ...deps,
+    changed: async () => {
+      looks += 1;
+      throw new Error('the view cannot be read');
+    },
+  };
+  const longer = { ...P, period: P.period * 2 };
+  await change(away, longer, 1, true);
+  t.equal(looks, 0, 'a dry run changes nothing that could be seen');
+  t.match(await change(away, longer), { changed: true });
+  t.equal(looks, 1);
+  t.equal((await listPolicyVersions(database.db)).length, 2);
+});

@@ -4,7 +4,7 @@ import { Problem } from '../../errors.ts';
 import { createId } from '../../ids.ts';
 import { listIssuerRings } from '../../keys/facts.ts';
 import { insertRevocation } from '../../keys/revoke.ts';
-import { lock, type RotateDeps, show } from '../../keys/rotate.ts';
+import { lock, type RotateDeps, seeOwnChange } from '../../keys/rotate.ts';
 import { publishedKeys } from '../../keys/timeline.ts';
 import { insertIssuer } from '../store.ts';
 import { countPrivateHalves, isScratch, listForgotten } from './store.ts';
@@ -43,7 +43,7 @@ export async function beginDrill(deps: RotateDeps, actor: Actor): Promise<Begun>
       affectsDecisions: false,
     };
   });
-  await show(deps);
+  await seeOwnChange(deps);
   return begun;
 }
 
@@ -71,6 +71,6 @@ export async function endDrill(deps: RotateDeps, issuer: string, actor: Actor): 
     const records = changed ? [{ kind: 'key.drill_ended', details: { ...result } }] : [];
     return { result, records, affectsDecisions: false };
   });
-  await show(deps);
+  await seeOwnChange(deps);
   return ended;
 }

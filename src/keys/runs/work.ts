@@ -6,7 +6,7 @@ import { Problem } from '../../errors.ts';
 import { retryAt } from '../conditions.ts';
 import { findRing } from '../facts.ts';
 import { actInTime } from '../in-time.ts';
-import { lock, look, refusal, rotateLocked, type RotateDeps, show } from '../rotate.ts';
+import { lock, look, refusal, rotateLocked, type RotateDeps, seeOwnChange } from '../rotate.ts';
 import { activeKey } from '../timeline.ts';
 import * as store from './store.ts';
 
@@ -167,7 +167,7 @@ export function createRunWorker(deps: RotateDeps): (stopped?: () => boolean) => 
       }
     };
     await Promise.all(Array.from({ length: LANES }, lane));
-    if (worked) await show(deps);
+    if (worked) await seeOwnChange(deps);
     if (faults.length > 0) throw faults[0];
   };
 }
