@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/connect.ts';
 import { unavailable } from '../errors.ts';
-import { type Algorithm, publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
+import { publicBytes, publicJwk, signData, thumbprint } from './algorithms.ts';
 import { decrypt, placeOf } from './encrypt.ts';
 import { HELD, type Holders } from './held/holder.ts';
 import { findHeldKey } from './held/store.ts';
@@ -15,7 +15,7 @@ import { findEnvelope } from './store.ts';
 
 export interface Signer {
   /** The JWS signature of `data` by the private half of `kid`. */
-  sign(kid: string, algorithm: Algorithm, data: Uint8Array): Promise<Uint8Array>;
+  sign(kid: string, data: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface LocalSigner extends Signer {
@@ -27,16 +27,12 @@ export interface LocalSigner extends Signer {
   drop(kid: string): void;
 }
 
-type Record = NonNullable<Awaited<ReturnType<typeof findEnvelope>>>;
+type Stored = NonNullable<Awaited<ReturnType<typeof findEnvelope>>>;
 type Sign = (data: Uint8Array) => Promise<Uint8Array>;
 
 /** Private halves kept open in memory at most. */
 const KEPT = 20_000;
 
-/**
- * A private half stays open for as long as its row may outlive its last signature, and no longer: whichever process
- * deletes the row, every other has forgotten the key by then.
- */
 export interface SignerDeps {
   db: Db;
   keyring: Pick<Keyring, 'find'>;
@@ -46,7 +42,7 @@ export interface SignerDeps {
 }
 
 export function createLocalSigner({ db, keyring, clock, holders }: SignerDeps): LocalSigner {
-  async function openHere(kid: string, record: Record): Promise<Sign> {
+  async function openHere(kid: string, record: Stored): Promise<Sign> {
     const { algorithm, envelope } = record;
     const kek = keyring.find(record.kek);
     if (!kek)
@@ -64,13 +60,17 @@ export function createLocalSigner({ db, keyring, clock, holders }: SignerDeps): 
     return (data) => signData(algorithm, key, data);
   }
 
-  async function openThere(kid: string, { algorithm, public: publicHalf }: Record): Promise<Sign> {
+  async function openThere(kid: string, { algorithm, public: publicHalf }: Stored): Promise<Sign> {
     const held = await findHeldKey(db, kid);
     const holder = held && holders?.[held.signer];
     if (!holder) throw unavailable('This process does not know the system that holds the signing key.');
     return createHeldSign(holder, { kid, name: held.name, algorithm, publicHalf });
   }
 
+  /**
+   * A private half stays open for as long as its row may outlive its last signature, and no longer: whichever process
+   * deletes the row, every other has forgotten the key by then.
+   */
   const keys = new LRUCache<string, Sign>({
     max: KEPT,
     ttl: DESTROY_MARGIN,
@@ -85,7 +85,7 @@ export function createLocalSigner({ db, keyring, clock, holders }: SignerDeps): 
   const open = async (kid: string): Promise<Sign | undefined> => keys.get(kid) ?? (await keys.fetch(kid));
 
   return {
-    sign: async (kid, _algorithm, data) => {
+    sign: async (kid, data) => {
       const signWith = await open(kid);
       if (!signWith) throw unavailable('The signing key could not be opened.');
       return await signWith(data);

@@ -19,10 +19,10 @@ export function countFault(
   count.refusal(known ? 'known' : 'stranger', error);
 }
 
-type Record = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>;
+type Middleware = (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>;
 
 /** Around `record`, which decides what is answered. */
-export function countAnswers(record: Record, count: TokenCount): Record {
+export function countAnswers(record: Middleware, count: TokenCount): Middleware {
   return async (ctx, next) => {
     await record(ctx, next);
     if (ctx.status === 200) return count.token('minted');

@@ -59,7 +59,7 @@ class RingSigningKey extends ExternalSigningKey {
     this.#view.assertMaySign();
     // The header is part of the data: the key that it names signs, though a rotation came between.
     const token = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    return this.#signer.sign(readKid(token.toString('latin1', 0, token.indexOf('.'))), 'ES256', data);
+    return this.#signer.sign(readKid(token.toString('latin1', 0, token.indexOf('.'))), data);
   }
 }
 

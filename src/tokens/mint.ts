@@ -70,7 +70,7 @@ export async function mintAs(
   const payload = { iss: issuerUrlOf(deps.issuerUrl, input.issuer), ...input.claims, iat, exp, jti };
   const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
   const data = `${encode({ alg: algorithm, typ: input.typ, kid })}.${encode(payload)}`;
-  const signature = await deps.signer.sign(kid, algorithm, Buffer.from(data));
+  const signature = await deps.signer.sign(kid, Buffer.from(data));
   return {
     token: `${data}.${Buffer.from(signature).toString('base64url')}`,
     kid,

@@ -90,9 +90,9 @@ t.test('a row moved to another key does not sign', async (t) => {
     .select('envelope')
     .where('kid', '=', standby.kid)
     .executeTakeFirstOrThrow();
-  t.ok(await createLocalSigner({ db: database.db, keyring, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
+  t.ok(await createLocalSigner({ db: database.db, keyring, clock }).sign(active.kid, Buffer.from('x')));
   await database.db.updateTable('private_keys').set({ envelope }).where('kid', '=', active.kid).execute();
-  await t.rejects(createLocalSigner({ db: database.db, keyring, clock }).sign(active.kid, 'ES256', Buffer.from('x')));
+  await t.rejects(createLocalSigner({ db: database.db, keyring, clock }).sign(active.kid, Buffer.from('x')));
 });
 
 t.test('no private half is in the database in clear', async (t) => {
@@ -113,7 +113,7 @@ t.test('a private half leaves memory 15 minutes after it was opened, whoever del
   const { database, keyring, ring, clock } = await createKeysFixture(t);
   const signer = createLocalSigner({ db: database.db, keyring, clock });
   const [{ kid }] = (await ring()).keys as unknown as [{ kid: string }];
-  const sign = () => signer.sign(kid, 'ES256', Buffer.from('x'));
+  const sign = () => signer.sign(kid, Buffer.from('x'));
   await sign();
   await database.db.deleteFrom('private_keys').execute();
   clock.step(DESTROY_MARGIN - 1);

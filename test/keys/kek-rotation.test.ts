@@ -36,7 +36,7 @@ async function setUp(t: Test) {
     }[];
   const sign = async (ring = keyring): Promise<Uint8Array> => {
     const { kid } = activeKey((await fixture.ring()).keys, clock.database()) as { kid: string };
-    return await createLocalSigner({ db, keyring: ring, clock }).sign(kid, 'ES256', Buffer.from('x'));
+    return await createLocalSigner({ db, keyring: ring, clock }).sign(kid, Buffer.from('x'));
   };
   const records = async () =>
     (await db.selectFrom('audit').select(['kind', 'row']).where('kind', 'like', 'kek.%').orderBy('seq').execute()).map(

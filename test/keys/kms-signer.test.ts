@@ -66,7 +66,7 @@ t.test('a ring moves to KMS by two rotations, and back by two; its keys there en
   t.match(place, { signer: 'aws_kms', name: /^arn:aws:kms:eu-central-1:/ });
   t.match(standIn.keys.get(place?.name as string)?.tags, { 'countersign:ring': ringId });
   for (let index = 0; index < 40; index += 1) {
-    const signature = await signer.sign(kid, 'ES256', data);
+    const signature = await signer.sign(kid, data);
     const key = createPublicKey({ key: publicJwk('ES256', publicHalf), format: 'jwk' });
     t.ok(signature.length === 64 && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature));
   }
@@ -94,14 +94,14 @@ t.test('a signature that is not of the published key never leaves', async (t) =>
   await rotate();
   await rotate();
   const { kid } = await active();
-  t.ok(await signer.sign(kid, 'ES256', data));
+  t.ok(await signer.sign(kid, data));
   standIn.lies = true;
-  await t.rejects(signer.sign(kid, 'ES256', data), { code: 'unavailable', message: /not of it/ });
+  await t.rejects(signer.sign(kid, data), { code: 'unavailable', message: /not of it/ });
   standIn.lies = false;
   standIn.throttle = 1;
-  t.ok(await signer.sign(kid, 'ES256', data), 'throttled once: tried again');
+  t.ok(await signer.sign(kid, data), 'throttled once: tried again');
   standIn.denied = new Set(['Sign']);
-  await t.rejects(signer.sign(kid, 'ES256', data), { code: 'unavailable', message: /AccessDenied/ });
+  await t.rejects(signer.sign(kid, data), { code: 'unavailable', message: /AccessDenied/ });
 });
 
 t.test('refused before anything changes: a region that is none, a KMS that refuses, one that lies', async (t) => {

@@ -33,6 +33,6 @@ export async function createForge({ database, config }: TestService): Promise<Fo
     };
     const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
     const data = `${encode({ alg: 'ES256', typ: 'at+jwt', kid, ...header })}.${encode(payload)}`;
-    return `${data}.${Buffer.from(await signer.sign(kid, 'ES256', Buffer.from(data))).toString('base64url')}`;
+    return `${data}.${Buffer.from(await signer.sign(kid, Buffer.from(data))).toString('base64url')}`;
   };
 }
