@@ -24,7 +24,6 @@ export const LAYERS = [
 /** Anybody may import these, and they import only one another. */
 export const LEAVES = [
   'clouds',
-  'schemas',
   'config.ts',
   'variables.ts',
   'errors.ts',
@@ -118,5 +117,5 @@ export function findImportFault(importer, specifier, late = false) {
   if (from === to || rankOf(from) < rankOf(to)) return undefined;
   if (to === 'http' && basename(importer) === ROUTES) return undefined;
   const order = LAYERS.map((layer) => (layer.length > 1 ? `{${layer.join(', ')}}` : layer[0])).join(' -> ');
-  return `${importer} must not import ${target}: imports run one way (${order}). Let main.ts pass it in.`;
+  return `${importer} must not import ${target}: imports run one way (${order}). Let service.ts pass it in.`;
 }
