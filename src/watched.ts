@@ -9,6 +9,7 @@ import type { Readiness } from './http/health.ts';
 import type { ListenerOptions } from './http/listeners.ts';
 import type { SelfCheck } from './issuers/self-check.ts';
 import { readKekProgress } from './keys/keyring/store.ts';
+import { findOverdueSince } from './keys/overdue.ts';
 import { countProofs } from './keys/proofs.ts';
 import { readRotationQueue } from './keys/store.ts';
 import type { RingView } from './keys/view.ts';
@@ -43,6 +44,7 @@ export function watched({
     isReady: async (capability) => (await readiness(capability)) === undefined,
     databaseAnswers: async () => (await findDatabaseTrouble(db)) !== 'the database does not answer',
     readRotationQueue: () => readRotationQueue(db, view.now()),
+    findOverdueSince: (late) => findOverdueSince(db, late, view.now()),
     countVerifications: () => countVerifications(db),
     countSessions: () => sessions.size,
     countProofs: () => countProofs(db),

@@ -3,6 +3,7 @@ import { type Defence, provenBy } from './defence.ts';
 
 const METRICS = 'test/metrics/metrics.test.ts';
 const STATE = 'test/metrics/state.test.ts';
+const OVERDUE = 'test/metrics/overdue.test.ts';
 const CONTEXT = 'test/tracing/context.test.ts';
 const EXPORT = 'test/tracing/export.test.ts';
 const trace = 'src/trace.ts';
@@ -67,6 +68,31 @@ export const seeing: Defence[] = [
       file: 'src/metrics/state.ts',
       find: 'const ANSWER_MS = 1000;',
       replace: 'const ANSWER_MS = 3_600_000;',
+    },
+  ]),
+  ...provenBy(OVERDUE, 'a ring that is put off again and again is late, and one whose rotations are held is not', [
+    {
+      name: 'seeing.overdue-by-facts',
+      promise: 'a key that signs past its time is seen, however often its ring is put off',
+      file: 'src/metrics/state.ts',
+      find: 'view.now() - (late.at ?? view.now())',
+      replace: 'view.now() - (database.queue?.earliest ?? view.now())',
+    },
+    {
+      name: 'seeing.held-is-not-late',
+      promise: 'a ring whose rotations are held raises no alarm',
+      file: 'src/keys/overdue.ts',
+      find: 'until.getTime() > now',
+      replace: 'until.getTime() < 0',
+    },
+  ]),
+  ...provenBy(OVERDUE, 'a standby that was published as a file late is not due before A + e after that', [
+    {
+      name: 'seeing.late-copies-are-waited-for',
+      promise: 'a ring that waits for a copy’s readers is late only after that',
+      file: 'src/keys/overdue.ts',
+      find: 'placed.get(key.kid) ?? key',
+      replace: 'key ?? placed',
     },
   ]),
   ...provenBy(STATE, 'what is asked of the database is asked once in some seconds, however often it is scraped', [

@@ -1,7 +1,9 @@
-// How old the keys in memory are: a look at every ring in small steps, so that a hundred thousand hold nobody up.
+// How old the keys in memory are, and which sign past their time: a look at every ring in small steps, so that a hundred thousand hold nobody up.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Ring } from '../keys/facts.ts';
-import { activeKey, standbyKey } from '../keys/timeline.ts';
+import type { LateRing } from '../keys/overdue.ts';
+import type { KeyPolicy } from '../keys/policy.ts';
+import { activeKey, nextRotationAt, standbyKey } from '../keys/timeline.ts';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -22,6 +24,8 @@ export interface KeyAges {
   rings: number;
   active: Ages;
   standby: Ages;
+  /** Rings whose active key signs past its planned time, those on hold too. */
+  late: LateRing[];
 }
 
 /** Rings that are looked at in one turn of the event loop: about a millisecond. */
@@ -53,23 +57,34 @@ function createAges(): Ages & { add(seconds: number): void } {
 /**
  * Ages of the active keys (since they sign) and of the standby ones (since they are published).
  * @param now on the database's clock, milliseconds since the epoch
+ * @param policy none where it is not known yet: nothing is late then
  */
-export async function measureKeyAges(all: Iterable<readonly Ring[]>, now: number): Promise<KeyAges> {
+export async function measureKeyAges(
+  all: Iterable<readonly Ring[]>,
+  now: number,
+  policy?: KeyPolicy,
+): Promise<KeyAges> {
   const active = createAges();
   const standby = createAges();
+  const late: LateRing[] = [];
   let rings = 0;
   let looked = 0;
   for (const ofIssuer of all) {
-    for (const { keys, retired } of ofIssuer) {
+    for (const { id, keys, retired } of ofIssuer) {
       // The keys of a connection that was removed sign nothing any more, and nobody rotates them.
       if (retired) continue;
       rings += 1;
-      const signing = activeKey(keys, now);
-      if (signing?.signsFrom !== undefined) active.add(Math.max(0, now - signing.signsFrom) / 1000);
+      const signsFrom = activeKey(keys, now)?.signsFrom;
+      if (signsFrom !== undefined) active.add(Math.max(0, now - signsFrom) / 1000);
       const next = standbyKey(keys, now);
-      if (next) standby.add(Math.max(0, now - next.publishedAt) / 1000);
+      if (!next) continue;
+      standby.add(Math.max(0, now - next.publishedAt) / 1000);
+      // Nearly all are within their period: no plan is reckoned for those.
+      if (!policy || signsFrom === undefined || now <= signsFrom + policy.period) continue;
+      const plannedAt = nextRotationAt({ signsFrom }, next, policy);
+      if (plannedAt < now) late.push({ ring: id, plannedAt });
     }
     if (++looked % STEP === 0) await nextTurn();
   }
-  return { rings, active, standby };
+  return { rings, active, standby, late };
 }

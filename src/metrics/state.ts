@@ -5,6 +5,7 @@ import { CAPABILITIES, type CapabilityName } from '../http/health.ts';
 import type { KekProgress } from '../keys/keyring/store.ts';
 import { halfOfError, type KeyPolicy } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
+import type { LateRing } from '../keys/overdue.ts';
 import type { ProofCounts } from '../keys/proofs.ts';
 import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
 import { createListenerMetrics, type ListenerSources } from './listeners.ts';
@@ -12,7 +13,7 @@ import { Gauge, type Registry } from './vendor.ts';
 
 /** What the queue of rotations says; milliseconds since the epoch. */
 export interface RotationQueue {
-  /** Rings whose rotation is due. */
+  /** Rings whose turn has come. */
   due: number;
   /** The earliest planned rotation, past or to come; undefined where none is planned. */
   earliest: number | undefined;
@@ -42,6 +43,8 @@ export interface StateSources {
   isReady(capability: CapabilityName): Promise<boolean>;
   databaseAnswers(): Promise<boolean>;
   readRotationQueue(): Promise<RotationQueue>;
+  /** Since when the rotation that is late for longest is due, of those that the view takes for late. */
+  findOverdueSince(late: readonly LateRing[]): Promise<number | undefined>;
   countVerifications(): Promise<number>;
   /** Sessions in this process's memory. */
   countSessions(): number;
@@ -75,7 +78,9 @@ function keep<T>(clock: Clock, keptMs: number, old: boolean, look: () => Promise
   let kept: { at: number; value: T | undefined } | undefined;
   let looking: Promise<T | undefined> | undefined;
   return async () => {
-    if (kept && clock.monotonic() - kept.at < keptMs) return kept.value;
+    // That nothing is known is soon asked again.
+    const lives = kept?.value === undefined ? KEPT_MS : keptMs;
+    if (kept && clock.monotonic() - kept.at < lives) return kept.value;
     looking ??= look()
       .catch(() => undefined)
       .then((value) => {
@@ -149,8 +154,11 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     'Keys in this state that are at most this old now: a histogram of what is, not of what was.',
     ...(['state', 'le'] as const),
   );
-  const due = gauge('rotations_due', 'Rings whose planned rotation is due now.');
-  const overdue = gauge('rotation_overdue_seconds', 'How late the latest planned rotation is; 0 where none is late.');
+  const due = gauge('rotations_due', 'Rings whose turn in the queue of rotations has come.');
+  const overdue = gauge(
+    'rotation_overdue_seconds',
+    'How long past its planned time a key signs whose rotation nobody holds, the longest; 0 where none does.',
+  );
   const next = gauge('next_rotation_seconds', 'Time to the next planned rotation; 0 where one is due.');
   const verifications = gauge('verifications_pending', 'Connections that STS is being asked about.');
   const sessions = gauge('sessions_kept', 'Sessions in memory, to be handed out again.');
@@ -179,7 +187,12 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     'When the certificate in front of ISSUER_URL expires.',
   );
 
-  const ages = keep(clock, AGES_KEPT_MS, true, () => measureKeyAges(view.all(), view.now()));
+  const known = (): KeyPolicy | undefined => (view.age() === undefined ? undefined : view.policy());
+  const ages = keep(clock, AGES_KEPT_MS, true, () => measureKeyAges(view.all(), view.now(), known()));
+  const overdueSince = keep(clock, AGES_KEPT_MS, true, async () => {
+    const found = await ages();
+    return found && { at: await sources.findOverdueSince(found.late) };
+  });
   const asked = keep<Asked>(clock, KEPT_MS, false, async () => {
     const states = Promise.all(CAPABILITIES.map((capability) => inTime(sources.isReady(capability))));
     const answers = await sources.databaseAnswers();
@@ -213,7 +226,6 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
   function showQueue(queue: RotationQueue | undefined): void {
     const ahead = queue?.earliest === undefined ? undefined : (queue.earliest - view.now()) / 1000;
     due(queue?.due);
-    overdue(queue && Math.max(0, -(ahead ?? 0)));
     next(ahead === undefined ? undefined : Math.max(0, ahead));
   }
 
@@ -249,11 +261,12 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     const found = sources.selfCheck();
     checked(found && Number(found.ok));
     certificate(seconds(found?.certificateExpiresAt));
-    const [keyAges, database] = await Promise.all([ages(), asked()]);
+    const [keyAges, late, database] = await Promise.all([ages(), overdueSince(), asked()]);
     showKeys(keyAges);
     up(Number(database?.up ?? false));
     for (const capability of CAPABILITIES) ready.set({ capability }, Number(database?.ready[capability] ?? false));
     showQueue(database?.queue);
+    overdue(database?.up && late ? Math.max(0, view.now() - (late.at ?? view.now())) / 1000 : undefined);
     verifications(database?.verifications);
     showProofs(database?.proofs);
     kekLeft(database?.kek?.left);

@@ -33,10 +33,11 @@ t.test('ages of a hundred thousand rings, in turns short enough for everybody el
     if (measuring) setImmediate(others);
   };
   setImmediate(others);
-  const ages = await measureKeyAges(all, NOW);
+  const ages = await measureKeyAges(all, NOW, DEFAULT_POLICY);
   measuring = false;
   t.ok(turns >= 40, `${turns} turns of the loop for others`);
   t.equal(ages.rings, 100_000, 'a removed connection has no ring that anybody rotates');
+  t.equal(ages.late.length, 22_500, 'those of 31 days and more');
   for (const state of [ages.active, ages.standby]) {
     t.equal(state.count, 100_000);
     t.equal(state.oldest, (39 * DAY) / 1000);
@@ -66,6 +67,7 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     isReady: async () => true,
     databaseAnswers: async () => true,
     readRotationQueue: async () => ({ due: 2, earliest: NOW - 7_200_000 }),
+    findOverdueSince: async () => NOW - 7_200_000,
     countVerifications: async () => 5,
     countSessions: () => 4,
     countProofs: async () => ({ refused: 2, oldestSignsFrom: NOW - DAY, underWay: 3 }),
@@ -86,6 +88,7 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
         databaseAnswers: never,
         isReady: never,
         readRotationQueue: never,
+        findOverdueSince: never,
         countVerifications: never,
         countProofs: never,
       },
@@ -103,6 +106,7 @@ t.test('a database that hangs holds up no scrape, and nothing is made up', { tim
   for (const name of [
     'countersign_verifications_pending',
     'countersign_rotations_due',
+    'countersign_rotation_overdue_seconds',
     'countersign_next_rotation_seconds',
     'countersign_sealed',
     'countersign_standbys_refused',

@@ -50,7 +50,7 @@ function judgeRing({ issuer, issuer_url: subject, held_until: held, next_rotatio
   else if (next !== undefined && Date.parse(next) < now - OVERDUE_MS)
     findings.push({
       ...{ code: 'key_rotation_overdue', severity: 'failure', subject, detail: `A rotation was due at ${next}.` },
-      hint: 'Look for `rotate due rings` in the log of the service, and whether the database lets it write.',
+      hint: `\`countersign key rotate ${issuer} --now\` rotates it, or says what is missing. Look for \`rotate due rings\` in the log of the service, too.`,
     });
   return findings;
 }
