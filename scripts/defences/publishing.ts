@@ -12,6 +12,19 @@ const timeline = 'src/keys/timeline.ts';
 const placements = 'src/keys/placements.ts';
 
 export const publishing: Defence[] = [
+  ...provenBy(
+    'test/publishing/restored.test.ts',
+    'the next pass puts the key that signs again into its document, once the rings are marked',
+    [
+      {
+        name: 'publishing.restored',
+        promise: 'after a restore the record of what was published is not believed',
+        file: 'src/db/migrate.ts',
+        find: 'update publishing_passes set verified_at = null where exists (select from marked)',
+        replace: 'select count(*) from marked',
+      },
+    ],
+  ),
   ...provenBy(PLACEMENTS, 'seasoned A + e after it was placed, and never before A + D + e after its publication', [
     {
       name: 'publishing.seasoning-placed',

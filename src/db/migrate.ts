@@ -49,12 +49,15 @@ async function grantToService(database: Database): Promise<void> {
 
 /**
  * A backup that was restored into another cluster marks its rings by the transactions of the one that was lost, beyond
- * all that this one counts: each would be read as changed at every refresh. Changed now, they are read once.
+ * all that this one counts: each would be read as changed at every refresh. Changed now, they are read once. What was
+ * published since the backup is newer than the record of it, so each publisher's next pass looks at every document.
  */
 async function markRestoredRings(database: Database): Promise<void> {
   await sql`
-    update rings set changed_xid = pg_current_xact_id()
-    where changed_xid >= pg_snapshot_xmax(pg_current_snapshot())`.execute(database.db);
+    with marked as (
+      update rings set changed_xid = pg_current_xact_id()
+      where changed_xid >= pg_snapshot_xmax(pg_current_snapshot()) returning id)
+    update publishing_passes set verified_at = null where exists (select from marked)`.execute(database.db);
 }
 
 /**

@@ -44,3 +44,35 @@ export async function dumpState(db: Db): Promise<Record<string, string[]>> {
   const { audit: _, replay_keys: __, replicas: ___, rotation_plan: ____, ...state } = await dumpTables(db);
   return state;
 }
+
+/** What a dump would keep and a restore would put back, without the record and what processes say of themselves. */
+export type Backup = Record<string, string>;
+
+const NOT_BACKED_UP = ['audit', 'replicas', 'kysely_migration', 'kysely_migration_lock'];
+
+export async function backUp(db: Db): Promise<Backup> {
+  const backup: Backup = {};
+  for (const name of Object.keys(await dumpTables(db)).filter((table) => !NOT_BACKED_UP.includes(table))) {
+    const { rows } = await sql<{ all: string }>`
+      select coalesce(jsonb_agg(t), '[]')::text as all from ${sql.table(name)} t`.execute(db);
+    backup[name] = rows[0]?.all ?? '[]';
+  }
+  return backup;
+}
+
+/** Whatever was done since is undone, past every rule of the tables; as a superuser. */
+export async function putBack(db: Db, backup: Backup): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await sql`set local session_replication_role = replica`.execute(trx);
+    for (const [name, rows] of Object.entries(backup)) {
+      const table = sql.table(name);
+      await sql`delete from ${table}`.execute(trx);
+      const { rows: columns } = await sql<{ name: string }>`
+        select attname as name from pg_attribute
+        where attrelid = ${name}::regclass and attnum > 0 and not attisdropped and attgenerated = ''`.execute(trx);
+      const list = sql.join(columns.map((column) => sql.ref(column.name)));
+      await sql`insert into ${table} (${list}) overriding system value
+        select ${list} from jsonb_populate_recordset(null::${table}, ${rows}::text::jsonb)`.execute(trx);
+    }
+  });
+}
