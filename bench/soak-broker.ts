@@ -1,4 +1,4 @@
-// `npm run soak:broker -- --minutes 60`: steady load of hand-outs and exchanges; the service's memory and handles must stay flat.
+// `npm run soak:broker -- --minutes 60`: steady load of hand-outs and exchanges; the service's memory and handles must stay flat, and its answers come.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { type BrokerSide, startBroker } from './broker.ts';
 import { openPostgres } from './database.ts';
 import { openLine } from './load.ts';
-import { findTrend, judgeTrend } from './trend.ts';
+import { findTrends, judgeSoak, type Sample, type Verdict } from './verdict.ts';
 
 const WATCHED = {
   connections: 200,
@@ -24,21 +24,9 @@ const WATCHED = {
 };
 /** What V8 chooses by itself in a container of 1 GiB, the limit of deploy/: on a large host its young heap is far larger. */
 const HEAP = '--max-semi-space-size=4 --max-old-space-size=524';
-const MOST_MEGABYTES_AN_HOUR = 1;
-/** Of the fewest at a time: one that leaked is never away again, and sockets come and go. */
-const MOST_HANDLES_MORE = 2;
 /** Half of it is warm-up: sessions that nobody asks for again are forgotten after five minutes and a change. */
 const LEAST_MINUTES = 15;
 const SAY_MINUTES = 5;
-
-interface Sample {
-  /** Milliseconds since the service started. */
-  at: number;
-  /** After a full collection, megabytes: what lives in it, and what the system counts. */
-  live: number;
-  resident: number;
-  handles: number;
-}
 
 /** Asks until `isOver`, a token for a minute; a busy machine may refuse some. */
 async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests: number; refused: number }> {
@@ -74,30 +62,11 @@ async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests
   }
 }
 
-const round = (value: number): number => Number(value.toFixed(2));
-
-/** After the warm-up, the first half of what there is. */
-function findTrends(samples: readonly Sample[]) {
-  const warm = samples.slice(Math.floor(samples.length / 2));
-  const trendOf = (of: (sample: Sample) => number) => {
-    const trend = findTrend(warm.map((sample) => ({ hours: sample.at / 3_600_000, value: of(sample) })));
-    const told = { megabytes: round(of(warm.at(-1) as Sample)), an_hour: round(trend.slope) };
-    return { judged: judgeTrend(trend, MOST_MEGABYTES_AN_HOUR), ...told, give_or_take: round(2 * trend.error) };
-  };
-  return { warm, live: trendOf((sample) => sample.live), resident: trendOf((sample) => sample.resident) };
-}
-
-/** What it was after the warm-up; @returns whether it is flat */
-function report(minutes: number, loaded: { requests: number; refused: number }, samples: readonly Sample[]): boolean {
-  const { warm, live, resident } = findTrends(samples);
-  const third = Math.floor(warm.length / 3);
-  const fewest = (of: readonly Sample[]): number => Math.min(...of.map((sample) => sample.handles));
-  const handles = fewest(warm.slice(-third));
-  const more = handles - fewest(warm.slice(0, third));
-  process.stdout.write(`${JSON.stringify({ minutes, ...loaded, live, resident, handles, handles_more: more })}\n`);
-  const judged = [live.judged, resident.judged];
-  if (judged.includes('undecided')) process.stderr.write('It was too short to tell: give it more minutes.\n');
-  return judged.every((one) => one === 'flat') && more <= MOST_HANDLES_MORE;
+/** What it was after the warm-up; @returns whether all was as it should be */
+function report({ good, why, figures }: Verdict): boolean {
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
+  for (const one of why) process.stderr.write(`${one}\n`);
+  return good;
 }
 
 function say({ warm, live, resident }: ReturnType<typeof findTrends>): string {
@@ -143,7 +112,8 @@ async function main(): Promise<number> {
       said = passed;
       process.stderr.write(`minute ${passed} of ${minutes}: ${say(findTrends(samples))}\n`);
     }
-    return report(minutes, await loaded, samples) ? 0 : 1;
+    const { perSecond } = WATCHED;
+    return report(judgeSoak({ minutes, perSecond, ...(await loaded) }, samples)) ? 0 : 1;
   } finally {
     await side.stop();
     await postgres.close();

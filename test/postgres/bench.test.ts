@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { isMet, median, type Result, toJson, toTable } from '../../bench/report.ts';
 import { findTrend, judgeTrend } from '../../bench/trend.ts';
+import { judgeSoak, type Sample } from '../../bench/verdict.ts';
 
 const MAIN = join(import.meta.dirname, '../../bench/main.ts');
 
@@ -75,4 +76,47 @@ t.test('what grows is told from what only goes up and down, and from what is not
   t.equal(judged(shaken, 0), 'undecided');
   const { slope, error } = findTrend([0, 1, 2].map((hours) => ({ hours, value: 5 + 2 * hours })));
   t.same([slope, error], [2, 0]);
+});
+
+t.test('a soak is good where nothing grows, next to nothing is refused, and all is asked that was to be', async (t) => {
+  const minutes = 65;
+  const load = { minutes, perSecond: 100, requests: minutes * 6000, refused: 3 };
+  /** Every five seconds; sockets come and go. */
+  const measured = (handles: (hours: number) => number, anHour = 0): Sample[] =>
+    Array.from({ length: minutes * 12 }, (_, index) => {
+      const at = (index + 1) * 5000;
+      const [hours, more] = [at / 3_600_000, (index % 7) / 10];
+      const memory = { live: 40 + more + anHour * hours, resident: 120 + more };
+      return { at, ...memory, handles: handles(hours) + (index % 5) };
+    });
+  const steady = measured(() => 40);
+  const healthy = judgeSoak(load, steady);
+  t.same([healthy.good, healthy.why], [true, []]);
+  t.match(healthy.figures, { per_second: 100, refused: 3, handles: { fewest: 40, more: 0, an_hour: 0 } });
+  t.equal(
+    judgeSoak(
+      load,
+      measured((hours) => (hours < 0.9 ? 40 : 41)),
+    ).good,
+    true,
+    'a connection that came late',
+  );
+  const bad: [what: RegExp, load: object, samples: Sample[]][] = [
+    [/^load: 390000 of 390000 were refused/, { refused: load.requests }, steady],
+    [/^load: 391 of 390000 were refused/, { refused: 391 }, steady],
+    [/^load: 50 a second, where 100/, { requests: load.requests / 2 }, steady],
+    [/^load: 0 a second/, { requests: 0, refused: 0 }, steady],
+    [/^handles: grows/, {}, measured((hours) => 40 + Math.floor(3 * hours))],
+    [/^handles: 3 more in the end/, {}, measured((hours) => (hours < 0.9 ? 40 : 43))],
+    [/^handles: nobody counted them/, {}, measured(() => 0)],
+    [/^live: grows/, {}, measured(() => 40, 3)],
+  ];
+  for (const [what, over, samples] of bad) {
+    const { good, why } = judgeSoak({ ...load, ...over }, samples);
+    t.equal(good, false, String(what));
+    t.match(why.join('\n'), new RegExp(what, 'm'));
+  }
+  const short = judgeSoak({ ...load, minutes: 15, requests: 90_000 }, steady.slice(0, 15 * 12));
+  const more = 'it was too short to tell, give it more minutes.';
+  t.same(short.why, [`live: ${more}`, `resident: ${more}`], 'what moves takes longer, what does not is known');
 });
