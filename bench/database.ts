@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { connectPostgres, type Database } from '../src/db/connect.ts';
 import { migrate } from '../src/db/migrate.ts';
+import { assertDurable, readServerSettings } from '../src/db/server.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 
 export interface BenchPostgres {
@@ -18,11 +19,29 @@ async function readSetting(database: Database, name: string): Promise<string> {
   return rows[0]?.value ?? '';
 }
 
-export async function openPostgres(): Promise<BenchPostgres> {
-  const given = process.env.TEST_DATABASE_URL;
+export interface BenchPostgresOptions {
+  /** The server; TEST_DATABASE_URL unless said otherwise. */
+  given?: string | undefined;
+  /** Its figures mean nothing: rows need not be durable. */
+  quick?: boolean;
+}
+
+/** @throws StartError where a row that is said to be durable would not be, and `quick` is not asked for. */
+export async function openPostgres({
+  given = process.env.TEST_DATABASE_URL,
+  quick = false,
+}: BenchPostgresOptions = {}): Promise<BenchPostgres> {
   const cluster = given ? undefined : await startPostgres();
   const url = given ?? cluster?.url ?? '';
   const admin = connectPostgres({ url, applicationName: 'countersign-bench', poolSize: 1, queryTimeoutMs: 60_000 });
+  try {
+    const settings = await readServerSettings(admin.db);
+    if (!quick) assertDurable(settings);
+  } catch (error) {
+    await admin.close();
+    await cluster?.remove();
+    throw error;
+  }
   const opened: { name: string; database: Database }[] = [];
   const settings = ['fsync', 'synchronous_commit', 'shared_buffers'];
   const values = await Promise.all(settings.map(async (name) => `${name} ${await readSetting(admin, name)}`));

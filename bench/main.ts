@@ -1,13 +1,14 @@
 // `npm run bench [-- name…] [--quick] [--json]`: ratios taken in one run, because absolute figures do not travel.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { StartError } from '../src/errors.ts';
 import { measureDocuments } from './documents.ts';
 import { measureExchange } from './exchange.ts';
 import { measureFederated } from './federated.ts';
 import { measureFanout } from './fanout.ts';
 import { measureHandouts } from './handouts.ts';
 import { measureMany } from './many.ts';
-import { openPostgres } from './database.ts';
+import { type BenchPostgres, openPostgres } from './database.ts';
 import { measureKeygen } from './keygen.ts';
 import { measureRings } from './rings.ts';
 import { isMet, type Result, toJson, toTable } from './report.ts';
@@ -52,11 +53,23 @@ function readArguments(): { names: string[]; quick: boolean; json: boolean } | u
   return undefined;
 }
 
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** Undefined where its rows would not be durable. */
+async function open(quick: boolean): Promise<BenchPostgres | undefined> {
+  try {
+    return await openPostgres({ quick });
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    say(`${error.message} ${error.hint} Or ask for --quick, whose figures mean nothing.`);
+    return undefined;
+  }
+}
+
 async function main(): Promise<number> {
   const chosen = readArguments();
-  if (!chosen) return 2;
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const postgres = await openPostgres();
+  const postgres = chosen && (await open(chosen.quick));
+  if (!postgres) return 2;
   try {
     say(
       `Node ${process.version}, ${postgres.description}, ${availableParallelism()} cores, loopback${chosen.quick ? ', quick: figures mean nothing' : ''}`,

@@ -1,17 +1,26 @@
 // `npm run bench`: one small round of everything still runs, and says what it promises to say. Figures are not judged.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import pg from 'pg';
 import t from 'tap';
+import { openPostgres } from '../../bench/database.ts';
 import { isMet, median, type Result, toJson, toTable } from '../../bench/report.ts';
 import { findTrend, judgeTrend } from '../../bench/trend.ts';
 import { judgeSoak, type Sample } from '../../bench/verdict.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 const MAIN = join(import.meta.dirname, '../../bench/main.ts');
 
-function bench(...args: string[]) {
-  const { PATH, HOME, TEST_DATABASE_URL } = process.env;
-  return spawnSync(process.execPath, [MAIN, ...args], { env: { PATH, HOME, TEST_DATABASE_URL }, encoding: 'utf8' });
+function benchAt(server: string | undefined, ...args: string[]) {
+  const { PATH, HOME } = process.env;
+  return spawnSync(process.execPath, [MAIN, ...args], {
+    env: { PATH, HOME, TEST_DATABASE_URL: server },
+    encoding: 'utf8',
+  });
 }
+
+const bench = (...args: string[]) => benchAt(process.env.TEST_DATABASE_URL, ...args);
 
 const EXPECTED = [
   ['token_vs_bare_oidc_provider', { atLeast: 0.75 }],
@@ -50,6 +59,38 @@ t.test('an unknown name is refused with those that there are', async (t) => {
   const { status, stderr } = bench('nothing');
   t.equal(status, 2);
   t.match(stderr, /no bench nothing: choose from token_vs_bare_oidc_provider/);
+});
+
+t.test('a server whose commits are not durable is refused, but for a quick round', async (t) => {
+  const cluster = await startPostgres();
+  t.teardown(() => cluster.remove());
+  const given = cluster.url;
+  const set = async (setting: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: given });
+    await client.connect();
+    await client.query(`alter system set ${setting}`);
+    await client.query('select pg_reload_conf()');
+    await client.end();
+  };
+  const codeOf = async (): Promise<string> => {
+    try {
+      await (await openPostgres({ given })).close();
+      return 'opened';
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  t.equal(await codeOf(), 'opened');
+  await set('synchronous_commit = off');
+  t.ok(await until(async () => (await codeOf()) === 'database_synchronous_commit_off'));
+  const { status, stderr } = benchAt(given, 'start_to_ready_ms');
+  t.equal(status, 2);
+  t.match(stderr, /^Commits of the role postgres are asynchronous .* Or ask for --quick/);
+  await set('fsync = off');
+  t.ok(await until(async () => (await codeOf()) === 'database_fsync_off'));
+  const quick = await openPostgres({ given, quick: true });
+  t.match(quick.description, /fsync off, synchronous_commit off/);
+  await quick.close();
 });
 
 t.test('a miss is printed as one', async (t) => {
