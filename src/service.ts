@@ -38,7 +38,7 @@ import { mayProveRevocation } from './keys/proofs.ts';
 import { createRings } from './keys/rings.ts';
 import type { RotateDeps } from './keys/rotate.ts';
 import { createLocalSigner } from './keys/signer.ts';
-import { readClock } from './keys/store.ts';
+import { isRevoked, readClock } from './keys/store.ts';
 import { activeKey } from './keys/timeline.ts';
 import { createRingView } from './keys/view.ts';
 import { listen } from './listen.ts';
@@ -237,7 +237,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
     metrics,
     authenticate: createAuthenticate({
       ...{ db, clients, verify, audience: apiAudience(issuerUrl) },
-      lockClient,
+      ...{ lockClient, isRevoked },
     }),
     apiPage: config.loopback,
   };

@@ -86,6 +86,19 @@ export const callers: Defence[] = [
       },
     ],
   ),
+  ...provenBy(
+    CALLERS,
+    'an act confirms the key of its token: what was revoked since does nothing more, whoever shows it',
+    [
+      {
+        name: 'callers.revoked-meanwhile',
+        promise: 'what a revoked key signed changes nothing, though the replica has not read of the revocation',
+        file: authenticate,
+        find: 'if (!(await deps.isRevoked(trx, kid))) return;',
+        replace: 'if (kid) return;',
+      },
+    ],
+  ),
   ...provenBy(RULES, 'an act whose actor may no longer act changes nothing', [
     {
       name: 'callers.confirmed',

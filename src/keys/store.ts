@@ -159,6 +159,10 @@ export async function insertRevocation(
     .execute();
 }
 
+export async function isRevoked(db: Db, kid: string): Promise<boolean> {
+  return (await db.selectFrom('revocations').select('kid').where('kid', '=', kid).executeTakeFirst()) !== undefined;
+}
+
 /** A ring whose connection was removed meanwhile stays out of the queue. */
 export async function setNextRotation(trx: Transaction, ring: string, at: number): Promise<void> {
   await trx

@@ -52,6 +52,8 @@ export interface AuthenticateDeps {
   audience: string;
   /** Locks out changes of the client's row and reads what it is now. */
   lockClient(trx: Transaction, id: string): Promise<{ state: string; scopes: string[] } | undefined>;
+  /** Whether the key that a token was signed with is revoked by now: what this process knows of keys may be older. */
+  isRevoked(trx: Transaction, kid: string): Promise<boolean>;
 }
 
 function suspended(kind: 'workload' | 'administrator'): Problem {
@@ -87,7 +89,16 @@ function reasonOf(request: FastifyRequest, token: VerifiedToken, kind: Caller['k
   return reason;
 }
 
-export function createAuthenticate({ db, clients, verify, audience, lockClient }: AuthenticateDeps) {
+export function createAuthenticate(deps: AuthenticateDeps) {
+  const { db, clients, verify, audience, lockClient } = deps;
+
+  async function requireUnrevoked(trx: Transaction, { kid }: VerifiedToken): Promise<void> {
+    if (!(await deps.isRevoked(trx, kid))) return;
+    throw new Problem('invalid_token', 'The token was refused: its key was revoked.', {
+      hint: 'Ask the token endpoint for a new token.',
+    });
+  }
+
   return async (request: FastifyRequest): Promise<Caller> => {
     const token = await verify(bearerToken(request), (aud) => aud === audience, audience);
     const common = { id: token.subject, requestId: request.id, jti: token.jti };
@@ -95,7 +106,7 @@ export function createAuthenticate({ db, clients, verify, audience, lockClient }
       return {
         ...common,
         ...{ kind: 'host', scopes: held(token, SCOPES), as: token.as, reason: reasonOf(request, token, 'host') },
-        confirm: async () => {},
+        confirm: (trx) => requireUnrevoked(trx, token),
       };
     }
     const client = await clients.read(token.subject);
@@ -112,6 +123,7 @@ export function createAuthenticate({ db, clients, verify, audience, lockClient }
       ...{ kind: client.kind, scopes, as: token.as, identity: token.identity },
       reason: reasonOf(request, token, client.kind),
       confirm: async (trx) => {
+        await requireUnrevoked(trx, token);
         const now = await lockClient(trx, client.id);
         if (now?.state !== 'active') throw suspended(client.kind);
         if (identity !== undefined && !(await isLetIn(trx, identity, true))) throw takenAway(client.id);

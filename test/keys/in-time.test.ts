@@ -1,11 +1,13 @@
 // A key act commits within half of e of the time in its rows: later it is rolled back and done anew, a revocation done all the same.
 import t from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
+import type { Transaction } from '../../src/db/connect.ts';
 import type { Db } from '../../src/db/connect.ts';
 import { changePolicy } from '../../src/keys/change-policy.ts';
 import { halfOfError, LOOPBACK_POLICY, seasoning } from '../../src/keys/policy.ts';
 import { revoke } from '../../src/keys/revoke.ts';
 import { revokeAll } from '../../src/keys/revoke-all.ts';
+import { isRevoked } from '../../src/keys/store.ts';
 import { rotateDue, rotateNow } from '../../src/keys/rotate.ts';
 import { activeKey, standbyKey } from '../../src/keys/timeline.ts';
 import { createKeysFixture, type KeysFixture } from '../support/keys.ts';
@@ -63,7 +65,11 @@ t.test('a revocation is late rather than lost, and says so', async (t) => {
   const { kid, predecessor } = await rotateNow(world.deps, world.ringId, SYSTEM);
   world.clock.step(seasoning(LOOPBACK_POLICY));
   const active = { ring: world.ringId, kid, acceptOutage: false };
-  const done = await revoke(slowly(world, MOST + 1, MOST + 1, MOST + 700), active, SYSTEM);
+  // The key that is revoked signed the token that this is done with.
+  const confirm = async (trx: Transaction) => {
+    if (await isRevoked(trx, kid)) throw new Error('it does nothing more');
+  };
+  const done = await revoke(slowly(world, MOST + 1, MOST + 1, MOST + 700), active, { ...SYSTEM, confirm });
   t.match(done, { was: 'active', warnings: [/700 ms longer.*replace the standby/] });
   const forgeries = Date.parse(done.forgeries_until) - Date.parse(done.revoked_at);
   t.equal(forgeries, seasoning(LOOPBACK_POLICY) + 700, 'forgeries may pass for as much longer');

@@ -1,5 +1,6 @@
 // Callers of the whole API: the reason at every change, who gets credentials, and that an actor may still act when it acts.
 import Fastify from 'fastify';
+import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import type { Actor } from '../../src/audit/act.ts';
 import type { Transaction } from '../../src/db/connect.ts';
@@ -15,8 +16,12 @@ const id = `wl_${'a'.repeat(26)}`;
 const trx = {} as Transaction;
 const scopes = ['audit:read', 'keys:read'];
 
-/** A caller as authentication found it; `row` is what it has become when it acts. */
-async function findCaller(t: Test, row: { state: string; scopes: string[] } | undefined): Promise<Actor> {
+/** A caller as authentication found it; `row` is what it has become when it acts, and `revoked` what was by then. */
+async function findCaller(
+  t: Test,
+  row: { state: string; scopes: string[] } | undefined,
+  { subject = id, revoked = [] as string[] } = {},
+): Promise<Actor> {
   const client: ClientRow = {
     ...{ kind: 'workload', id, slug: 'x', state: 'active', scopes, audiences: [] },
     jwks: { keys: [] },
@@ -28,9 +33,10 @@ async function findCaller(t: Test, row: { state: string; scopes: string[] } | un
   const authenticate = createAuthenticate({
     db: undefined as never,
     clients: { find: async () => client, read: async () => client },
-    verify: async () => ({ subject: id, audience: 'x', scopes, jti: 'j', kid: 'k', expiresAt: 0 }),
+    verify: async () => ({ subject, audience: 'x', scopes, jti: 'j', kid: 'k', expiresAt: 0 }),
     audience: 'x',
     lockClient: async () => row,
+    isRevoked: async (_trx, kid) => revoked.includes(kid),
   });
   const server = Fastify();
   let caller: Actor | undefined;
@@ -51,6 +57,27 @@ t.test('an act confirms its actor inside its transaction: suspended, gone or nar
     code: 'insufficient_scope',
   });
 });
+
+t.test(
+  'an act confirms the key of its token: what was revoked since does nothing more, whoever shows it',
+  async (t) => {
+    for (const subject of [id, 'host']) {
+      await (await findCaller(t, { state: 'active', scopes }, { subject, revoked: ['another'] })).confirm(trx);
+      const caller = await findCaller(t, { state: 'active', scopes }, { subject, revoked: ['k'] });
+      await t.rejects(caller.confirm(trx), { code: 'invalid_token', message: /revoked/ }, subject);
+    }
+    const service = await startTestService(t);
+    const before = await service.call('GET', '/v1/workloads');
+    // As a replica that has not read of it yet: the ring is not marked as changed.
+    await sql`insert into revocations (kid, at, accepted_outage, reason, actor)
+    select kid, now(), true, 'leaked', 'ad_x' from activations`.execute(service.database.db);
+    t.match(await service.call('POST', '/v1/workloads', { slug: 'billing' }), {
+      status: 401,
+      body: { code: 'invalid_token' },
+    });
+    t.same((await service.call('GET', '/v1/workloads')).body, before.body);
+  },
+);
 
 t.test('a bearer token is taken with its scheme or as it is', async (t) => {
   const of = (authorization?: string) => bearerToken({ headers: { authorization } } as never);
