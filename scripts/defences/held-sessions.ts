@@ -4,6 +4,7 @@ import { type Defence, provenBy } from './defence.ts';
 const CACHE = 'test/cli/credentials-cache.test.ts';
 const EXEC = 'test/cli/exec.test.ts';
 const CREDENTIALS = 'test/cli/credentials.test.ts';
+const HANDED = 'test/agent/handed.test.ts';
 const cacheFile = 'src/cli/credentials-cache.ts';
 const privateFile = 'src/cli/private-file.ts';
 const environment = 'src/cli/child-environment.ts';
@@ -132,6 +133,15 @@ export const heldSessions: Defence[] = [
       },
     ],
   ),
+  ...provenBy(HANDED, "a platform's token that is over: in a file it is waited for, in a variable it is said", [
+    {
+      name: 'held.identity-over',
+      promise: "the end of a platform's token is no decision about its sessions",
+      file: 'src/cli/handed.ts',
+      find: "source.kind !== 'platform' || !OVER.includes(message)",
+      replace: 'source.kind',
+    },
+  ]),
   ...provenBy(CREDENTIALS, '--format env: where there are no keys, a shell does not go on in the account of before', [
     {
       name: 'held.env-refused',

@@ -62,14 +62,31 @@ export function toFailureAgain(refusal: Refusal): Failure {
     : new Failure(refusal.code, refusal.message, { hint: refusal.options.hint, requestId: refusal.options.requestId });
 }
 
-/** A ready token that has ended decides nothing of who is granted what: whoever started this did not give another. */
-function findEndedToken({ outside, options }: Call<unknown>, { status, requestId }: Failure): Refusal | undefined {
-  if (status !== 401) return undefined;
+/** The service's words of a platform's token that is over, and not of whose it is: the error of OAuth is the same for both. */
+const OVER = ['it has expired', 'it was used before, and may be shown once'].map(
+  (why) => `the subject token was refused: ${why}`,
+);
+
+/** A token that has ended decides nothing of who is granted what: whoever gave it did not give another, or not yet. */
+function findEndedToken({ outside, options }: Call<unknown>, failure: Failure): Refusal | undefined {
+  const { status, message, requestId } = failure;
+  if (status !== 401 && !OVER.includes(message)) return undefined;
   const source = sourceOf(outside.env, options);
-  if (source.kind !== 'token') return undefined;
-  if ((endOf(source.token) ?? Number.POSITIVE_INFINITY) > outside.now()) return undefined;
-  return new Refusal('token_over', 'COUNTERSIGN_TOKEN has ended, and is not renewed.', {
-    ...{ hint: 'Start it with who it is (countersign --help), or with another token.', requestId },
+  const over = (name: string): Refusal =>
+    new Refusal('token_over', `${name} has ended, and is not renewed.`, {
+      ...{ hint: 'Start it with who it is (countersign --help), or with another token.', requestId },
+    });
+  if (source.kind === 'token') {
+    const end = endOf(source.token) ?? Number.POSITIVE_INFINITY;
+    return status === 401 && end <= outside.now() ? over('COUNTERSIGN_TOKEN') : undefined;
+  }
+  if (source.kind !== 'platform' || !OVER.includes(message)) return undefined;
+  if ('text' in source.token) return over('COUNTERSIGN_IDENTITY_TOKEN');
+  return new Refusal('identity_over', `The token in ${source.token.file} is over; ${message}.`, {
+    ...{
+      hint: 'Whatever writes that file writes a new one in time; one that may be shown once is of no use to an agent.',
+    },
+    requestId,
   });
 }
 

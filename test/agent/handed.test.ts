@@ -1,4 +1,6 @@
 // What the agent makes of answers that are none of the service's decisions: a proxy's, and those to a token that has ended.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { Refusal } from '../../src/agent/refusal.ts';
 import { readAnswer } from '../../src/cli/answer.ts';
@@ -108,4 +110,41 @@ t.test('a ready token that has ended: what lives is given, and the reason at onc
   const given = world.sessions.obtain(ACME);
   await world.step(SECOND);
   t.equal((await given).AccessKeyId, 'K1');
+});
+
+t.test("a platform's token that is over: in a file it is waited for, in a variable it is said", async (t) => {
+  const token = `e30.${Buffer.from('{"sub":"billing"}').toString('base64url')}.x`;
+  const askWhere = async (how: 'FILE' | 'VARIABLE', why: string): Promise<Refusal> => {
+    const body = { error: 'invalid_request', error_description: `the subject token was refused: ${why}` };
+    const { url, folder } = await startStandIn(t, {}, { refuseToken: { status: 400, body } });
+    const file = join(folder, 'token');
+    writeFileSync(file, token);
+    const shown = how === 'FILE' ? { COUNTERSIGN_IDENTITY_TOKEN_FILE: file } : { COUNTERSIGN_IDENTITY_TOKEN: token };
+    const outside = { env: { COUNTERSIGN_URL: url, ...shown }, now: Date.now, sleep: async () => {} };
+    const ask = createAskService(createCall([], {}, outside as unknown as Outside, false));
+    return (await ask(ACME).catch((error: unknown) => error)) as Refusal;
+  };
+  for (const why of ['it has expired', 'it was used before, and may be shown once']) {
+    const world = createWorld({ holdMs: MINUTE });
+    await world.sessions.obtain(ACME);
+    const [waited, said] = [await askWhere('FILE', why), await askWhere('VARIABLE', why)];
+    t.match([waited, said], [{ code: 'identity_over', message: why }, { code: 'token_over' }]);
+    world.answer = () => Promise.reject(waited);
+    const cold = world.sessions.obtain({ connection: 'cold' });
+    await pass(world, 30 * SECOND);
+    world.answer = async () => session(world.clock, 3600, 'renewed');
+    await pass(world, 30 * SECOND);
+    t.equal((await cold).AccessKeyId, 'renewed', why);
+    world.answer = () => Promise.reject(said);
+    await t.rejects(world.sessions.obtain({ connection: 'other' }), { code: 'token_over', message: /renewed\.$/ });
+    await pass(world, 40 * MINUTE);
+    const given = world.sessions.obtain(ACME);
+    await world.step(SECOND);
+    t.equal((await given).AccessKeyId, 'K1', why);
+  }
+  for (const how of ['FILE', 'VARIABLE'] as const)
+    t.match(await askWhere(how, 'no workload has this identity'), {
+      code: 'invalid_request',
+      options: { status: 400 },
+    });
 });

@@ -2,7 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { createCall } from '../../src/cli/call.ts';
+import { createAskService } from '../../src/cli/handed.ts';
 import { keepSignIn, removeSignIn } from '../../src/cli/login/kept.ts';
+import type { Outside } from '../../src/cli/outside.ts';
+import { REAL_TIME } from '../cli/stand-in.ts';
 import { CLIENT_ID, GOOD } from '../federation/sign-ins.ts';
 import { startGranted } from '../support/agent.ts';
 import { type RunningAgent, startAgentProcess } from '../support/command.ts';
@@ -61,6 +65,25 @@ t.test('the token in the file is renewed: the new one is shown, and that of anot
   await renew('third', 'system:serviceaccount:payments:other');
   t.match(await get(agent), { status: 404, Code: 'not_found' }, 'another, who has no grant');
 });
+
+t.test(
+  'by the words of the service: a token in the file that is over decides nothing of who is granted what',
+  async (t) => {
+    const { service, issuer } = await start(t, { kind: 'oidc' }, { subject: SUBJECT });
+    const file = join(tempDir(t), 'token');
+    const env = { COUNTERSIGN_URL: service.url, COUNTERSIGN_IDENTITY_TOKEN_FILE: file };
+    const ask = createAskService(createCall([], {}, { ...REAL_TIME, env } as Outside, false));
+    const claims = { sub: SUBJECT, aud: [service.config.issuerUrl] };
+    writeFileSync(file, await issuer.sign({ ...claims, jti: 'one' }));
+    t.match(await ask({ connection: 'acme' }), { AccessKeyId: /^ASIA/ });
+    const over = { code: 'identity_over', options: { status: undefined } };
+    await t.rejects(ask({ connection: 'acme' }), { ...over, message: /used before/ });
+    writeFileSync(file, await issuer.sign({ ...claims, jti: 'two', iat: nowSeconds() - 60, exp: nowSeconds() - 1 }));
+    await t.rejects(ask({ connection: 'acme' }), { ...over, message: /expired/ });
+    writeFileSync(file, await issuer.sign({ ...claims, jti: 'three', sub: 'another' }));
+    await t.rejects(ask({ connection: 'acme' }), { code: 'invalid_request', options: { status: 400 } });
+  },
+);
 
 t.test('a person: while she is signed in, and no longer', async (t) => {
   const login = { client_id: CLIENT_ID, scopes: ['email'] };

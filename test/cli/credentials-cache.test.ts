@@ -158,6 +158,28 @@ t.test('a ready token that has ended: what lives is given; refused before its en
   t.match(await run([], { COUNTERSIGN_TOKEN }), { code: 0, stdout: /ASIA2/, stderr: kept });
 });
 
+t.test("a platform's token that has ended: what lives is given; refused otherwise, it is removed", async (t) => {
+  const token: Reply = { body: { access_token: 'issued-token', token_type: 'Bearer', expires_in: 900 } };
+  const options = { refuseToken: token };
+  const { run, world, folder } = await start(t, options);
+  const refuse = (why: string): void => {
+    const error = { error: 'invalid_request', error_description: `the subject token was refused: ${why}` };
+    options.refuseToken = { status: 400, body: error };
+  };
+  const file = join(folder, '../../platform-token');
+  writeFileSync(file, `e30.${Buffer.from('{"sub":"billing"}').toString('base64url')}.x`);
+  const who = { COUNTERSIGN_TOKEN: '', COUNTERSIGN_IDENTITY_TOKEN_FILE: file };
+  t.match(await run([], who), { code: 0, stdout: /ASIA1/ });
+  world.pass(45 * MINUTE);
+  for (const why of ['it has expired', 'it was used before, and may be shown once']) {
+    refuse(why);
+    t.match(await run([], who), { code: 0, stdout: /ASIA1/, stderr: /^warning: .*kept is given/ }, why);
+  }
+  refuse('no workload has this identity');
+  t.match(await run([], who), { code: 1, stdout: '', stderr: /no workload has this identity/ });
+  t.same(readdirSync(folder), []);
+});
+
 t.test('--no-cache, and the other formats, neither read nor write', async (t) => {
   const { key, folder, run } = await start(t);
   t.equal(await key(['--no-cache']), 'ASIA1');
