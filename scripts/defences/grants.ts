@@ -6,6 +6,7 @@ const LIMITS = 'test/grants/limits.test.ts';
 const POLICY = 'test/grants/session-policy.test.ts';
 const decide = 'src/grants/decide.ts';
 const choose = 'src/grants/choose.ts';
+const selector = 'src/grants/selector.ts';
 const limits = 'src/grants/limits.ts';
 const policy = 'src/grants/session-policy.ts';
 
@@ -15,15 +16,15 @@ export const grants: Defence[] = [
       name: 'grants.workload',
       promise: "every query for a caller is bound to that caller's grants",
       file: decide,
-      find: 'where workload = w.id and selector_kind',
-      replace: 'where selector_kind',
+      find: 'where workload = w.id and purpose',
+      replace: 'where purpose',
     },
     {
       name: 'grants.workload-of-tokens',
       promise: 'the same at the token endpoint',
       file: 'src/grants/visible.ts',
-      find: 'where workload = ${workload} and selector_kind = s.kind',
-      replace: 'where selector_kind = s.kind',
+      find: 'where workload = ${workload} and ${HAS_SELECTOR}',
+      replace: 'where ${HAS_SELECTOR}',
     },
   ]),
   ...provenBy('test/grants/visible.test.ts', 'each granted connection once, in order, page by page', [
@@ -40,22 +41,22 @@ export const grants: Defence[] = [
       name: 'grants.purpose',
       promise: 'a grant is for its purpose alone',
       file: decide,
-      find: 'selector_value = s.value and purpose = ${purpose}',
-      replace: 'selector_value = s.value',
+      find: 'and purpose = ${purpose} and',
+      replace: 'and',
     },
   ]),
   ...provenBy(DECIDE, 'a selector matches its own tenant, label and connection, and nothing that looks like them', [
     {
       name: 'grants.selector',
       promise: "a selector of one tenant never matches another's",
-      file: decide,
-      find: 'and selector_value = s.value and purpose',
-      replace: 'and purpose',
+      file: selector,
+      find: 'selector_kind = s.kind and selector_value = s.value',
+      replace: 'selector_kind = s.kind',
     },
     {
       name: 'grants.tenant',
       promise: 'a tenant is compared to the letter',
-      file: decide,
+      file: selector,
       find: "union all select 'tenant', c.tenant",
       replace: "union all select 'tenant', lower(c.tenant)",
     },
@@ -63,22 +64,22 @@ export const grants: Defence[] = [
       name: 'grants.label',
       promise: 'a label is compared as key and value',
       file: decide,
-      find: "and (selector_kind <> 'label' or c.labels @> selector_label)",
-      replace: '',
+      find: '${HAS_SELECTOR}',
+      replace: 'selector_kind = s.kind and selector_value = s.value',
     },
     {
       name: 'grants.label-of-tokens',
       promise: 'the same at the token endpoint',
       file: 'src/grants/visible.ts',
-      find: "and (selector_kind <> 'label' or c.labels @> selector_label)",
-      replace: '',
+      find: '${HAS_SELECTOR}',
+      replace: 'selector_kind = s.kind and selector_value = s.value',
     },
   ]),
   ...provenBy(DECIDE, 'connection before label before tenant before all; no falling through to a wider one', [
     {
       name: 'grants.precedence',
       promise: 'the narrowest grant decides, and never falls through to a wider one',
-      file: 'src/grants/selector.ts',
+      file: selector,
       find: "= ['connection', 'label', 'tenant', 'all']",
       replace: "= ['all', 'tenant', 'label', 'connection']",
     },

@@ -7,7 +7,7 @@ import { idPattern } from '../ids.ts';
 import { refuseSealed } from '../seal/problem.ts';
 import { EPOCH_ROW, type EpochRow, standingOf } from '../seal/store.ts';
 import { chooseGrant, refuseState } from './choose.ts';
-import type { SelectorKind } from './selector.ts';
+import { HAS_SELECTOR, type SelectorKind, selectorsOf } from './selector.ts';
 
 export interface DecisionQuestion {
   /** `wl_…` */
@@ -96,17 +96,11 @@ async function readRows(db: Db, { workload, connection, purpose }: DecisionQuest
         'tags', g.tags, 'kind', g.selector_kind, 'selector', g.selector_value) end as "grant"
     from workloads w
     left join (connections c join aws_connections a on a.connection = c.id) on ${column} = ${connection}
-    left join lateral (
-      select 'connection' as kind, c.id as value
-      union all select 'tenant', c.tenant
-      union all select 'all', '' where c.id is not null
-      union all select 'label', l.key || '=' || l.value from jsonb_each_text(c.labels) l
-    ) s on true
+    left join lateral (${selectorsOf(sql`where c.id is not null`)}) s on true
     left join lateral (
       select id, version, purpose, max_session_seconds, session_policy, policy_arns, tags, selector_kind, selector_value
       from grants
-      where workload = w.id and selector_kind = s.kind and selector_value = s.value and purpose = ${purpose}
-        and (selector_kind <> 'label' or c.labels @> selector_label)
+      where workload = w.id and purpose = ${purpose} and ${HAS_SELECTOR}
       limit 1
     ) g on true
     where w.id = ${workload}`.execute(db);

@@ -1,4 +1,5 @@
 // What a grant selects: one connection, one `key=value` label, one tenant, or all; on the wire and in its three columns.
+import { type RawBuilder, sql } from 'kysely';
 import { parseLabel } from '../connections/labels.ts';
 
 export type SelectorKind = 'connection' | 'label' | 'tenant' | 'all';
@@ -35,3 +36,17 @@ export function fromColumns({ selector_kind, selector_value }: Omit<SelectorColu
 export function labelValues(labels: Record<string, string>): string[] {
   return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
 }
+
+/**
+ * SQL: the selectors that a connection `c` answers to, as rows of `kind` and `value`.
+ * @param whereThere a condition, where there may be no connection: it does not even answer to `all` then
+ */
+export const selectorsOf = (whereThere: RawBuilder<unknown> = sql``): RawBuilder<unknown> => sql`
+  select 'connection' as kind, c.id as value
+  union all select 'tenant', c.tenant
+  union all select 'all', '' ${whereThere}
+  union all select 'label', l.key || '=' || l.value from jsonb_each_text(c.labels) l`;
+
+/** SQL: whether a grant has the selector `s`, which is one of those of `c`. */
+export const HAS_SELECTOR = sql`selector_kind = s.kind and selector_value = s.value
+  and (selector_kind <> 'label' or c.labels @> selector_label)`;

@@ -2,22 +2,17 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../db/connect.ts';
 import type { ConnectionState } from '../db/types.ts';
+import { HAS_SELECTOR, selectorsOf } from './selector.ts';
 
 /** Whether any grant of this workload selects this connection (both by id). */
 export async function mayUseConnection(db: Db, workload: string, connectionId: string): Promise<boolean> {
   const { rows } = await sql<{ granted: boolean }>`
     select exists (
       select from connections c
-      cross join lateral (
-        select 'connection' as kind, c.id as value
-        union all select 'tenant', c.tenant
-        union all select 'all', ''
-        union all select 'label', l.key || '=' || l.value from jsonb_each_text(c.labels) l
-      ) s
+      cross join lateral (${selectorsOf()}) s
       cross join lateral (
         select id from grants
-        where workload = ${workload} and selector_kind = s.kind and selector_value = s.value
-          and (selector_kind <> 'label' or c.labels @> selector_label)
+        where workload = ${workload} and ${HAS_SELECTOR}
         limit 1
       ) g
       where c.id = ${connectionId}
