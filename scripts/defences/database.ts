@@ -102,7 +102,7 @@ export const database: Defence[] = [
         name: 'database.migrations-checked',
         promise: 'MIGRATE=check does not start on an older schema',
         file: open,
-        find: "if (config.migrate === 'check') await assertMigrated(database);",
+        find: "if (config.migrate === 'check') assertMigrated(await listMissing(database));",
         replace: '',
       },
     ]),
