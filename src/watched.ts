@@ -34,7 +34,7 @@ export function watched({
   streams: Record<'tokens' | 'acts', AuditStream>;
   readiness: Readiness;
   selfCheck: Pick<SelfCheck, 'latest'>;
-  listeners: Pick<ListenerOptions, 'traffic' | 'certificateExpiresAt'>;
+  listeners: Pick<ListenerOptions, 'traffic' | 'certificate'>;
   sessions: Pick<Sessions, 'size'>;
 }): StateSources {
   const { db } = database;
@@ -53,7 +53,7 @@ export function watched({
     isSealed: async () => (await readStanding(db)).seal !== undefined,
     selfCheck: () => {
       const look = selfCheck.latest();
-      return look && { ok: !worstOf(look.findings), certificateExpiresAt: look.certificateEnds };
+      return look && { ok: !worstOf(look.findings), certificate: look.certificate };
     },
   };
 }

@@ -95,6 +95,15 @@ export const seeing: Defence[] = [
       replace: 'key ?? placed',
     },
   ]),
+  ...provenBy('test/reach/reach.test.ts', 'an answer that is no document has a name', [
+    {
+      name: 'seeing.short-lived-certificates',
+      promise: 'a certificate of days raises no alarm for most of its life',
+      file: 'src/reach/renewal.ts',
+      find: 'Math.min(NEAR_MS, (until - from) / SHARE)',
+      replace: 'Math.max(NEAR_MS, (from - until) / SHARE)',
+    },
+  ]),
   ...provenBy(STATE, 'what is asked of the database is asked once in some seconds, however often it is scraped', [
     {
       name: 'seeing.scrape-asks-once',

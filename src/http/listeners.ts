@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
+import type { Term } from '../reach/renewal.ts';
 import { createRanges } from './addresses.ts';
 import { createTraffic, type Traffic } from './connections.ts';
 import type { ServerOptions } from './server.ts';
@@ -14,8 +15,8 @@ export interface ListenerOptions {
   host: ServerOptions;
   /** Of the public listener (nothing where the two are one), of the internal one, of the host's socket. */
   traffic: Record<'public' | 'internal' | 'host', Traffic>;
-  /** Of the internal listener's certificate in use, wall milliseconds; undefined where it has none. */
-  certificateExpiresAt(): number | undefined;
+  /** The term of the internal listener's certificate in use; undefined where it has none. */
+  certificate(): Term | undefined;
   /** The log's line of the internal listener: Fastify does not know that it speaks TLS. */
   sayListening(address: string): string;
   /** Reads the certificate again, and says where connections were refused; to be called every few seconds. */
@@ -71,7 +72,7 @@ export function createListenerOptions(
     // No proxy stands before it, whatever its headers say.
     host: { ...common('host', HOST_CONNECTIONS), hosts: config.internalHosts },
     traffic,
-    certificateExpiresAt: () => certificate?.expiresAt(),
+    certificate: () => certificate?.term(),
     sayListening: (address) => `Server listening at ${certificate ? address.replace(/^http:/, 'https:') : address}`,
     look: async () => {
       say();

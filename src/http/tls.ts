@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions, type Server } from 'node:tls';
 import type { Clock } from '../clock.ts';
+import { renewBy, type Term } from '../reach/renewal.ts';
 
 export interface TlsFiles {
   certFile: string;
@@ -17,7 +18,6 @@ interface Pair {
 
 export const MIN_TLS = 'TLSv1.2';
 const DAY_MS = 86_400_000;
-const NEAR_MS = 14 * DAY_MS;
 
 /** Names the variable, and what to do; never a byte of the key. */
 class PairFault extends Error {}
@@ -89,8 +89,8 @@ export function findPairFault(files: TlsFiles): string | undefined {
 export interface Certificate {
   /** What new connections are made with. */
   options(): SecureContextOptions;
-  /** The end of the one in use, wall milliseconds. */
-  expiresAt(): number;
+  /** Of the one in use. */
+  term(): Term;
   /** Tells this server of every renewal; its connections go on as they are. */
   renew(server: Server): void;
   /**
@@ -116,16 +116,15 @@ export function loadCertificate(files: TlsFiles, { clock, log }: CertificateDeps
   const options = (): SecureContextOptions => ({ ...pair, minVersion: MIN_TLS });
   const facts = (): object => ({ cert_file: files.certFile, not_after: certificate.validToDate.toISOString() });
 
+  const term = (): Term => ({ from: certificate.validFromDate.getTime(), until: certificate.validToDate.getTime() });
+
   /** Once a day: a certificate that nobody renews is seen before it stops everybody. */
   function sayWhenNear(): void {
     const now = clock.wall();
-    const end = certificate.validToDate.getTime();
-    // Of one that lives for days, its last fifth is near.
-    const near = Math.min(NEAR_MS, (end - certificate.validFromDate.getTime()) / 5);
     const day = Math.floor(now / DAY_MS);
-    if (now < end - near || saidOn === day) return;
+    if (now < renewBy(term()) || saidOn === day) return;
     saidOn = day;
-    if (now >= end)
+    if (now >= term().until)
       log.error(facts(), 'the certificate of the internal listener has expired: renew INTERNAL_TLS_CERT_FILE');
     else log.warn(facts(), 'the certificate of the internal listener is about to expire: renew INTERNAL_TLS_CERT_FILE');
   }
@@ -145,7 +144,7 @@ export function loadCertificate(files: TlsFiles, { clock, log }: CertificateDeps
   sayWhenNear();
   return {
     options,
-    expiresAt: () => certificate.validToDate.getTime(),
+    term,
     renew: (server) => void servers.push(server),
     refresh: async () => {
       try {

@@ -1,4 +1,5 @@
 // Connections of each listener, and when its certificate expires: read at a scrape, counted by the listeners themselves.
+import { renewBy, type Term } from '../reach/renewal.ts';
 import { Counter, Gauge, type Registry } from './vendor.ts';
 
 export const LISTENERS = ['public', 'internal', 'host'] as const;
@@ -14,11 +15,11 @@ export interface ListenerTraffic {
 
 export interface ListenerSources {
   traffic: Readonly<Record<ListenerName, ListenerTraffic>>;
-  /** Of the internal listener, wall milliseconds; undefined where it does not speak TLS. */
-  certificateExpiresAt(): number | undefined;
+  /** The term of the internal listener's; undefined where it does not speak TLS. */
+  certificate(): Term | undefined;
 }
 
-export function createListenerMetrics(registry: Registry, { traffic, certificateExpiresAt }: ListenerSources): void {
+export function createListenerMetrics(registry: Registry, { traffic, certificate }: ListenerSources): void {
   const shown = new Map(LISTENERS.map((listener) => [listener, { refused: 0, refusedOfAddress: 0, cut: 0 }]));
 
   /** What came since it was shown last. */
@@ -55,14 +56,18 @@ export function createListenerMetrics(registry: Registry, { traffic, certificate
       for (const listener of LISTENERS) this.inc({ listener }, more(listener, 'cut'));
     },
   });
-  new Gauge({
-    name: 'countersign_listener_certificate_expiry_timestamp_seconds',
-    help: 'When the certificate in use expires, where the listener speaks TLS.',
-    labelNames: ['listener'],
-    registers: [registry],
-    collect() {
-      const at = certificateExpiresAt();
-      if (at !== undefined) this.set({ listener: 'internal' }, at / 1000);
-    },
-  });
+  const times: [name: string, help: string, of: (term: Term) => number][] = [
+    ['expiry', 'When the certificate in use expires, where the listener speaks TLS.', ({ until }) => until],
+    ['renew_by', 'When it should have been renewed.', renewBy],
+  ];
+  for (const [name, help, of] of times) {
+    new Gauge({
+      name: `countersign_listener_certificate_${name}_timestamp_seconds`,
+      ...{ help, labelNames: ['listener'], registers: [registry] },
+      collect() {
+        const term = certificate();
+        if (term) this.set({ listener: 'internal' }, of(term) / 1000);
+      },
+    });
+  }
 }

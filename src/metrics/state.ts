@@ -7,6 +7,7 @@ import { halfOfError, type KeyPolicy } from '../keys/policy.ts';
 import type { Ring } from '../keys/facts.ts';
 import type { LateRing } from '../keys/overdue.ts';
 import type { ProofCounts } from '../keys/proofs.ts';
+import { renewBy, type Term } from '../reach/renewal.ts';
 import { AGE_BOUNDS, type Ages, type KeyAges, measureKeyAges } from './keys.ts';
 import { createListenerMetrics, type ListenerSources } from './listeners.ts';
 import { Gauge, type Registry } from './vendor.ts';
@@ -57,7 +58,7 @@ export interface StateSources {
   readPublishing(): Promise<Publishing | undefined>;
   listeners: ListenerSources;
   /** The newest look at our own documents from outside; undefined until there is one. */
-  selfCheck(): { ok: boolean; certificateExpiresAt?: number | undefined } | undefined;
+  selfCheck(): { ok: boolean; certificate?: Term | undefined } | undefined;
 }
 
 /** What the database was asked lives this long; milliseconds. */
@@ -186,6 +187,7 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     'issuer_certificate_expiry_timestamp_seconds',
     'When the certificate in front of ISSUER_URL expires.',
   );
+  const renew = gauge('issuer_certificate_renew_by_timestamp_seconds', 'When it should have been renewed.');
 
   const known = (): KeyPolicy | undefined => (view.age() === undefined ? undefined : view.policy());
   const ages = keep(clock, AGES_KEPT_MS, true, () => measureKeyAges(view.all(), view.now(), known()));
@@ -260,7 +262,8 @@ export function createStateGauges(registry: Registry, sources: StateSources): ()
     }
     const found = sources.selfCheck();
     checked(found && Number(found.ok));
-    certificate(seconds(found?.certificateExpiresAt));
+    certificate(seconds(found?.certificate?.until));
+    renew(seconds(found?.certificate && renewBy(found.certificate)));
     const [keyAges, late, database] = await Promise.all([ages(), overdueSince(), asked()]);
     showKeys(keyAges);
     up(Number(database?.up ?? false));

@@ -1,9 +1,9 @@
 // What is wrong with an answer before its members count: status, type, size, JSON, speed, the certificate's end.
+import { renewBy } from './renewal.ts';
 import { finding, type Finding } from './findings.ts';
 import type { Answer } from './stranger.ts';
 
 export const SLOW_MS = 1_000;
-const RENEWAL_MS = 14 * 24 * 3_600_000;
 
 const STATUS_HINTS: Record<number, string> = {
   403: 'something in front forbids it: a firewall for web applications, a rule for countries or robots',
@@ -24,10 +24,10 @@ export interface Judged {
 /** The end of a certificate and the speed, which do not depend on what was answered. */
 function judgeWay(url: string, answer: Answer, tookMs: number, wall: number): Finding[] {
   const findings: Finding[] = [];
-  const left = answer.certificateEnds === undefined ? Number.POSITIVE_INFINITY : answer.certificateEnds - wall;
-  if (left <= 0) findings.push(finding('tls_expired', url, 'The certificate has expired.'));
-  else if (left < RENEWAL_MS)
-    findings.push(finding('tls_expires_soon', url, `The certificate ends at ${new Date(wall + left).toISOString()}.`));
+  const term = answer.certificate;
+  if (term && wall >= term.until) findings.push(finding('tls_expired', url, 'The certificate has expired.'));
+  else if (term && wall >= renewBy(term))
+    findings.push(finding('tls_expires_soon', url, `The certificate ends at ${new Date(term.until).toISOString()}.`));
   if (tookMs > SLOW_MS) findings.push(finding('slow', url, `The answer took ${Math.round(tookMs)} ms.`));
   return findings;
 }

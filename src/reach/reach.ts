@@ -1,5 +1,6 @@
 // An issuer as a stranger meets it: discovery and JWKS fetched as AWS IAM does, and every fault by name.
 import type { Clock } from '../clock.ts';
+import type { Term } from './renewal.ts';
 import { judgeAnswer } from './answers.ts';
 import { type Expected, judgeDiscovery, judgeKeys } from './documents.ts';
 import { nameFailure } from './failures.ts';
@@ -17,8 +18,8 @@ export interface Reached {
   findings: Finding[];
   /** From the first byte sent to the last one read, of the slower document; milliseconds. */
   tookMs: number;
-  /** When the certificate ends; milliseconds since the epoch. Undefined without TLS, and where nothing was reached. */
-  certificateEnds: number | undefined;
+  /** The certificate's term; undefined without TLS, and where nothing was reached. */
+  certificate: Term | undefined;
 }
 
 const LOOPBACK = /^(localhost|\[::1\]|127\.\d+\.\d+\.\d+)$/;
@@ -50,7 +51,7 @@ function mergeFindings(findings: readonly Finding[]): Finding[] {
 export async function reachIssuer(issuer: string, outside: Outside, expected: Expected = {}): Promise<Reached> {
   const { ask, clock } = outside;
   const wrong = judgeUrl(issuer);
-  if (wrong) return { issuer, findings: [wrong], tookMs: 0, certificateEnds: undefined };
+  if (wrong) return { issuer, findings: [wrong], tookMs: 0, certificate: undefined };
 
   async function look(
     path: string,
@@ -65,14 +66,14 @@ export async function reachIssuer(issuer: string, outside: Outside, expected: Ex
       return {
         findings: [nameFailure(url, error)],
         tookMs: clock.monotonic() - sent,
-        certificateEnds: undefined,
+        certificate: undefined,
       };
     }
     const tookMs = clock.monotonic() - sent;
     const { findings, document } = judgeAnswer(url.href, answer, tookMs, clock.wall());
-    const { certificateEnds } = answer;
+    const { certificate } = answer;
     const judged = document ? await judge(url.href, document) : [];
-    return { findings: [...findings, ...judged], tookMs, certificateEnds };
+    return { findings: [...findings, ...judged], tookMs, certificate };
   }
 
   const [discovery, jwks] = await Promise.all([
@@ -85,6 +86,6 @@ export async function reachIssuer(issuer: string, outside: Outside, expected: Ex
     issuer,
     findings: mergeFindings([...discovery.findings, ...jwks.findings]),
     tookMs: Math.max(discovery.tookMs, jwks.tookMs),
-    certificateEnds: discovery.certificateEnds ?? jwks.certificateEnds,
+    certificate: discovery.certificate ?? jwks.certificate,
   };
 }

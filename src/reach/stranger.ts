@@ -3,6 +3,7 @@ import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { rootCertificates, type TLSSocket } from 'node:tls';
+import type { Term } from './renewal.ts';
 
 /** Where AWS gives up. */
 export const DEADLINE_MS = 5_000;
@@ -14,8 +15,8 @@ export interface Answer {
   location: string | undefined;
   /** Undefined where it was larger than we read. */
   body: string | undefined;
-  /** When the certificate ends; milliseconds since the epoch. Undefined without TLS. */
-  certificateEnds: number | undefined;
+  /** The certificate's term; undefined without TLS. */
+  certificate: Term | undefined;
 }
 
 /** @throws Error with a `code` of the system, of TLS or of the parser; `ABORT_ERR` at the deadline. */
@@ -43,14 +44,16 @@ export function createAsk(trust: readonly string[] = rootCertificates, manner: M
         ...(secure ? { ca: [...trust], rejectUnauthorized: true } : {}),
       };
       function finisher(answer: IncomingMessage): (body: string | undefined) => void {
-        const ends = secure ? (answer.socket as TLSSocket).getPeerCertificate().valid_to : undefined;
+        const shown = secure ? (answer.socket as TLSSocket).getPeerCertificate() : undefined;
         return (body) =>
           resolve({
             status: answer.statusCode ?? 0,
             contentType: answer.headers['content-type'],
             location: answer.headers.location,
             body,
-            certificateEnds: ends === undefined ? undefined : Date.parse(ends),
+            certificate: shown?.valid_to
+              ? { from: Date.parse(shown.valid_from), until: Date.parse(shown.valid_to) }
+              : undefined,
           });
       }
       const sent = (secure ? requestHttps : requestHttp)(url, options, (answer) => {

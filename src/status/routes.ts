@@ -17,12 +17,12 @@ export interface StatusRoutesDeps {
   readSeal(): Promise<Seal | undefined>;
 }
 
-function showLook({ at, findings, tookMs, certificateEnds }: Look): Static<typeof DocumentsStatus> {
+function showLook({ at, findings, tookMs, certificate }: Look): Static<typeof DocumentsStatus> {
   return {
     checked_at: iso(at),
     reached: worstOf(findings) === undefined,
     took_ms: Math.round(tookMs),
-    ...(certificateEnds === undefined ? {} : { certificate_expires_at: iso(certificateEnds) }),
+    ...(certificate ? { certificate_expires_at: iso(certificate.until) } : {}),
     findings,
   };
 }

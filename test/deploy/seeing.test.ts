@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parse as parseYaml } from 'yaml';
 import { HANDOUT_OUTCOMES, STS_OUTCOMES, TOKEN_OUTCOMES } from '../../src/metrics/count.ts';
+import { renewBy } from '../../src/reach/renewal.ts';
 import { ROOT } from '../docs/pages.ts';
 import { scrape, scrapeWhole } from '../metrics/scrape.ts';
 import { startTestService } from '../support/service.ts';
@@ -122,6 +123,26 @@ const NOW = 1_800_000_000;
 const job = 'countersign';
 const instance = '10.0.0.5:8081';
 
+/** What a scrape says of certificates that are good for `left` more days of `life`. */
+function certificates(left: number, life: number): World {
+  const until = NOW + left * 86_400;
+  const by = renewBy({ from: (until - life * 86_400) * 1000, until: until * 1000 }) / 1000;
+  const samples = (value: number, labels: Record<string, string> = {}) => [
+    { labels: { job, instance, ...labels }, value },
+  ];
+  return {
+    countersign_issuer_certificate_expiry_timestamp_seconds: samples(until),
+    countersign_issuer_certificate_renew_by_timestamp_seconds: samples(by),
+    countersign_listener_certificate_expiry_timestamp_seconds: samples(until, { listener: 'internal' }),
+    countersign_listener_certificate_renew_by_timestamp_seconds: samples(by, { listener: 'internal' }),
+  };
+}
+const only =
+  (word: string) =>
+  (all: World): World =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => name.includes(word)));
+const [ofIssuer, ofListener] = [only('_issuer_'), only('_listener_')];
+
 /** A busy service where all is well; `more` adds or replaces metrics. */
 function world(more: World = {}): World {
   const gauge = (value: number, labels: Record<string, string> = {}) => [
@@ -146,8 +167,7 @@ function world(more: World = {}): World {
     countersign_failures_total: counted('code', { internal: 0, unavailable: 0 }),
     countersign_strangers_refused_total: counted('code', { invalid_client: 0.5, invalid_token: 0.5 }),
     countersign_self_check_ok: gauge(1),
-    countersign_issuer_certificate_expiry_timestamp_seconds: gauge(NOW + 60 * 86_400),
-    countersign_listener_certificate_expiry_timestamp_seconds: gauge(NOW + 60 * 86_400, { listener: 'internal' }),
+    ...certificates(60, 90),
     countersign_sealed: gauge(0),
     countersign_ring_view_age_seconds: gauge(8),
     countersign_ring_view_signs_until_seconds: gauge(60),
@@ -171,6 +191,19 @@ const firing = (state: World): string[] =>
     .map(({ alert }) => alert.replace('Countersign', ''));
 
 t.test('nothing fires while all is well', async (t) => t.same(firing(world()), []));
+
+t.test('a certificate is due by its life: of a week, its last fifth; of months, its last 14 days', async (t) => {
+  const both = ['CertificateExpiring', 'ListenerCertificateExpiring'];
+  for (const [left, life, fires] of [
+    [6, 7, []],
+    [1, 7, both],
+    [15, 90, []],
+    [13, 90, both],
+    [13, 398, both],
+    [0.5, 1, []],
+  ] as const)
+    t.same(firing(world(certificates(left, life))), fires, `${left} days left of ${life}`);
+});
 
 t.test('nothing fires for customers’ stacks, be it one that asks all day or every one of them', async (t) => {
   const exchanges = (rates: Record<string, number>) => ({
@@ -216,10 +249,8 @@ t.test('each fires for what it is about', async (t) => {
       countersign_exchanges_total: rated('outcome', { ok: 5, ours: 1, account_owner: 90, caller: 90 }),
     },
     DocumentsUnreachable: { countersign_self_check_ok: one(0) },
-    CertificateExpiring: { countersign_issuer_certificate_expiry_timestamp_seconds: one(NOW + 13 * 86_400) },
-    ListenerCertificateExpiring: {
-      countersign_listener_certificate_expiry_timestamp_seconds: one(NOW + 13 * 86_400, { listener: 'internal' }),
-    },
+    CertificateExpiring: ofIssuer(certificates(13, 90)),
+    ListenerCertificateExpiring: ofListener(certificates(13, 90)),
     Sealed: { countersign_sealed: one(1) },
     RingViewOld: { countersign_ring_view_age_seconds: one(31) },
     ClockOff: { countersign_clock_offset_seconds: one(-1.5) },
@@ -246,6 +277,6 @@ t.test('each fires for what it is about', async (t) => {
   );
   for (const [alert, more] of Object.entries(cases)) t.same(firing(world(more)), [alert], alert);
   t.same(firing(world({ up: [] })), ['Down'], 'none is scraped at all');
-  const listener = { countersign_listener_certificate_expiry_timestamp_seconds: [] };
-  t.same(firing(world(listener)), [], 'a listener without TLS has no certificate');
+  const without = Object.keys(ofListener(certificates(1, 1))).map((name) => [name, []]);
+  t.same(firing(world(Object.fromEntries(without))), [], 'a listener without TLS has no certificate');
 });

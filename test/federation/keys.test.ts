@@ -87,7 +87,7 @@ t.test('nobody waits for an issuer that is asked often, and while it is away onl
     new Promise((resolve) => {
       asked.push((status, key = first) => {
         const body = JSON.stringify({ keys: [key.jwk] });
-        resolve({ status, contentType: 'application/json', location: undefined, body, certificateEnds: undefined });
+        resolve({ status, contentType: 'application/json', location: undefined, body, certificate: undefined });
       });
     });
   const keys = createIssuerKeys({ ask, clock: { monotonic: () => time.now }, log: { warn: () => {} } });

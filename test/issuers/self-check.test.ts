@@ -42,7 +42,7 @@ async function createFixture(t: Test): Promise<Fixture> {
     const { outside } = fixture;
     if (outside instanceof Error) throw outside;
     const body = JSON.stringify(pathname === '/jwks' ? outside.keys : outside.discovery);
-    return { status: 200, contentType: 'application/json', location: undefined, body, certificateEnds: undefined };
+    return { status: 200, contentType: 'application/json', location: undefined, body, certificate: undefined };
   };
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const check = createSelfCheck({ urls, view: ours, db: database.db, ask, clock, log });

@@ -15,7 +15,7 @@ import { createKeysFixture } from '../support/keys.ts';
 const ISSUER = 'https://id.example.com';
 
 const answer = (body: unknown, more: Partial<Answer> = {}): Answer => ({
-  ...{ status: 200, contentType: 'application/json', location: undefined, certificateEnds: undefined },
+  ...{ status: 200, contentType: 'application/json', location: undefined, certificate: undefined },
   body: JSON.stringify(body),
   ...more,
 });

@@ -34,7 +34,7 @@ async function openScrape(fixture: KeysFixture): Promise<() => Promise<number>> 
       selfCheck: { latest: () => undefined },
       listeners: {
         traffic: { public: { ...traffic }, internal: { ...traffic }, host: { ...traffic } },
-        certificateExpiresAt: () => undefined,
+        certificate: () => undefined,
       },
     }),
   );

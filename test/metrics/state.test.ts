@@ -6,6 +6,7 @@ import { DEFAULT_POLICY } from '../../src/keys/policy.ts';
 import { measureKeyAges } from '../../src/metrics/keys.ts';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import type { StateSources } from '../../src/metrics/state.ts';
+import type { Term } from '../../src/reach/renewal.ts';
 import { readScrape } from './scrape.ts';
 
 const DAY = 86_400_000;
@@ -71,11 +72,11 @@ function sources(more: Partial<StateSources> = {}): StateSources {
     countVerifications: async () => 5,
     countSessions: () => 4,
     countProofs: async () => ({ refused: 2, oldestSignsFrom: NOW - DAY, underWay: 3 }),
-    selfCheck: () => ({ ok: false, certificateExpiresAt: NOW + DAY }),
+    selfCheck: () => ({ ok: false, certificate: { from: NOW - 4 * DAY, until: NOW + DAY } }),
     readKekProgress: async () => ({ left: 12, troubled: true }),
     isSealed: async () => true,
     readPublishing: async () => ({ passedAt: NOW - 60_000, revoked: 3 }),
-    listeners: { traffic: traffic(), certificateExpiresAt: () => undefined },
+    listeners: { traffic: traffic(), certificate: () => undefined },
     ...more,
   };
 }
@@ -183,6 +184,7 @@ t.test('what is asked of the database is asked once in some seconds, however oft
   t.equal(value('countersign_publishing_pass_age_seconds'), 60);
   t.equal(value('countersign_publishing_revoked_keys'), 3);
   t.equal(value('countersign_issuer_certificate_expiry_timestamp_seconds'), (NOW + DAY) / 1000);
+  t.equal(value('countersign_issuer_certificate_renew_by_timestamp_seconds'), NOW / 1000, 'its last fifth');
   t.equal(value('countersign_clock_offset_seconds'), -0.02);
 });
 
@@ -191,8 +193,8 @@ t.test(
   async (t) => {
     const metrics = createMetrics({ version: '1.2.3' });
     const counted = traffic();
-    const certificate: { expires?: number } = {};
-    metrics.watch(sources({ listeners: { traffic: counted, certificateExpiresAt: () => certificate.expires } }));
+    const shownNow: { certificate?: Term } = {};
+    metrics.watch(sources({ listeners: { traffic: counted, certificate: () => shownNow.certificate } }));
     const shown = async () => readScrape(await metrics.render());
     const before = await shown();
     t.equal(
@@ -200,10 +202,10 @@ t.test(
       0,
       'all are there from the start',
     );
-    t.notMatch(before.text, /listener_certificate_expiry_timestamp_seconds\{/);
+    t.notMatch(before.text, /listener_certificate_\w+\{/);
     Object.assign(counted.public, { open: 3, refused: 2, refusedOfAddress: 5, cut: 1 });
     counted.internal.open = 7;
-    certificate.expires = NOW;
+    shownNow.certificate = { from: NOW - 10 * DAY, until: NOW };
     await shown();
     const { value, samples } = await shown();
     t.equal(value('countersign_listener_connections{listener="public"}'), 3);
@@ -213,7 +215,9 @@ t.test(
     t.equal(value('countersign_listener_connections_refused_total{listener="internal",bound="address"}'), 0);
     t.equal(value('countersign_listener_connections_cut_total{listener="public"}'), 1);
     t.equal(value('countersign_listener_certificate_expiry_timestamp_seconds{listener="internal"}'), NOW / 1000);
-    t.equal(samples.size, before.samples.size + 1, 'no series for anything else');
+    const due = value('countersign_listener_certificate_renew_by_timestamp_seconds{listener="internal"}');
+    t.equal(due, (NOW - 2 * DAY) / 1000, 'its last fifth');
+    t.equal(samples.size, before.samples.size + 2, 'no series for anything else');
     counted.public.refused += 4;
     t.equal(
       (await shown()).value('countersign_listener_connections_refused_total{listener="public",bound="listener"}'),

@@ -65,7 +65,7 @@ async function codesOf(
   expected?: Expected,
 ): Promise<string[]> {
   let now = 0;
-  const sound = { status: 200, contentType: 'application/json', location: undefined, certificateEnds: undefined };
+  const sound = { status: 200, contentType: 'application/json', location: undefined, certificate: undefined };
   const ask: Ask = async ({ pathname }) => {
     now += change.tookMs ?? 10;
     return pathname === '/jwks'
@@ -114,7 +114,10 @@ t.test('TLS faults have names, whatever the environment trusts', async (t) => {
     'tls_not_yet_valid',
   ]);
   const issuer = await startIssuer(t, {
-    certificate: makeCertificate({ commonName: 'soon', names, issuer: authority, notAfter: Date.now() + 13 * DAY }),
+    certificate: makeCertificate({
+      ...{ commonName: 'soon', names, issuer: authority },
+      ...{ notBefore: Date.now() - 77 * DAY, notAfter: Date.now() + 13 * DAY },
+    }),
   });
   const soon = await reachIssuer(issuer, { ask: createAsk([authority.cert], patient), clock });
   t.same(
@@ -181,7 +184,13 @@ t.test('an answer that is no document has a name', async (t) => {
   t.same(await codesOf({ jwks: { body: undefined } }), ['too_large']);
   t.same(await codesOf({ tookMs: 600 }), ['slow'], 'the second of the two is over 1 s');
   t.same(await codesOf({ tookMs: 400 }), []);
-  t.same(await codesOf({ discovery: { certificateEnds: 1_000_000 } }), ['tls_expired'], 'by the clock that is given');
+  const aged = (from: number, days: number) =>
+    codesOf({ discovery: { certificate: { from: 1_000_000 - from, until: 1_000_000 - from + days * DAY } } });
+  t.same(await aged(90 * DAY, 90), ['tls_expired'], 'by the clock that is given');
+  t.same(await aged(75 * DAY, 90), []);
+  t.same(await aged(76 * DAY, 90), ['tls_expires_soon']);
+  t.same(await aged(DAY, 7), [], 'one of a week that is a day old');
+  t.same(await aged(6 * DAY, 7), ['tls_expires_soon']);
 });
 
 t.test('a document that a cloud would refuse, or that is not ours, has a name', async (t) => {

@@ -1,13 +1,13 @@
 // The service as anybody on the internal network sees it: alive, ready for what, its clock, its certificate.
 import { getCACertificates } from 'node:tls';
 import { createAsk } from '../../reach/stranger.ts';
+import { renewBy } from '../../reach/renewal.ts';
 import { send } from '../http.ts';
 import { type Check, type Finding, ok } from './findings.ts';
 
 const CLOCK_WARNING_MS = 2_000;
 /** Beyond this, assertions that this machine signs are refused. */
 const CLOCK_FAILURE_MS = 30_000;
-const RENEWAL_MS = 14 * 24 * 3_600_000;
 
 const CAPABILITIES = {
   documents: 'Discovery and JWKS can be served.',
@@ -98,11 +98,11 @@ export function checkCertificate(url: string, now: () => number): Check {
     code: 'internal_certificate',
     look: async () => {
       const ask = createAsk(getCACertificates('default'));
-      const { certificateEnds } = await ask(new URL(`${url}/livez`));
-      if (certificateEnds === undefined) return [];
-      const end = new Date(certificateEnds).toISOString();
-      const left = certificateEnds - now();
-      if (left > RENEWAL_MS) return [ok('internal_certificate', `The internal certificate is good until ${end}.`, url)];
+      const { certificate } = await ask(new URL(`${url}/livez`));
+      if (!certificate) return [];
+      const end = new Date(certificate.until).toISOString();
+      if (now() < renewBy(certificate))
+        return [ok('internal_certificate', `The internal certificate is good until ${end}.`, url)];
       return [
         {
           ...{ code: 'internal_certificate', severity: 'warning', subject: url },
