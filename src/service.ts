@@ -63,6 +63,7 @@ import { apiAudience } from './tokens/audiences.ts';
 import { createMintCanary } from './tokens/canary.ts';
 import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
+import { createRevoked } from './tokens/revoked.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
 import { createIssuerKeys } from './trusted-issuers/keys.ts';
 import { startTraces } from './tracing/start.ts';
@@ -123,6 +124,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const rings = createRings({ db, keyring, readClock, holders });
   const signer = createLocalSigner({ db, keyring, clock, holders });
   const minting = { issuerUrl, view, signer, clock };
+  const { catchUp, stillPublished } = createRevoked(view);
   const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, deps.pace ?? clock);
   const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view }), limits);
@@ -137,7 +139,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
   const provider = createProvider({
     ...{ issuerUrl, view, signer, decideToken, clock },
-    record: countAnswers(createRecord({ stream, refusals, decideToken, log }), count),
+    record: countAnswers(createRecord({ stream, refusals, decideToken, stillPublished, log }), count),
   });
   const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });
   const verifier = createVerifier({
@@ -201,7 +203,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         readWorkload: clients.read,
       }),
       obtainCredentials: createBroker({
-        ...{ issuerUrl, stream, sts, count, mintWebIdentityToken, sessions, clock },
+        ...{ issuerUrl, stream, sts, count, mintWebIdentityToken, catchUp, sessions, clock },
         decide: shareReads(
           (question) => within(SOON_MS, decide(db, question)),
           ({ workload, connection, purpose }) => JSON.stringify([workload, connection, purpose]),

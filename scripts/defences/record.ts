@@ -2,8 +2,30 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const STREAM = 'test/audit/stream.test.ts';
+const REVOKED = 'test/postgres/revoked.test.ts';
 
 export const record: Defence[] = [
+  {
+    name: 'record.revoked-key',
+    promise: 'no token is answered whose key was revoked before it was on record',
+    file: 'src/oauth/record.ts',
+    find: '(await stillPublished(kid)) ? undefined : UNAVAILABLE',
+    replace: 'undefined',
+    test: [
+      REVOKED,
+      'a token that a key signed before its revocation committed is not given after, and costs no assertion',
+    ],
+    engine: 'postgresql',
+  },
+  {
+    name: 'record.revoked-before',
+    promise: 'no key signs for an exchange that was decided after its revocation, at any replica',
+    file: 'src/credentials/exchange.ts',
+    find: 'await catchUp(decision.epoch);',
+    replace: '',
+    test: [REVOKED, 'an exchange that is decided after a revocation is signed by the successor'],
+    engine: 'postgresql',
+  },
   ...provenBy(STREAM, 'a refusal whose row could not be written is told so, and the next of its kind is the first', [
     {
       name: 'record.first',

@@ -21,6 +21,8 @@ export interface ExchangeDeps {
   sts: Pick<AwsSts, 'assumeRoleWithWebIdentity'>;
   decide: Decide;
   mintWebIdentityToken: MintWebIdentityToken;
+  /** Awaited before each is minted: no key signs that was revoked before the decision. Never throws. */
+  catchUp(epoch: number): Promise<void>;
   /** Degrades the connection; never throws. */
   suspect(suspicion: Suspicion): Promise<void>;
   count: Pick<Count, 'exchange' | 'handout'>;
@@ -40,7 +42,7 @@ export type Exchange = (token: VerifiedToken, ask: Ask, authorized: Authorized) 
  * or `unavailable`.
  */
 export function createExchange(deps: ExchangeDeps): Exchange {
-  const { stream, sts, decide, mintWebIdentityToken, suspect, count, clock } = deps;
+  const { stream, sts, decide, mintWebIdentityToken, catchUp, suspect, count, clock } = deps;
 
   async function ask(
     { decision, durationSeconds, policies, narrowed }: Authorized,
@@ -76,6 +78,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     const { connection, aws, grant, workload } = decision;
     const exchange = createId('ex');
     const askedAt = clock.monotonic();
+    await catchUp(decision.epoch);
     const minted = await mintWebIdentityToken({
       ...{ issuer: connection.issuer, algorithm: connection.algorithm },
       ...{ subject: connection.subject, roleArn: aws.role_arn },

@@ -12,6 +12,8 @@ export interface RecordDeps {
   stream: AuditStream;
   refusals: Refusals;
   decideToken: DecideToken;
+  /** Whether a key that signed is published by now: a revocation begins an epoch, too. */
+  stillPublished(kid: string): Promise<boolean>;
   log: { error(details: object, message: string): void };
 }
 
@@ -73,10 +75,11 @@ function answer(ctx: KoaContextWithOIDC, error: OAuthError): void {
   };
 }
 
-export function createRecord({ stream, refusals, decideToken, log }: RecordDeps) {
+export function createRecord({ stream, refusals, decideToken, stillPublished, log }: RecordDeps) {
   async function recordMinted(ctx: KoaContextWithOIDC, request: TokenRequest): Promise<OAuthError | undefined> {
     const token = ctx.oidc.entities.ClientCredentials as unknown as { jti: string; exp?: number; expiration: number };
     const { access_token: value } = ctx.body as { access_token: string };
+    const kid = readKid(value.slice(0, value.indexOf('.')));
     let { client } = request;
     const decision = request.decision as NonNullable<TokenRequest['decision']>;
     const entry = {
@@ -89,7 +92,7 @@ export function createRecord({ stream, refusals, decideToken, log }: RecordDeps)
           audience: decision.audience,
           scope: decision.scopes.join(' ') || undefined,
           jti: token.jti,
-          kid: readKid(value.slice(0, value.indexOf('.'))),
+          kid,
         },
         ...{ ...request.proof.details, request_id: request.id },
       },
@@ -101,7 +104,8 @@ export function createRecord({ stream, refusals, decideToken, log }: RecordDeps)
       client = fresh;
       try {
         await decideToken(client, decision.audience, decision.scopes);
-        return undefined;
+        // What a revoked key signed is refused everywhere: nothing was used up, and the next try is signed by another.
+        return (await stillPublished(kid)) ? undefined : UNAVAILABLE;
       } catch (refused) {
         if (isSealed(refused)) return sealedError(refused);
         if (!(refused instanceof TokenRefused)) throw refused;

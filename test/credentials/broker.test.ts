@@ -110,7 +110,7 @@ async function openBench(
   let decisions = 0;
   const counted: string[] = [];
   const obtain = createBroker({
-    ...{ issuerUrl: 'https://id.example.com', clock: systemClock },
+    ...{ issuerUrl: 'https://id.example.com', clock: systemClock, catchUp: async () => {} },
     stream: {
       ...stream,
       append: async (append) => {

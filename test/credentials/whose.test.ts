@@ -65,7 +65,7 @@ function createWorldOf() {
   let exchanges = 0;
   const sessions = createSessions({ clock, perConnection: 1e6, patienceMs: 1 });
   const obtain = createBroker({
-    ...{ issuerUrl: 'https://id.example.com', stream, sessions, clock },
+    ...{ issuerUrl: 'https://id.example.com', stream, sessions, clock, catchUp: async () => {} },
     count: { exchange: () => {}, handout: () => {} },
     suspect: async () => {},
     decide: async ({ workload, connection, purpose }) => {
