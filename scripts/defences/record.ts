@@ -35,6 +35,33 @@ export const record: Defence[] = [
       replace: '',
     },
   ]),
+  ...provenBy(STREAM, 'an entry that has no form as JSON is refused alone', [
+    {
+      name: 'record.alone',
+      promise: 'an entry that cannot be written takes no others of its batch along',
+      file: 'src/audit/stream.ts',
+      find: '!hasForm(entry.entry)',
+      replace: '!hasForm(entry.epoch)',
+    },
+  ]),
+  ...provenBy('test/oauth/record.test.ts', 'the socket takes no text that a record cannot hold', [
+    {
+      name: 'record.socket-text',
+      promise: "the host's socket takes no text that a record cannot hold",
+      file: 'src/oauth/host-socket.ts',
+      find: 'Type.String({ minLength: 1, maxLength, pattern: PRINTABLE })',
+      replace: 'Type.String({ minLength: 1, maxLength })',
+    },
+  ]),
+  ...provenBy('test/clouds/aws-errors.test.ts', 'a message is cut to what a record can hold', [
+    {
+      name: 'record.cut-message',
+      promise: "a sentence of AWS's that is cut is text that a record can hold",
+      file: 'src/clouds/aws-errors.ts',
+      find: '.toWellFormed()',
+      replace: '',
+    },
+  ]),
   ...provenBy(STREAM, 'a clock that leaps beyond the partitions and back ends no stream', [
     {
       name: 'record.month',

@@ -38,6 +38,14 @@ export function hashRow(previous: Uint8Array, row: string): Buffer {
   return createHash('sha256').update(previous).update(row, 'utf8').digest();
 }
 
+/** Whether it has a form in RFC 8785: no lone surrogate, and no number that JSON lacks. Takes a tenth of writing it. */
+export function hasForm(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && hasForm(member));
+}
+
 /** The next row after `head`; `at` in milliseconds since the epoch. */
 export function chainRow(head: Head, stream: string, at: number, entry: AuditEntry): ChainedRow {
   const time = new Date(at).toISOString();

@@ -6,7 +6,7 @@ import { Problem, unavailable } from '../errors.ts';
 import { createId } from '../ids.ts';
 import { type Count, UNCOUNTED } from '../metrics/count.ts';
 import { currentTrace, runInTrace, type TraceContext, type Tracer } from '../trace.ts';
-import { type AuditEntry, type ChainedRow, chainRow, type Head, ORIGIN } from './chain.ts';
+import { type AuditEntry, type ChainedRow, chainRow, hasForm, type Head, ORIGIN } from './chain.ts';
 import {
   findHead,
   insertAllUnderEpoch,
@@ -253,6 +253,8 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
   function append(entry: Append): Promise<void> {
     if (queue.length >= maxQueue)
       return Promise.reject(unavailable('Too many audit records are waiting to be written.'));
+    // Alone: those that share its batch are written.
+    if (!hasForm(entry.entry)) return Promise.reject(new TypeError('an audit row must be JSON as RFC 8785 has it'));
     return new Promise<void>((resolve, reject) => {
       const late = (): void => reject(unavailable('The audit record was not durable in time.'));
       // A process that stood still runs timers that are overdue before it reads: an answer that came in time counts.

@@ -87,13 +87,14 @@ export function ofCallersPolicy(failure: StsError): StsError {
   return POLICY_CODES.has(failure.awsCode) ? new StsError({ ...failure, side: 'caller' }) : failure;
 }
 
-/** AWS echoes parameters that it finds invalid; the token is one. */
+/** AWS echoes parameters that it finds invalid; the token is one. What is cut is still text that a record can hold. */
 function withoutSecrets(text: string): string {
   return text
     .replace(/eyJ[\w-]*(\.[\w-]*)*/g, '[token]')
     .replace(/[\w+/=-]{100,}/g, '[long value]')
     .replace(/[\u0000-\u001f\u007f]+/g, ' ')
-    .slice(0, 512);
+    .slice(0, 512)
+    .toWellFormed();
 }
 
 interface SdkError {

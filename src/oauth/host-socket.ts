@@ -6,12 +6,13 @@ import { DatabaseSync } from 'node:sqlite';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { AuditStream } from '../audit/stream.ts';
+import { PRINTABLE } from '../clients/schema.ts';
 import { StartError } from '../errors.ts';
 import { SCOPES } from '../http/scopes.ts';
 import { apiAudience } from '../tokens/audiences.ts';
 import type { Minted } from '../tokens/mint.ts';
 
-const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
+const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: PRINTABLE });
 
 const TokenBody = Type.Object(
   {

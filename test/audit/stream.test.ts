@@ -65,6 +65,21 @@ t.test('appends share batches, and every one is chained and there when it resolv
   await assertChained(t, database);
 });
 
+t.test('an entry that has no form as JSON is refused alone', async (t) => {
+  const { database, stream } = await setUp(t);
+  const details = [{ text: '\ud800' }, { '\udfff': 1 }, { deep: [{ text: 'a\udc00' }] }, { number: Number.NaN }];
+  const entries = [{}, ...details, { text: '\ud83d\ude00' }].map((each) => ({ kind: 'x', details: each }));
+  const outcomes = await Promise.allSettled(entries.map((entry) => stream.append({ entry, epoch: 1 })));
+  const expected = ['fulfilled', ...details.map(() => 'rejected'), 'fulfilled'];
+  t.same(
+    outcomes.map(({ status }) => status),
+    expected,
+  );
+  t.equal((await listRows(database)).length, 3);
+  t.equal(stream.failing(), false);
+  await assertChained(t, database);
+});
+
 t.test('a row that was altered, removed or moved breaks the chain', async (t) => {
   const { database, stream } = await setUp(t);
   for (let index = 0; index < 3; index += 1) await stream.append({ entry: { kind: 'x', details: { index } } });

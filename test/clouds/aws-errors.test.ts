@@ -59,6 +59,14 @@ t.test('every error has one side, and its code no suffix', async (t) => {
   }
 });
 
+t.test('a message is cut to what a record can hold', async (t) => {
+  const error = (message: string) =>
+    toStsError(Object.assign(new Error(message), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } }));
+  const cut = error(`${'a b '.repeat(127)}abc\u{1f600} and more`).awsMessage;
+  t.equal(cut.length, 512);
+  t.ok(cut.isWellFormed(), 'no half of a pair');
+});
+
 t.test('without an answer: the network passes, a fault of our own does not', async (t) => {
   t.match(toStsError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })), {
     side: 'transient',

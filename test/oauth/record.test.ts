@@ -39,6 +39,19 @@ t.test('no token without its record', async (t) => {
   t.equal((await postToken(service.url, form)).status, 200, 'and the assertion was not used up by what did not happen');
 });
 
+t.test('the socket takes no text that a record cannot hold', async (t) => {
+  const { config, call } = await startTestService(t);
+  for (const text of ['\ud800', 'a\u0000', 'two\nlines']) {
+    for (const member of ['as', 'reason'])
+      t.match(await askSocket(config.socketPath, { [member]: text }), {
+        status: 400,
+        body: { code: 'invalid_request' },
+      });
+  }
+  t.equal((await askSocket(config.socketPath, { as: 'Zoë', reason: 'a \ud83d\ude00' })).status, 200);
+  t.equal((await call('GET', '/v1/whoami')).status, 200);
+});
+
 t.test('no change without its record', async (t) => {
   const service = await startTestService(t);
   await service.call('GET', '/v1/whoami');
