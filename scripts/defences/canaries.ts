@@ -79,6 +79,13 @@ export const canaries: Defence[] = [
       replace: "code === 'InvalidIdentityToken' && side !== undefined",
     },
     {
+      name: 'canaries.thumbprint',
+      promise: 'nor does a certificate of a CA that AWS does not know',
+      file: 'src/clouds/aws-errors.ts',
+      find: 'configured thumbprint|',
+      replace: '',
+    },
+    {
       name: 'canaries.about-key',
       promise: 'nor does anything else that STS says of a role, a trust or itself',
       file: show,

@@ -57,7 +57,8 @@ const THROTTLED = new Set([
 const ACCOUNT_OWNER = new Set(['AccessDenied', 'RegionDisabled']);
 
 /** What is wrong with the account's provider rather than with the token (the other InvalidIdentityToken are ours). */
-const PROVIDER_FAULT = /No OpenIDConnect provider|Incorrect token audience|issuer.*(not|isn't).*(found|match)/i;
+const PROVIDER_FAULT =
+  /No OpenIDConnect provider|Incorrect token audience|configured thumbprint|issuer.*(not|isn't).*(found|match)/i;
 
 /** Of an answer that is larger than any of AWS's: the name of what is thrown while it is read, and the code of its StsError. */
 export const TOO_LARGE = 'AnswerTooLarge';

@@ -57,6 +57,10 @@ export function buildStsHint(facts: TrustFacts, failure: StsFailure): string {
       if (/audience/i.test(failure.awsMessage)) {
         return `The OIDC provider ${name} in account ${facts.accountId} must list "${facts.audience}" among its client ids (ClientIdList).`;
       }
+      // AWS goes by thumbprints only where it does not know the CA.
+      if (/thumbprint/i.test(failure.awsMessage)) {
+        return `AWS does not know the CA of the certificate of ${facts.issuerUrl}. If it is meant to be a private one, the OIDC provider ${name} in account ${facts.accountId} has the thumbprint of an old one: update its ThumbprintList. If not, the operators of the service changed the CA of its certificate: they go back to a public one.`;
+      }
       if (failure.side === 'account_owner') {
         return `Account ${facts.accountId} has no OIDC provider for ${facts.issuerUrl}: create the stack, or restore its resource "Provider" with exactly this Url.`;
       }

@@ -3,6 +3,8 @@ import t from 'tap';
 import { type StsSide, toStsError } from '../../src/clouds/aws-errors.ts';
 import { buildStsHint, type TrustFacts } from '../../src/clouds/aws-hints.ts';
 
+const THUMBPRINT = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint";
+
 const TABLE: [name: string, status: number, message: string, side: StsSide, code: string][] = [
   ['IDPCommunicationErrorException', 400, 'x', 'transient', 'IDPCommunicationError'],
   [
@@ -20,6 +22,7 @@ const TABLE: [name: string, status: number, message: string, side: StsSide, code
     'InvalidIdentityToken',
   ],
   ['InvalidIdentityTokenException', 400, 'Incorrect token audience', 'account_owner', 'InvalidIdentityToken'],
+  ['InvalidIdentityTokenException', 400, THUMBPRINT, 'account_owner', 'InvalidIdentityToken'],
   ['InvalidIdentityTokenException', 400, 'The ID Token provided is not a valid JWT.', 'ours', 'InvalidIdentityToken'],
   ['ExpiredTokenException', 400, 'Token expired', 'ours', 'ExpiredToken'],
   ['IDPRejectedClaimException', 403, 'x', 'ours', 'IDPRejectedClaim'],
@@ -123,6 +126,9 @@ t.test('the hint names the line to mend, with its value', async (t) => {
     /no OIDC provider for https:\/\/id.example.com\/c\/is_aaa/,
   );
   t.match(hint('InvalidIdentityTokenException', 'Incorrect token audience'), /ClientIdList/);
+  const thumbprint = hint('InvalidIdentityTokenException', THUMBPRINT);
+  t.match(thumbprint, /provider id.example.com\/c\/is_aaa in account 111122223333 .* ThumbprintList/);
+  t.match(thumbprint, /the operators of the service changed the CA/, 'or the cause is here');
   t.match(
     hint('ValidationError', 'exceeds the MaxSessionDuration', { durationSeconds: 7200 }),
     /7200 s.*MaxSessionDuration/,

@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap';
 import { SYSTEM } from '../../../src/audit/act.ts';
 import type { AssumeRoleInput } from '../../../src/clouds/aws.ts';
-import { StsError, type StsSide } from '../../../src/clouds/aws-errors.ts';
+import { StsError, type StsSide, toStsError } from '../../../src/clouds/aws-errors.ts';
 import { type Problem, unavailable } from '../../../src/errors.ts';
 import { PROOF_KEPT } from '../../../src/keys/canaries.ts';
 import { resume } from '../../../src/keys/hold.ts';
@@ -196,6 +196,10 @@ t.test(
     const failure = (side: StsSide, awsCode: string, awsMessage = 'no') => new StsError({ side, awsCode, awsMessage });
     const between: StsError[] = [
       failure('account_owner', 'InvalidIdentityToken', 'No OpenIDConnect provider found in your account'),
+      toStsError({
+        ...{ name: 'InvalidIdentityTokenException', $metadata: { httpStatusCode: 400 } },
+        message: "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+      }),
       failure('account_owner', 'AccessDenied'),
       failure('transient', 'ServiceUnavailable'),
       failure('throttled', 'Throttling'),
@@ -216,7 +220,7 @@ t.test(
       t.ok(await rotateNow(world.rotation, world.ringId, SYSTEM));
       await world.step(SEASONING);
     }
-    t.equal(shown.length, 8);
+    t.equal(shown.length, 10);
     for (const { roleSessionName, policy } of shown) {
       t.equal(roleSessionName, 'countersign-verify');
       t.same(JSON.parse(policy ?? '').Statement, [{ Effect: 'Deny', Action: '*', Resource: '*' }]);
