@@ -204,6 +204,19 @@ export const tokens: Defence[] = [
     'false',
     'header jku',
   ),
+  ...provenBy(
+    'test/tokens/mint.test.ts',
+    'a new issuer signs however many unknown ones strangers ask for, and is read once for all who wait',
+    [
+      {
+        name: 'tokens.new-issuer',
+        promise: 'strangers who ask for unknown issuers keep no new connection from signing',
+        file: mint,
+        find: 'await view.learn(issuer)',
+        replace: 'await view.load(issuer)',
+      },
+    ],
+  ),
   ...provenBy('test/tokens/mint.test.ts', 'a web identity token', [
     {
       name: 'tokens.web-identity-audience',

@@ -14,7 +14,7 @@ export interface RingView {
   find(issuer: string): readonly Ring[] | undefined;
   /** One read for an issuer that this process has not met: single flight. @throws Problem `unavailable` beyond a few a second */
   load(issuer: string): Promise<readonly Ring[] | undefined>;
-  /** The same for one that is known to be there, however many are. */
+  /** The same for one that is known to be there: strangers who ask for any use up nothing of it. */
   learn(issuer: string): Promise<readonly Ring[] | undefined>;
   /** Reads what changed, all that was committed before the call; throws when the database does not answer. */
   refresh(): Promise<void>;
@@ -148,17 +148,16 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
     return undefined;
   }
 
-  function learn(issuer: string): Promise<readonly Ring[] | undefined> {
-    const read = listIssuerRings(db, issuer, now())
-      .then((found) => {
-        // A refresh that came between knows it by now, and better: what changed before it is not read again.
-        if (!rings.find(issuer)) for (const ring of found) if (rings.put(ring)) changed += 1;
-        return rings.find(issuer);
-      })
-      .finally(() => loading.delete(issuer));
-    loading.set(issuer, read);
-    return read;
-  }
+  // For all who ask at once, and by no read that began before its asker's issuer was committed.
+  const learn = shareReads(
+    async (issuer: string) => {
+      const found = await listIssuerRings(db, issuer, now());
+      // A refresh that came between knows it by now, and better: what changed before it is not read again.
+      if (!rings.find(issuer)) for (const ring of found) if (rings.put(ring)) changed += 1;
+      return rings.find(issuer);
+    },
+    (issuer) => issuer,
+  );
 
   return {
     find: (issuer) => rings.find(issuer),
@@ -170,7 +169,9 @@ export function createRingView({ db, clock, readClock }: { db: Db; clock: Clock;
       reads = second === reads.second ? { second, count: reads.count + 1 } : { second, count: 1 };
       if (reads.count > UNKNOWN_READS_PER_SECOND)
         return Promise.reject(unavailable('Too many unknown issuers are asked for.'));
-      return learn(issuer);
+      const read = learn(issuer).finally(() => loading.delete(issuer));
+      loading.set(issuer, read);
+      return read;
     },
 
     learn,

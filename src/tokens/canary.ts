@@ -30,7 +30,7 @@ export function createMintCanary(deps: CanaryDeps): MintCanary {
     if (kid === undefined) return mintAs(deps, await findActiveKey(deps, issuer, algorithm), webIdentityToken(input));
     view.assertMaySign();
     const ring = ringId(issuer, algorithm);
-    const rings = view.find(issuer) ?? (await view.load(issuer));
+    const rings = view.find(issuer) ?? (await view.learn(issuer));
     const key = rings?.find(({ id }) => id === ring)?.keys.find((one) => one.kid === kid);
     // A revoked key is in no view.
     if (key ? !maySign(key) : !(await deps.mayProveRevocation(ring, kid)))

@@ -39,7 +39,7 @@ export async function findActiveKey(
   algorithm: Algorithm,
 ): Promise<ActiveKey> {
   view.assertMaySign();
-  const rings = view.find(issuer) ?? (await view.load(issuer));
+  const rings = view.find(issuer) ?? (await view.learn(issuer));
   const ring = rings?.find((candidate) => candidate.id === ringId(issuer, algorithm));
   const key = ring && activeKey(ring.keys, view.now());
   if (!key) throw unavailable('The issuer has no key that signs.');
