@@ -26,6 +26,17 @@ export const record: Defence[] = [
     test: [REVOKED, 'an exchange that is decided after a revocation is signed by the successor'],
     engine: 'postgresql',
   },
+  {
+    name: 'record.caught-up',
+    promise: 'keys that could not be read under an epoch are not taken for read',
+    file: 'src/tokens/revoked.ts',
+    find: 'if (epoch === caughtUp) return;',
+    replace: 'if (epoch === caughtUp) return;\n      caughtUp = epoch;',
+    test: [
+      'test/tokens/revoked.test.ts',
+      'the keys are read once for each epoch, again after a read that failed, and a failure holds up nobody',
+    ],
+  },
   ...provenBy(STREAM, 'a refusal whose row could not be written is told so, and the next of its kind is the first', [
     {
       name: 'record.first',
