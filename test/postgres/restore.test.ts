@@ -42,6 +42,16 @@ async function makeRoles(cluster: Cluster, secrets: string): Promise<void> {
   await execute('sh', [join(DEPLOY, 'compose/roles.sh')], { env: { ...superuser(cluster), SECRETS: secrets } });
 }
 
+/** The same as docs/install.md and docs/backup.md say it, in SQL. */
+async function makeRolesByThePages(cluster: Cluster): Promise<void> {
+  const [install = ''] = listCodeBlocks(readPage('docs/install.md'), 'sql');
+  const [restore = ''] = listCodeBlocks(readPage('docs/backup.md'), 'sql');
+  const passwords = ['owner', 'database'].map((of) => `of-the-${of}-password`);
+  const script = `${install}${restore}`.replaceAll("'…'", () => `'${passwords.shift()}'`);
+  const argv = script.split('\n').flatMap((line) => (line.trim() === '' ? [] : ['--command', line]));
+  await run(cluster, 'psql', '--no-psqlrc', '--set=ON_ERROR_STOP=1', '--dbname=postgres', ...argv);
+}
+
 async function query<Row extends object>(cluster: Cluster, text: string, database = 'countersign'): Promise<Row[]> {
   const url = new URL(cluster.url);
   url.pathname = `/${database}`;
@@ -157,7 +167,7 @@ t.test('a database that went back in time', async (t) => {
 
   const after = await startPostgres();
   t.teardown(() => after.remove());
-  await makeRoles(after, secrets);
+  await makeRolesByThePages(after);
   const [restore = ''] = listCodeBlocks(readPage('docs/backup.md'), 'sh').filter((code) => code.includes('pg_restore'));
   const line =
     restore
