@@ -6,7 +6,7 @@ import * as core from 'kubernetes-models/v1';
 import * as apps from 'kubernetes-models/apps/v1';
 import * as networking from 'kubernetes-models/networking.k8s.io/v1';
 import * as policy from 'kubernetes-models/policy/v1';
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Environment, readConfig, SECRETS } from '../../src/config.ts';
@@ -38,6 +38,9 @@ const PROCESSES: Record<string, Variables> = {
   'Kubernetes: the service': containerEnvironment(deployment.containers[0], manifests),
   'Kubernetes: migrations': containerEnvironment(job.containers[0], manifests),
 };
+
+/** Migrations name one, as every process does, and never open it. */
+const KEK = 'KEY_ENCRYPTION_KEY_FILE';
 
 const KNOWN = new Set([...Object.keys(Environment.properties), ...SECRETS.map((name) => `${name}_FILE`), 'NODE_ENV']);
 
@@ -73,13 +76,31 @@ t.test('compose: what the service is given is there, and little else is open to 
   for (const service of [countersign, migrate]) {
     t.match(service, { read_only: true, cap_drop: ['ALL'], user: '10001:10001' });
     for (const [name, value] of Object.entries(service.environment as Variables))
-      if (name.endsWith('_FILE')) t.ok(service.secrets.includes(value.replace('/run/secrets/', '')), value);
+      if (name.endsWith('_FILE') && !(service === migrate && name === KEK))
+        t.ok(service.secrets.includes(value.replace('/run/secrets/', '')), value);
   }
   for (const secret of [...countersign.secrets, ...migrate.secrets, ...database.secrets]) t.ok(compose.secrets[secret]);
   t.notOk(countersign.secrets.includes('owner-password'));
   t.ok(countersign.ports.every((port: string) => port.startsWith('127.0.0.1:')));
   t.ok(Number.parseInt(countersign.stop_grace_period, 10) > 20, 'longer than requests have to end');
   t.match(countersign.volumes, [new RegExp(`:${imageEnvironment().DATA_DIR}$`)]);
+});
+
+t.test('migrations have no key-encryption key beside the password of the owner, and no need of one', async (t) => {
+  t.notMatch(read('systemd/countersign-migrate.service'), /^LoadCredential=kek/m);
+  t.same(compose.services.migrate.secrets, ['database-password', 'owner-password']);
+  const { volumes } = job;
+  const given = volumes.flatMap(({ secret }: { secret?: { secretName: string; items?: { key: string }[] } }) =>
+    secret?.secretName === 'countersign' ? (secret.items ?? [{ key: 'all of them' }]).map(({ key }) => key) : [],
+  );
+  t.same(given, ['database-password']);
+  for (const [name, variables] of Object.entries(PROCESSES)) {
+    if (!name.endsWith('migrations')) continue;
+    const { env, remove } = withFiles(variables);
+    t.teardown(remove);
+    rmSync(env[KEK] ?? '');
+    t.doesNotThrow(() => readConfig(env), name);
+  }
 });
 
 const MODELS: Record<string, object> = { ...core, ...apps, ...batch, ...networking, ...policy };
@@ -129,7 +150,7 @@ t.test('Kubernetes: probes, ports, selectors and mounts lead somewhere', async (
     for (const [name, value] of Object.entries(files))
       if (name.endsWith('_FILE') || name === 'DATA_DIR')
         t.ok(
-          containers[0] !== container && name === 'DATA_DIR'
+          containers[0] !== container && (name === 'DATA_DIR' || name === KEK)
             ? true
             : mounts.some(({ mountPath }) => value.startsWith(mountPath)),
           `${name}: ${value}`,
