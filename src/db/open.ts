@@ -33,7 +33,7 @@ async function greet(database: Database): Promise<{ settings: ServerSettings; po
 }
 
 /** An index on millions of rows takes minutes, and others wait for whoever migrates: as long as Kysely's lock does. */
-const MIGRATION_MS = 3_600_000;
+export const MIGRATION_MS = 3_600_000;
 
 /** Applies what is missing as the owner; @returns the names applied now. */
 export async function migrateAsOwner(

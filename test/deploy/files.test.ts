@@ -10,6 +10,8 @@ import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Environment, readConfig, SECRETS } from '../../src/config.ts';
+import { MIGRATION_MS } from '../../src/db/open.ts';
+import { readPage } from '../docs/pages.ts';
 import {
   containerEnvironment,
   DEPLOY,
@@ -208,6 +210,16 @@ t.test('systemd: a start while PostgreSQL is away is tried again until it is the
     { MIGRATE: 'check' },
     'what they did not do is said by its name',
   );
+});
+
+t.test('migrations have the time that a statement of theirs may take, and upgrades the newer image', async (t) => {
+  const [, hours] = /^TimeoutStartSec=(\d+)h$/m.exec(read('systemd/countersign-migrate.service')) ?? [];
+  t.ok(Number(hours) * 3_600_000 > MIGRATION_MS);
+  t.ok(manifests.get('Job/countersign-migrate').spec.activeDeadlineSeconds * 1000 > MIGRATION_MS);
+  for (const page of ['deploy/README.md', 'docs/upgrade.md']) {
+    const commands = readPage(page).match(/docker compose up [a-z -]+/g) ?? [];
+    t.ok(commands.length > 0 && commands.every((command) => command.includes(' --build')), page);
+  }
 });
 
 t.test('everywhere the service has the memory that docs/sizing.md speaks of', async (t) => {
