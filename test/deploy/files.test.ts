@@ -9,9 +9,10 @@ import * as policy from 'kubernetes-models/policy/v1';
 import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { parse } from 'yaml';
 import { Environment, readConfig, SECRETS } from '../../src/config.ts';
 import { MIGRATION_MS } from '../../src/db/open.ts';
-import { readPage } from '../docs/pages.ts';
+import { listCodeBlocks, readPage } from '../docs/pages.ts';
 import {
   containerEnvironment,
   DEPLOY,
@@ -219,6 +220,36 @@ t.test('migrations have the time that a statement of theirs may take, and upgrad
   for (const page of ['deploy/README.md', 'docs/upgrade.md']) {
     const commands = readPage(page).match(/docker compose up [a-z -]+/g) ?? [];
     t.ok(commands.length > 0 && commands.every((command) => command.includes(' --build')), page);
+  }
+});
+
+t.test('a scrape of the internal listener, and who looks at it by hand, speaks TLS where that does', async (t) => {
+  const variables = PROCESSES['Kubernetes: the service'] as Variables;
+  t.ok(variables['INTERNAL_TLS_CERT_FILE']);
+  const [, onKubernetes = ''] = listCodeBlocks(readPage('docs/operators.md'), 'yaml').filter((block) =>
+    block.includes('scrape_configs'),
+  );
+  const [scrape] = parse(onKubernetes).scrape_configs;
+  t.match(scrape, {
+    ...{ job_name: 'countersign', scheme: 'https' },
+    tls_config: { ca_file: /^\//, server_name: new URL(variables['INTERNAL_URL'] ?? '').hostname },
+    kubernetes_sd_configs: [{ role: 'pod', namespaces: { names: ['countersign'] } }],
+  });
+  const { labels } = manifests.get('Deployment/countersign').spec.template.metadata;
+  const kept = scrape.relabel_configs.find(({ action }: { action: string }) => action === 'keep');
+  t.match(kept.source_labels, [
+    '__meta_kubernetes_pod_label_app_kubernetes_io_component',
+    '__meta_kubernetes_pod_container_port_name',
+  ]);
+  const port = deployment.containers[0].ports.find(
+    ({ containerPort }: { containerPort: number }) => containerPort === Number(variables['INTERNAL_PORT']),
+  );
+  t.equal(kept.regex, `${labels['app.kubernetes.io/component']};${port.name}`);
+  const [, mayCall = ''] = /may-call: '?(\w+)'?/.exec(read('kubernetes/network.yaml')) ?? [];
+  t.match(readPage('docs/operators.md'), `countersign.example.com/may-call=${mayCall}`);
+  for (const page of ['docs/runbooks/down.md', 'docs/runbooks/not-ready.md']) {
+    t.notMatch(readPage(page), 'curl http://', page);
+    t.match(readPage(page), /curl --cacert \S+ --resolve <host>:<INTERNAL_PORT>:<replica> /, page);
   }
 });
 
