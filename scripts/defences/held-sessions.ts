@@ -56,8 +56,8 @@ export const heldSessions: Defence[] = [
       name: 'held.platform',
       promise: 'a token file that holds another identity finds no session of the one before',
       file: 'src/cli/who-asks.ts',
-      find: 'return [source.url, bearerOf(shown)];',
-      replace: 'return [source.url, shown.length > 0];',
+      find: 'return [source.url, bearerOf(readShown(source.token))];',
+      replace: 'return [source.url, readShown(source.token).length > 0];',
     },
   ]),
   ...provenBy(CACHE, 'given while enough of it remains, as the broker gives it; then fetched anew', [
@@ -142,6 +142,19 @@ export const heldSessions: Defence[] = [
       replace: 'source.kind',
     },
   ]),
+  ...provenBy(
+    'test/agent/identities.test.ts',
+    'a file that is empty or half written is nobody’s: what is kept stays, and is given',
+    [
+      {
+        name: 'held.whole-token',
+        promise: 'a token file that is being written takes no session away',
+        file: 'src/cli/shown-token.ts',
+        find: 'if (isWhole(text)) return text;',
+        replace: 'if (isWhole(text) || text !== token.file) return text;',
+      },
+    ],
+  ),
   ...provenBy(CREDENTIALS, '--format env: where there are no keys, a shell does not go on in the account of before', [
     {
       name: 'held.env-refused',

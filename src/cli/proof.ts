@@ -2,8 +2,8 @@
 import { buildAssertion } from './assertion.ts';
 import { readPrivateKey } from './jwk.ts';
 import { currentSignIn } from './login/renew.ts';
-import { readText } from './options.ts';
 import type { Outside } from './outside.ts';
+import { readShown } from './shown-token.ts';
 import type { Client, Source } from './source.ts';
 
 export type ProvingSource = Extract<Source, { kind: 'client' | 'platform' | 'person' }>;
@@ -34,10 +34,8 @@ export async function buildProof(outside: Outside, source: ProvingSource, issuer
   switch (source.kind) {
     case 'client':
       return buildClientProof(source.client, issuer, outside.now());
-    case 'platform': {
-      const shown = 'file' in source.token ? readText(source.token.file) : source.token.text;
-      return exchangeOf(shown.trim(), 'jwt');
-    }
+    case 'platform':
+      return exchangeOf(readShown(source.token), 'jwt');
     case 'person':
       return exchangeOf((await currentSignIn(outside, source.signIn)).id_token, 'id_token', source.as);
   }

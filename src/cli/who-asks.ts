@@ -1,8 +1,7 @@
 // Who asks, as what is kept of the answers hangs on it.
 import type { Call } from './call.ts';
 import { toFailure } from './failure.ts';
-import { readText } from './options.ts';
-import { bearerOf } from './shown-token.ts';
+import { bearerOf, readShown } from './shown-token.ts';
 import { sourceOf } from './source.ts';
 
 /** Who asks. One file may hold the token of another workload a moment later, so what it says counts, not where it is. */
@@ -10,8 +9,7 @@ export function whoAsks({ outside, options }: Call<unknown>): unknown {
   const source = sourceOf(outside.env, options);
   if (source.kind === 'person') return [source.url, source.signIn.issuer, source.signIn.subject, source.as];
   if (source.kind !== 'platform') return source;
-  const shown = 'file' in source.token ? readText(source.token.file).trim() : source.token.text;
-  return [source.url, bearerOf(shown)];
+  return [source.url, bearerOf(readShown(source.token))];
 }
 
 /** The same, each time that it is asked for, in a process that goes on while others sign in and out. */

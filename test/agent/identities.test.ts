@@ -1,6 +1,7 @@
 // The agent as a process of whoever its platform's token, or the sign-in of a person, says that it is now.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { createCall } from '../../src/cli/call.ts';
 import { createAskService } from '../../src/cli/handed.ts';
@@ -84,6 +85,30 @@ t.test(
     await t.rejects(ask({ connection: 'acme' }), { code: 'invalid_request', options: { status: 400 } });
   },
 );
+
+t.test('a file that is empty or half written is nobody’s: what is kept stays, and is given', async (t) => {
+  const { service, issuer } = await start(t, { kind: 'kubernetes' }, { subject: SUBJECT });
+  const file = join(tempDir(t), 'token');
+  const sign = (): Promise<string> => issuer.sign({ sub: SUBJECT, aud: [service.config.issuerUrl] });
+  const whole = await sign();
+  writeFileSync(file, whole);
+  const env = { COUNTERSIGN_URL: service.url, COUNTERSIGN_IDENTITY_TOKEN_FILE: file };
+  const argv = ['--listen', '127.0.0.1:0', '--token-file', join(tempDir(t), 'bearer'), '--hold-seconds', '1'];
+  const agent = await startAgentProcess(t, env, argv);
+  const first = await get(agent);
+  t.match(first, { AccessKeyId: /^ASIA/ }, agent.stderr());
+  const halves = [whole.length / 3, whole.lastIndexOf('.'), whole.lastIndexOf('.') + 1, whole.length - 7];
+  for (const text of ['', 'x', ...halves.map((length) => whole.slice(0, length))]) {
+    writeFileSync(file, text);
+    t.equal((await get(agent))['AccessKeyId'], first['AccessKeyId'], `${text.length} characters`);
+    t.match(await get(agent, '?duration_seconds=900'), { status: 503, Code: 'file_unreadable' });
+  }
+  // The agent looks once a second at who it is.
+  await delay(1500);
+  writeFileSync(file, await sign());
+  t.equal((await get(agent))['AccessKeyId'], first['AccessKeyId']);
+  t.ok(await until(async () => 'AccessKeyId' in (await get(agent, '?duration_seconds=900'))), agent.stderr());
+});
 
 t.test('a person: while she is signed in, and no longer', async (t) => {
   const login = { client_id: CLIENT_ID, scopes: ['email'] };
