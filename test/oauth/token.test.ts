@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import t from 'tap';
+import { buildAssertion } from '../../src/cli/assertion.ts';
 import {
   assertion,
   postToken,
@@ -42,6 +43,22 @@ t.test('a workload token is RFC 9068, for one audience, on record', async (t) =>
   t.equal(audit.items.length, 1);
   t.match(audit.items[0].details, { jti: claims.jti, kid: header.kid, audience: claims.aud, client_kid: client.kid });
   t.equal(decodeJwt(await workloadToken(service, client, 'https://ledger.example')).aud, 'https://ledger.example');
+});
+
+t.test('the command is taken by a clock that is half a minute fast, or one and a half slow', async (t) => {
+  const service = await startTestService(t);
+  const { issuerUrl } = service.config;
+  const client = await registerClient(service, { slug: 'billing' });
+  for (const [off, status] of [
+    [30, 200],
+    [-90, 200],
+    [-600, 401],
+    [600, 401],
+  ] as const) {
+    const shown = buildAssertion(client.privateKey, client.id, issuerUrl, Date.now() + off * 1000);
+    const answer = await postToken(service.url, tokenForm(shown, `${issuerUrl}/v1/credentials`));
+    t.equal(answer.status, status, `${off} s: ${JSON.stringify(answer.body)}`);
+  }
 });
 
 t.test('an assertion is refused for each of its faults, and the fault is named', async (t) => {
