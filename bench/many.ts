@@ -43,7 +43,7 @@ export async function measureMany({ postgres, quick, say }: Surroundings): Promi
       const before = await spent();
       const ours = connections / (await sendAll(service.url, requests, AT_ONCE));
       const calls = (await spent()).calls - before.calls;
-      if (calls !== connections) throw new Error(`STS was asked ${calls} times for ${connections} sessions`);
+      if (calls < connections) throw new Error(`STS was asked ${calls} times for ${connections} sessions`);
       rates[0].push(ours);
       rates[1].push(theirs);
       runs.push(ours / theirs);
