@@ -20,12 +20,16 @@ interface CredentialsOptions {
 /** For a POSIX shell's `eval`: nothing in a value ends the quotes. */
 const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
 
-const FORMATS: Record<CredentialsOptions['format'], (credentials: Credentials) => string> = {
+/** Bearer tokens of single services, which win over any session; the name of each stands in a shell's line as it is. */
+const bearersOf = (env: Outside['env']): string[] =>
+  Object.keys(env).filter((name) => /^AWS_BEARER_TOKEN_[A-Z0-9_]+$/.test(name));
+
+const FORMATS: Record<CredentialsOptions['format'], (credentials: Credentials, env: Outside['env']) => string> = {
   json: (credentials) => `${json(credentials)}\n`,
-  env: (credentials) => {
+  env: (credentials, env) => {
     const variables = Object.entries({ ...keysOf(credentials), ...regionsOf(credentials.Region) });
     const exports = variables.map(([name, value]) => `export ${name}=${quote(value)}`);
-    return [`unset ${OVER_KEYS.join(' ')}`, ...exports, ''].join('\n');
+    return [`unset ${[...OVER_KEYS, ...bearersOf(env)].join(' ')}`, ...exports, ''].join('\n');
   },
   'credential-process': ({ AccessKeyId, SecretAccessKey, Token, Expiration }) =>
     `${json({ Version: 1, AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration })}\n`,
@@ -67,7 +71,7 @@ export function addCredentialsCommand(program: Command, outside: Outside): void 
       const fetch = (): Promise<Credentials> => askForCredentials(call, asked);
       const cached = options.format === 'credential-process' && options.cache;
       const credentials = cached ? await obtainCached(call, asked, fetch) : await fetch();
-      outside.stdout.write(FORMATS[options.format](credentials));
+      outside.stdout.write(FORMATS[options.format](credentials, outside.env));
     },
   });
 }

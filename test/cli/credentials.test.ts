@@ -62,6 +62,7 @@ t.test('purpose, duration, session policy', async (t) => {
 
 const OTHERS = {
   ...{ AWS_PROFILE: 'prod', AWS_DEFAULT_PROFILE: 'prod', AWS_REGION: 'us-west-2', AWS_DEFAULT_REGION: 'us-west-1' },
+  ...{ AWS_BEARER_TOKEN_BEDROCK: 'other', 'AWS_BEARER_TOKEN_$(exit 3)': 'no name of a shell' },
   ...{ AWS_SECURITY_TOKEN: 'other', AWS_ACCOUNT_ID: '999999999999', AWS_CREDENTIAL_SCOPE: 'us-west-2' },
 };
 
@@ -71,7 +72,7 @@ t.test(
     const Region = "eu-no'rth-1";
     const shell = async (body: object): Promise<unknown> => {
       const { env } = await startStandIn(t, { [`POST /v1/connections/${CONNECTION}/credentials`]: { body } });
-      const { stdout } = await cli(['credentials', CONNECTION, '--format', 'env'], env);
+      const { stdout } = await cli(['credentials', CONNECTION, '--format', 'env'], { ...OTHERS, ...env });
       const print = `'${process.execPath}' -p 'JSON.stringify(process.env)'`;
       const shown = execFileSync('sh', ['-euc', `eval "$GIVEN"\n${print}`], {
         encoding: 'utf8',
