@@ -145,11 +145,18 @@ function stackOf(failure: Failure): string {
   return inner.stack ?? inner.message;
 }
 
+/** Until a reader has what was written: an end would take away what waits in this process. Whoever went away waits for nothing. */
+async function drain(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write('', () => resolve()));
+}
+
 /** The process itself. */
 export async function main(): Promise<void> {
   const code = await run(process.argv.slice(2), processOutside());
   // A service that could not start may have left something open; one that did is still to run.
-  if (code !== EXIT.ok) process.exit(code);
+  if (code === EXIT.ok) return;
+  await Promise.all([drain(process.stdout), drain(process.stderr)]);
+  process.exit(code);
 }
 
 if (import.meta.main) await main();

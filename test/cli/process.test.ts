@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { startStandIn, temporaryFolder } from './stand-in.ts';
+import { problem, startStandIn, temporaryFolder } from './stand-in.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -57,6 +58,17 @@ t.test('a reader that goes away ends it quietly', async (t) => {
   const { child, ended } = start(['grant', 'list'], env);
   child.stdout.once('data', () => child.stdout.destroy());
   t.match(await ended, { code: 0, stderr: '' });
+});
+
+t.test('a reader that is late gets all of what it ended with', async (t) => {
+  const detail = 'x'.repeat(2_000_000);
+  const { env } = await startStandIn(t, { 'GET /v1/whoami': problem(409, 'conflict', detail) });
+  const child = spawn(process.execPath, [MAIN, 'whoami', '--json'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  await Promise.race([once(child, 'exit'), once(child.stderr, 'readable')]);
+  await delay(500);
+  let said = '';
+  for await (const text of child.stderr.setEncoding('utf8')) said += text;
+  t.equal(said.length > detail.length && JSON.parse(said).error.detail.length, detail.length);
 });
 
 t.test('configuration faults of the service are listed, without a stack', async (t) => {
