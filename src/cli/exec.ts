@@ -9,10 +9,11 @@ import type { Call } from './call.ts';
 import { childEnvironment, containerOf, keysOf } from './child-environment.ts';
 import { runChild } from './child.ts';
 import { addVerb } from './command.ts';
-import { Ended, EXIT, toFailure } from './failure.ts';
-import { askForCredentials, assertWorkload, createAskService, toFailureAgain } from './handed.ts';
+import { Ended, EXIT, type Failure, toFailure } from './failure.ts';
+import { askForCredentials, assertWorkload, createAskService, refusalOf, toFailureAgain } from './handed.ts';
 import { integer } from './options.ts';
 import type { Outside } from './outside.ts';
+import { steadily } from './patience.ts';
 
 interface ExecOptions {
   purpose?: string;
@@ -26,7 +27,10 @@ interface ExecOptions {
 const HOLD_SECONDS = 120;
 
 async function runStatic(call: Call<ExecOptions>, wanted: Wanted, command: string[]): Promise<number> {
-  const credentials = await askForCredentials(call, wanted);
+  const { outside } = call;
+  const until = outside.now() + HOLD_SECONDS * 1000;
+  const isAway = (failure: Failure): boolean => isOutage(refusalOf(call, failure));
+  const credentials = await steadily(() => askForCredentials(call, wanted), outside, until, isAway);
   return await runChild(command, environmentOf(call, credentials, keysOf(credentials)));
 }
 

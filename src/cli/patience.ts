@@ -28,6 +28,8 @@ const AWAY_MS = 5_000;
 /** What stands before a service that is away says so in its own words. */
 const AWAY = new Set([502, 503, 504]);
 
+const isGone = ({ exit, status = 0 }: Failure): boolean => exit === EXIT.unreachable || AWAY.has(status);
+
 /**
  * Goes on through an outage, and says on stderr that it waits, once.
  * @param work what may be done twice
@@ -37,12 +39,13 @@ export async function steadily<T>(
   work: () => Promise<T>,
   { sleep, now, stderr }: Pick<Outside, 'sleep' | 'now' | 'stderr'>,
   until = Number.POSITIVE_INFINITY,
+  isAway: (failure: Failure) => boolean = isGone,
 ): Promise<T> {
   for (let waits = false; ; waits = true) {
     try {
       return await work();
     } catch (error) {
-      const away = error instanceof Failure && (error.exit === EXIT.unreachable || AWAY.has(error.status ?? 0));
+      const away = error instanceof Failure && isAway(error);
       if (!away || now() >= until) throw error;
       if (!waits) stderr.write(`${clean(error.message)} [${clean(error.code)}] Waiting until it is there again.\n`);
       await sleep(AWAY_MS);

@@ -20,6 +20,10 @@ async function start(t: Test) {
     'POST /v1/connections/acme/credentials': () => ({
       body: { AccessKeyId: 'ASIAX', SecretAccessKey: 'sekret', Token: 'tok', Expiration: hour(), Region: 'eu-north-1' },
     }),
+    'POST /v1/connections/late/credentials': (_received, nth) =>
+      nth === 0
+        ? problem(503, 'sts_unavailable', 'STS does not answer.')
+        : { body: { AccessKeyId: 'ASIALATE', SecretAccessKey: 'sekret', Token: 'tok', Expiration: hour() } },
     'POST /v1/connections/broken/credentials': () => problem(502, 'sts_misconfigured', 'Our token is not taken.'),
     'POST /v1/connections/page/credentials': () => ({ status: 404, body: '<html>' }),
     'POST /v1/connections/slow/credentials': () => new Promise(() => {}),
@@ -120,6 +124,17 @@ t.test('--static gives keys, and --region a region', async (t) => {
     'keys win over the shared files, which may say other things',
   );
   t.same(calls[0]?.body, { duration_seconds: 900 });
+});
+
+t.test('--static waits for an outage, and says at once what waiting does not mend', async (t) => {
+  const { run, node } = await start(t);
+  const late = run(['late', '--static', ...node(PRINT)]);
+  t.equal((await late.ended).code, 0, late.stderr());
+  t.match(JSON.parse(late.stdout()), { AWS_ACCESS_KEY_ID: 'ASIALATE' });
+  t.match(late.stderr(), /^STS does not answer\. \[sts_unavailable\] Waiting/);
+  const broken = run(['broken', '--static', ...node(PRINT)]);
+  t.equal((await broken.ended).code, 1);
+  t.notMatch(broken.stderr(), /Waiting/);
 });
 
 t.test('its exit code is ours, and so is a signal', async (t) => {
