@@ -61,7 +61,7 @@ import { scheduleTasks } from './tasks.ts';
 import { readStanding } from './seal/store.ts';
 import { apiAudience } from './tokens/audiences.ts';
 import { createMintCanary } from './tokens/canary.ts';
-import { createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
+import { createDraftWebIdentityToken, createMintWebIdentityToken, mintHostToken } from './tokens/mint.ts';
 import { countBearers } from './tokens/counted.ts';
 import { createRevoked } from './tokens/revoked.ts';
 import { createVerifyWorkloadToken } from './tokens/verify.ts';
@@ -125,7 +125,6 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   const signer = createLocalSigner({ db, keyring, clock, holders });
   const minting = { issuerUrl, view, signer, clock };
   const { catchUp, stillPublished } = createRevoked(view);
-  const mintWebIdentityToken = createMintWebIdentityToken(minting);
   const limits = createLimits(config.rates, deps.pace ?? clock);
   const verify = countBearers(createVerifyWorkloadToken({ issuerUrl, view }), limits);
   const keysOfIssuers = createIssuerKeys({ ask: egress, clock, log });
@@ -143,7 +142,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   });
   const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });
   const verifier = createVerifier({
-    ...{ db, act, sts, mintWebIdentityToken, clock, readClock, log, issuerUrl },
+    ...{ db, act, sts, clock, readClock, log, issuerUrl },
+    mintWebIdentityToken: createMintWebIdentityToken(minting),
     recordIntent: (connection, { kid, jti }, epoch) =>
       stream.append({
         epoch,
@@ -203,7 +203,8 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         readWorkload: clients.read,
       }),
       obtainCredentials: createBroker({
-        ...{ issuerUrl, stream, sts, count, mintWebIdentityToken, catchUp, sessions, clock },
+        ...{ issuerUrl, stream, sts, count, catchUp, sessions, clock },
+        draftWebIdentityToken: createDraftWebIdentityToken(minting),
         decide: shareReads(
           (question) => within(SOON_MS, decide(db, question)),
           ({ workload, connection, purpose }) => JSON.stringify([workload, connection, purpose]),
@@ -274,9 +275,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
 
   const { publicPort, internalPort } = listening;
   return {
-    publicPort,
-    internalPort,
-    opened,
+    ...{ publicPort, internalPort, opened },
     close: async () => {
       await listening.leave(leaving);
       closing = true;

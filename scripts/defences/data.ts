@@ -237,8 +237,8 @@ export const data: Defence[] = [
       name: 'data.audit-canary',
       promise: 'the audit holds no token',
       file: 'src/credentials/exchange.ts',
-      find: 'kid: minted.kid, jti: minted.jti, token_jti',
-      replace: 'kid: minted.kid, jti: minted.token, token_jti',
+      find: 'kid: draft.kid, jti: draft.jti, token_jti',
+      replace: 'kid: draft.kid, jti: await signing, token_jti',
     },
     {
       name: 'data.outcome-canary',

@@ -9,7 +9,7 @@ import type { Suspicion } from '../connections/verification/suspect.ts';
 import { Problem } from '../errors.ts';
 import { createId } from '../ids.ts';
 import type { Count } from '../metrics/count.ts';
-import type { MintWebIdentityToken } from '../tokens/mint.ts';
+import type { DraftWebIdentityToken } from '../tokens/mint.ts';
 import type { VerifiedToken } from '../tokens/verify.ts';
 import { type Ask, type Authorized, authorize, type Decide } from './authorize.ts';
 import { answerProblem } from './problems.ts';
@@ -20,7 +20,7 @@ export interface ExchangeDeps {
   stream: AuditStream;
   sts: Pick<AwsSts, 'assumeRoleWithWebIdentity'>;
   decide: Decide;
-  mintWebIdentityToken: MintWebIdentityToken;
+  draftWebIdentityToken: DraftWebIdentityToken;
   /** Awaited before each is minted: no key signs that was revoked before the decision. Never throws. */
   catchUp(epoch: number): Promise<void>;
   /** Degrades the connection; never throws. */
@@ -42,7 +42,7 @@ export type Exchange = (token: VerifiedToken, ask: Ask, authorized: Authorized) 
  * or `unavailable`.
  */
 export function createExchange(deps: ExchangeDeps): Exchange {
-  const { stream, sts, decide, mintWebIdentityToken, catchUp, suspect, count, clock } = deps;
+  const { stream, sts, decide, draftWebIdentityToken, catchUp, suspect, count, clock } = deps;
 
   async function ask(
     { decision, durationSeconds, policies, narrowed }: Authorized,
@@ -79,18 +79,21 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     const exchange = createId('ex');
     const askedAt = clock.monotonic();
     await catchUp(decision.epoch);
-    const minted = await mintWebIdentityToken({
+    const draft = await draftWebIdentityToken({
       ...{ issuer: connection.issuer, algorithm: connection.algorithm },
       ...{ subject: connection.subject, roleArn: aws.role_arn },
       sourceIdentity: connection.source_identity ? exchange : undefined,
       tags: connection.session_tags ? grant.tags : undefined,
     });
+    // Signed while the row is written: its key may have to be read, which waits for the database as the row does.
+    const signing = draft.sign();
+    signing.catch(() => {});
     const named = { actor: token.subject, workload: workload.id, connection: connection.id, exchange };
     const details = {
       ...{ purpose: grant.purpose, grant: grant.id, grant_version: grant.version, generation: connection.generation },
       ...{ role_arn: aws.role_arn, duration_seconds: durationSeconds },
       ...{ policy: policies.policy, policy_arns: policies.policyArns },
-      ...{ kid: minted.kid, jti: minted.jti, token_jti: token.jti, request_id: requestId },
+      ...{ kid: draft.kid, jti: draft.jti, token_jti: token.jti, request_id: requestId },
     };
     await stream.append({ entry: { kind: 'exchange.intent', ...named, details }, epoch: decision.epoch });
 
@@ -110,7 +113,11 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       );
       throw answerProblem(fault, decision, seen.sts_request_id ?? '');
     };
-    const session = await ask(authorized, minted.token, record, drop);
+    const text = await signing.catch(async (error: unknown) => {
+      await record({ outcome: 'refused', side: 'ours', code: codeOf(error) });
+      throw error;
+    });
+    const session = await ask(authorized, text, record, drop);
     const obtained = {
       ...{ outcome: 'obtained', access_key_id: session.accessKeyId, sts_request_id: session.requestId },
       ...{ expires_at: toText(session.expiration), assumed_role_id: session.assumedRoleId.slice(0, 200) },
@@ -123,7 +130,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     const recorded = recordDecided(stream, outcome(obtained), authorized, {
       decideAgain: () => authorize(decide, token, asked),
       lost: async (why, error) => {
-        if (why === 'dropped') await dropped(error instanceof Problem ? error.code : 'unavailable', obtained);
+        if (why === 'dropped') await dropped(codeOf(error), obtained);
         else count.handout(why);
       },
     });
@@ -135,6 +142,10 @@ export function createExchange(deps: ExchangeDeps): Exchange {
 }
 
 type Details = { [member: string]: string | number | undefined };
+
+function codeOf(error: unknown): string {
+  return error instanceof Problem ? error.code : 'unavailable';
+}
 
 /** A time that AWS did not send well has no text. */
 function toText(time: Date): string | undefined {

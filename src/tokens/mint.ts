@@ -10,11 +10,17 @@ import { ringId } from '../keys/store.ts';
 import { activeKey } from '../keys/timeline.ts';
 import type { RingView } from '../keys/view.ts';
 
-export interface Minted {
-  token: string;
+/** A token that is named, and not signed yet. */
+export interface Unminted {
   kid: string;
   jti: string;
   expiresAt: Date;
+  /** The token itself. @throws Problem `unavailable` where the private half cannot be had */
+  sign(): Promise<string>;
+}
+
+export interface Minted extends Omit<Unminted, 'sign'> {
+  token: string;
 }
 
 export interface MintDeps {
@@ -55,12 +61,8 @@ interface Unsigned {
   claims: Record<string, unknown>;
 }
 
-/** Signs by the key that it is given; but for canaries that is the active one, see `signToken`. */
-export async function mintAs(
-  deps: Omit<MintDeps, 'view'>,
-  { kid, algorithm }: ActiveKey,
-  input: Unsigned,
-): Promise<Minted> {
+/** To be signed by the key that is given; but for canaries that is the active one, see `draftToken`. */
+function draftAs(deps: Omit<MintDeps, 'view'>, { kid, algorithm }: ActiveKey, input: Unsigned): Unminted {
   const longest = LONGEST_LIFE[input.purpose] / 1000;
   // A key's removal is computed from the longest life: one second more could outlive it.
   if (input.lifeSeconds > longest) throw new RangeError(`a ${input.purpose} lives ${longest} s at most`);
@@ -70,17 +72,23 @@ export async function mintAs(
   const payload = { iss: issuerUrlOf(deps.issuerUrl, input.issuer), ...input.claims, iat, exp, jti };
   const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
   const data = `${encode({ alg: algorithm, typ: input.typ, kid })}.${encode(payload)}`;
-  const signature = await deps.signer.sign(kid, Buffer.from(data));
-  return {
-    token: `${data}.${Buffer.from(signature).toString('base64url')}`,
-    kid,
-    jti,
-    expiresAt: new Date(exp * 1000),
+  const sign = async (): Promise<string> => {
+    const signature = await deps.signer.sign(kid, Buffer.from(data));
+    return `${data}.${Buffer.from(signature).toString('base64url')}`;
   };
+  return { kid, jti, expiresAt: new Date(exp * 1000), sign };
 }
 
-async function signToken(deps: MintDeps, input: Unsigned): Promise<Minted> {
-  return mintAs(deps, await findActiveKey(deps, input.issuer, input.algorithm), input);
+async function signed({ sign, ...named }: Unminted): Promise<Minted> {
+  return { ...named, token: await sign() };
+}
+
+export async function mintAs(deps: Omit<MintDeps, 'view'>, key: ActiveKey, input: Unsigned): Promise<Minted> {
+  return await signed(draftAs(deps, key, input));
+}
+
+async function draftToken(deps: MintDeps, input: Unsigned): Promise<Unminted> {
+  return draftAs(deps, await findActiveKey(deps, input.issuer, input.algorithm), input);
 }
 
 export interface WebIdentity {
@@ -95,6 +103,8 @@ export interface WebIdentity {
 }
 
 export type MintWebIdentityToken = (input: WebIdentity) => Promise<Minted>;
+/** The same, for who has something else to do while it is signed. */
+export type DraftWebIdentityToken = (input: WebIdentity) => Promise<Unminted>;
 
 /** What AWS STS is shown: one string audience, integer times, 120 s at most, never `azp`. */
 export function webIdentityToken(input: WebIdentity): Unsigned {
@@ -117,16 +127,21 @@ export function webIdentityToken(input: WebIdentity): Unsigned {
   };
 }
 
+export function createDraftWebIdentityToken(deps: MintDeps): DraftWebIdentityToken {
+  return (input) => draftToken(deps, webIdentityToken(input));
+}
+
 export function createMintWebIdentityToken(deps: MintDeps): MintWebIdentityToken {
-  return (input) => signToken(deps, webIdentityToken(input));
+  const draft = createDraftWebIdentityToken(deps);
+  return async (input) => await signed(await draft(input));
 }
 
 /** A workload token of the platform's (RFC 9068), for callers that do not pass the token endpoint: the host's socket. */
-export function mintHostToken(
+export async function mintHostToken(
   deps: MintDeps,
   input: { audience: string; scope: string; actor?: string | undefined; reason?: string | undefined },
 ): Promise<Minted> {
-  return signToken(deps, {
+  const draft = await draftToken(deps, {
     ...{ issuer: PLATFORM, algorithm: 'ES256', purpose: 'workload_token', typ: 'at+jwt', lifeSeconds: 900 },
     claims: {
       sub: 'host',
@@ -137,4 +152,5 @@ export function mintHostToken(
       reason: input.reason,
     },
   });
+  return await signed(draft);
 }

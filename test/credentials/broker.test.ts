@@ -78,6 +78,7 @@ async function openBench(
   decide: (nth: number, epoch: number) => Promise<Decision> | Decision,
   duringSts: (bench: Bench) => Promise<void> = async () => {},
   refuse: (append: Append) => Error | undefined = () => undefined,
+  sign: () => Promise<string> = async () => 'web-identity',
 ) {
   const database = await openTestDatabase(t);
   await ensurePartitions(database.db, new Date());
@@ -126,9 +127,9 @@ async function openBench(
       decisions += 1;
       return await decide(decisions, await readEpoch(database));
     },
-    mintWebIdentityToken: async (input) => {
+    draftWebIdentityToken: async (input) => {
       bench.minted.push(input);
-      return { token: 'web-identity', kid: 'kid', jti: 'jti', expiresAt: new Date() };
+      return { kid: 'kid', jti: 'jti', expiresAt: new Date(), sign };
     },
     sts: {
       assumeRoleWithWebIdentity: async (input) => {
@@ -186,6 +187,22 @@ t.test('a hand-out shares the commit of the outcome, and is not given before it'
   t.same(without.counted, ['ok', 'unrecorded']);
   await t.rejects(without.obtain(token, ask), { code: 'unavailable' });
   t.equal(without.asked.length, 2, 'nor is it kept');
+});
+
+t.test('a token that cannot be signed is on record as refused by ours, and STS is not asked', async (t) => {
+  const sign = () => Promise.reject(unavailable('The private half of the signing key does not open.'));
+  const of = (refuse: (append: Append) => Error | undefined) =>
+    openBench(t, (_nth, epoch) => decision(epoch), undefined, refuse, sign);
+  const bench = await of(() => undefined);
+  await t.rejects(bench.obtain(token, ask), { code: 'unavailable', message: /does not open/ });
+  t.same(await bench.records(), [
+    { kind: 'exchange.intent' },
+    { kind: 'exchange.outcome', outcome: 'refused', code: 'unavailable' },
+  ]);
+  t.same(bench.asked, []);
+  const unrecorded = await of(({ entry }) => (entry?.kind === 'exchange.intent' ? unavailable('away') : undefined));
+  await t.rejects(unrecorded.obtain(token, ask), { code: 'unavailable', message: 'away' });
+  t.same([await unrecorded.records(), unrecorded.asked], [[], []]);
 });
 
 t.test('a decision that the service is sealed empties the memory', async (t) => {

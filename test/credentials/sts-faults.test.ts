@@ -85,7 +85,7 @@ async function openFaultyWorld(t: Test, { settling = false, timeoutMs = 30_000 }
         aws: { account_id: ACCOUNT, role_name: 'countersign', role_arn: ROLE_ARN, role_id: roleId },
         grant: { purpose },
       }),
-    mintWebIdentityToken: async () => ({ token: await world.token(), kid: 'k', jti: 'j', expiresAt: new Date() }),
+    draftWebIdentityToken: async () => ({ kid: 'k', jti: 'j', expiresAt: new Date(), sign: () => world.token() }),
   });
   /** Each purpose has a session of its own. */
   const ask = (purpose: string, durationSeconds?: number) =>

@@ -72,8 +72,8 @@ function createWorldOf() {
       await turn();
       return decisionFor(workload, connection, purpose);
     },
-    mintWebIdentityToken: async ({ tags }) => ({
-      token: tags?.['version'] ?? '',
+    draftWebIdentityToken: async ({ tags }) => ({
+      sign: async () => tags?.['version'] ?? '',
       kid: 'k',
       jti: 'j',
       expiresAt: new Date(),
