@@ -40,7 +40,7 @@ export async function startAgent({ host, port, log, ...deps }: AgentOptions): Pr
   const server = await listenAsAgent({ host, port, bearer, sessions, log });
   const looking = setInterval(() => sessions.look(), LOOK_MS);
   return {
-    url: server.url,
+    ...{ url: server.url, port: server.port },
     bearer,
     sessions,
     close: async () => {

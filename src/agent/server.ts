@@ -23,6 +23,7 @@ export interface AgentServerOptions {
 export interface AgentServer {
   /** Without a trailing slash. */
   url: string;
+  port: number;
   /** Finishes what is under way. */
   close(): Promise<void>;
 }
@@ -31,6 +32,12 @@ const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
 
 /** An address as it stands in a URL. */
 const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** What clients say as Host (RFC 9110, section 7.2): the port is left out where it is the scheme's own. */
+export function hostsAt(host: string, port: number): string[] {
+  const names = [...LOOPBACK_NAMES, inUrl(host)].map((name) => name.toLowerCase());
+  return names.flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
+}
 
 /** @throws the system's error where it cannot listen */
 export async function listenAsAgent({ host, port, bearer, sessions, log }: AgentServerOptions): Promise<AgentServer> {
@@ -81,6 +88,6 @@ export async function listenAsAgent({ host, port, bearer, sessions, log }: Agent
 
   await server.listen({ host, port, listenTextResolver: (address) => `agent listening at ${address}` });
   const bound = (server.server.address() as AddressInfo).port;
-  for (const name of [...LOOPBACK_NAMES, inUrl(host)]) hosts.add(`${name}:${bound}`.toLowerCase());
-  return { url: `http://${inUrl(host)}:${bound}`, close: async () => await server.close() };
+  for (const name of hostsAt(host, bound)) hosts.add(name);
+  return { url: `http://${inUrl(host)}:${bound}`, port: bound, close: async () => await server.close() };
 }

@@ -51,6 +51,9 @@ function listenAt(text: string): Listen {
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
+/** 0.0.0.0 and `::`, however they are written. */
+const isEvery = (host: string): boolean => /^[0.:]+$/.test(host);
+
 /** An agent of this command's identity. @throws Failure where it cannot listen */
 export async function startAgentFor(
   call: Call<unknown>,
@@ -91,7 +94,7 @@ function removeTokenFile(file: string, line: string): void {
   }
 }
 
-function defaultTokenFile({ env }: Outside, port: string): string {
+function defaultTokenFile({ env }: Outside, port: number): string {
   const folder = privateFolder(env, 'runtime');
   if (folder === undefined)
     throw usage('There is no folder of this user for the bearer.', 'Give --token-file, or set HOME.');
@@ -106,14 +109,16 @@ async function serve(call: Call<AgentOptions>): Promise<void> {
       `${listen.host} is not this machine alone: the bearer and the sessions would travel in the clear.`,
       'Listen on 127.0.0.1. SDKs take http from loopback alone. If you must: --allow-non-loopback.',
     );
+  if (isEvery(listen.host))
+    throw usage(`${listen.host} is every address, and no caller's Host.`, 'Give the one address that callers use.');
   assertWorkload(call);
   const stopped = outside.stopped();
   const agent = await startAgentFor(call, { ...listen, holdSeconds });
   const line = bearerLine(agent.bearer);
   let file = options.tokenFile;
   try {
-    file ??= defaultTokenFile(outside, new URL(agent.url).port);
-    makeFolderOf(file);
+    file ??= defaultTokenFile(outside, agent.port);
+    makeFolderOf(file, tokenFileMode === '0640' && options.tokenFile !== undefined ? 0o750 : 0o700);
     writePrivate(file, line, Number.parseInt(tokenFileMode, 8));
     const environment = {
       AWS_CONTAINER_CREDENTIALS_FULL_URI: `${agent.url}/v1/connections/${args[0] === undefined ? '<connection>' : segment(args[0])}/credentials`,

@@ -104,7 +104,7 @@ export function createPrivate(file: string, text: string): void {
   }
 }
 
-/** The folder that a file stands in, made where it is missing. */
-export function makeFolderOf(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+/** The folder that a file stands in, made where it is missing, for its owner alone unless told otherwise. */
+export function makeFolderOf(file: string, mode = 0o700): void {
+  mkdirSync(dirname(file), { recursive: true, mode });
 }

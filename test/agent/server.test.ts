@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import { Refusal } from '../../src/agent/refusal.ts';
-import { listenAsAgent } from '../../src/agent/server.ts';
+import { hostsAt, listenAsAgent } from '../../src/agent/server.ts';
 import type { AskService, Credentials, Wanted } from '../../src/agent/sessions.ts';
 import { systemClock } from '../../src/clock.ts';
 import { until } from '../support/until.ts';
@@ -165,4 +165,9 @@ t.test('it ends with the last answer, not with the connection of whoever keeps h
   answer.resolve(session(systemClock, 3600));
   t.equal((await given).status, 200);
   t.equal(await Promise.race([closing, delay(20_000, 'still open', { ref: false })]), 'closed');
+});
+
+t.test('who asks at port 80 says no port', async (t) => {
+  t.same(hostsAt('127.0.0.2', 80).slice(-2), ['127.0.0.2', '127.0.0.2:80']);
+  t.same(hostsAt('FD00::1', 9911).slice(-1), ['[fd00::1]:9911']);
 });

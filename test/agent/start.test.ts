@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, fstatSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { listen, temporaryFolder } from '../cli/stand-in.ts';
 import { makeCertificate } from '../support/certificates.ts';
@@ -23,7 +23,7 @@ async function ask({ environment, bearer }: RunningAgent): Promise<unknown> {
 }
 
 t.test('a group may read the token file where asked; that of a later agent is left', async (t) => {
-  const tokenFile = join(temporaryFolder(t), 'token');
+  const tokenFile = join(temporaryFolder(t), 'countersign', 'token');
   const argv = [...SOON, '--token-file', tokenFile, '--token-file-mode', '0640'];
   const one = await startAgentProcess(t, AWAY, argv);
   const before = openSync(tokenFile, 'r');
@@ -34,6 +34,7 @@ t.test('a group may read the token file where asked; that of a later agent is le
   t.match(shown, /^Bearer [\w-]{43}$/, 'whoever was reading it reads the one before, whole');
   t.not(shown, readFileSync(tokenFile, 'utf8'));
   t.equal(statSync(tokenFile).mode & 0o777, 0o640);
+  t.equal(statSync(dirname(tokenFile)).mode & 0o777, 0o750, 'and enter the folder that was made for it');
   one.child.kill('SIGINT');
   t.equal((await one.ended).code, 0);
   t.match(readFileSync(tokenFile, 'utf8'), /^Bearer /);
@@ -78,6 +79,11 @@ t.test('refused before anything listens', async (t) => {
     code: 2,
     stderr: /not this machine alone[^]*--allow-non-loopback/,
   });
+  for (const every of ['0.0.0.0:0', '[::]:0', '[0:0::0]:0'])
+    t.match(await start(['--listen', every, '--allow-non-loopback']), {
+      code: 2,
+      stderr: /every address[^]*the one address/,
+    });
   t.match(await start(['--listen', 'example.com:80']), { code: 2, stderr: /address:port/ });
   t.match(await start([], { HOME: env.HOME }), { code: 2, stderr: /credentials are for workloads/ });
   const { code, stdout } = await start(['--listen', '127.0.0.1:0']);
