@@ -17,7 +17,7 @@ export const publishing: Defence[] = [
     'the next pass puts the key that signs again into its document, once the rings are marked',
     [
       {
-        name: 'publishing.restored',
+        name: 'publishing.restored-record',
         promise: 'after a restore the record of what was published is not believed',
         file: 'src/db/migrate.ts',
         find: 'update publishing_passes set verified_at = null where exists (select from marked)',
