@@ -176,8 +176,8 @@ export const heldSessions: Defence[] = [
       name: 'held.own-secrets',
       promise: "a command does not get this command's own identity",
       file: environment,
-      find: "'AWS_BEARER_TOKEN_', 'COUNTERSIGN_']",
-      replace: "'AWS_BEARER_TOKEN_']",
+      find: "BEARERS, 'COUNTERSIGN_']",
+      replace: 'BEARERS]',
     },
     {
       name: 'held.profiles',

@@ -17,8 +17,11 @@ const CLEARED = new Set([
   ...OVER_KEYS,
   ...['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN', 'AWS_ROLE_SESSION_NAME'],
 ]);
-/** Among them bearer tokens of single services, which win over any session; and who this command is. */
-const CLEARED_BEGINNINGS = ['AWS_CONTAINER_', 'AWS_BEARER_TOKEN_', 'COUNTERSIGN_'];
+/** Of bearer tokens of single services, which win over any session. */
+export const BEARERS = 'AWS_BEARER_TOKEN_';
+
+/** Among them who this command is. */
+const CLEARED_BEGINNINGS = ['AWS_CONTAINER_', BEARERS, 'COUNTERSIGN_'];
 
 /** What is left of the caller's environment. */
 function withoutSources(env: Outside['env']): Variables {

@@ -1,7 +1,7 @@
 // `countersign credentials`: session credentials of a connection, in the shapes that people and SDKs take.
 import { Option, type Command } from 'commander';
 import type { Credentials } from '../agent/sessions.ts';
-import { keysOf, OVER_KEYS, regionsOf } from './child-environment.ts';
+import { BEARERS, keysOf, OVER_KEYS, regionsOf } from './child-environment.ts';
 import { addVerb } from './command.ts';
 import { obtainCached } from './credentials-cache.ts';
 import { askForCredentials } from './handed.ts';
@@ -20,9 +20,9 @@ interface CredentialsOptions {
 /** For a POSIX shell's `eval`: nothing in a value ends the quotes. */
 const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
 
-/** Bearer tokens of single services, which win over any session; the name of each stands in a shell's line as it is. */
+/** The name of each stands in a shell's line as it is. */
 const bearersOf = (env: Outside['env']): string[] =>
-  Object.keys(env).filter((name) => /^AWS_BEARER_TOKEN_[A-Z0-9_]+$/.test(name));
+  Object.keys(env).filter((name) => name.startsWith(BEARERS) && /^[A-Z0-9_]+$/.test(name));
 
 const FORMATS: Record<CredentialsOptions['format'], (credentials: Credentials, env: Outside['env']) => string> = {
   json: (credentials) => `${json(credentials)}\n`,

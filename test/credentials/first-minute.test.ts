@@ -1,17 +1,10 @@
 // A role that AWS does not know everywhere yet: its denials are asked again in the connection's first minute, and remembered after.
 import { sql } from 'kysely';
 import t from 'tap';
-import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
-import { registerClient, startTestService, workloadToken } from '../support/service.ts';
+import { openGranted } from './granted.ts';
 
 t.test('what AWS denies of a stack that was made just now is asked again, and not remembered', async (t) => {
-  const sandbox = await startTestSandbox(t);
-  const service = await startTestService(t, { env: { STS_ENDPOINT_URL: sandbox.url } });
-  const { id } = await connectAccount(service, sandbox);
-  const workload = await registerClient(service, { slug: 'billing' });
-  await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: id } });
-  const path = `/v1/connections/${id}/credentials`;
-  const token = await workloadToken(service, workload, `${service.config.issuerUrl}${path}`);
+  const { sandbox, service, id, workload, path, token } = await openGranted(t);
   const ask = (query = '') => service.call('GET', `${path}${query}`, undefined, { token });
   const exchanges = async () =>
     (await service.call('GET', `/v1/audit?kind=exchange.intent&workload=${workload.id}`)).body.items.length;

@@ -1,17 +1,10 @@
 // A caller that hangs up while AWS is asked: what is under way comes to its end, and is the next caller's.
 import t from 'tap';
-import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
-import { registerClient, startTestService, workloadToken } from '../support/service.ts';
 import { until } from '../support/until.ts';
+import { openGranted } from './granted.ts';
 
 t.test('a caller that hangs up does not abort what is under way, and the next is given what came of it', async (t) => {
-  const sandbox = await startTestSandbox(t);
-  const service = await startTestService(t, { env: { STS_ENDPOINT_URL: sandbox.url } });
-  const { id } = await connectAccount(service, sandbox);
-  const workload = await registerClient(service, { slug: 'billing' });
-  await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: id } });
-  const path = `/v1/connections/${id}/credentials`;
-  const token = await workloadToken(service, workload, `${service.config.issuerUrl}${path}`);
+  const { sandbox, service, workload, path, token } = await openGranted(t);
   const asked = () => sandbox.calls.filter(({ action }) => action === 'AssumeRoleWithWebIdentity').length;
   const rows = async (kind: string) => {
     const { body } = await service.call('GET', `/v1/audit?kind=${kind}&workload=${workload.id}`);

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { sql } from 'kysely';
 import t, { type Test } from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
-import { createAwsKms } from '../../src/clouds/aws-kms.ts';
 import { publicJwk } from '../../src/keys/algorithms.ts';
 import type { RingKey } from '../../src/keys/facts.ts';
 import { createKmsHolder } from '../../src/keys/held/aws-kms.ts';
@@ -18,20 +17,14 @@ import { createLocalSigner } from '../../src/keys/signer.ts';
 import { deleteDuePrivateKeys } from '../../src/keys/store.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
 import { derInteger } from '../support/ecdsa.ts';
-import { createKeysFixture } from '../support/keys.ts';
-import { giveCredentials, startStandInKms } from '../support/kms.ts';
+import { openWithKms } from './with-kms.ts';
 
 const actor = { ...SYSTEM, id: 'ad_x', reason: 'to KMS' };
 const data = Buffer.from('header.payload');
 const region = 'eu-central-1';
 
 async function setUp(t: Test) {
-  giveCredentials(t);
-  const standIn = await startStandInKms(t);
-  const kms = createAwsKms({ endpointUrl: standIn.url });
-  t.teardown(() => kms.close());
-  const holders = { aws_kms: createKmsHolder(kms, 'https://id.example.com') };
-  const fixture = await createKeysFixture(t, { holders });
+  const { standIn, kms, holders, fixture } = await openWithKms(t);
   const { database, act, keyring, clock, ringId, deps } = fixture;
   const { db } = database;
   const signer = createLocalSigner({ db, keyring, clock, holders });

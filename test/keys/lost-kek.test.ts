@@ -4,9 +4,7 @@ import { rmSync } from 'node:fs';
 import t from 'tap';
 import { SYSTEM } from '../../src/audit/act.ts';
 import { systemClock } from '../../src/clock.ts';
-import { createAwsKms } from '../../src/clouds/aws-kms.ts';
 import type { RingKey } from '../../src/keys/facts.ts';
-import { createKmsHolder } from '../../src/keys/held/aws-kms.ts';
 import { chooseSigner } from '../../src/keys/held/choose.ts';
 import { createLocalKek } from '../../src/keys/kek.ts';
 import { createKeyring } from '../../src/keys/keyring/keyring.ts';
@@ -19,9 +17,9 @@ import { createLocalSigner } from '../../src/keys/signer.ts';
 import { deleteDuePrivateKeys } from '../../src/keys/store.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
 import { createKeysFixture } from '../support/keys.ts';
-import { giveCredentials, startStandInKms } from '../support/kms.ts';
 import { assertion, postToken, registerClient, startTestService, tokenForm } from '../support/service.ts';
 import { until } from '../support/until.ts';
+import { openWithKms } from './with-kms.ts';
 
 t.test('a process goes on minting without the file, for longer than private halves stay open', async (t) => {
   let ahead = 0;
@@ -47,12 +45,7 @@ t.test('a process goes on minting without the file, for longer than private halv
 });
 
 t.test('without the file a ring moves to AWS KMS, and then a start with another key is taken', async (t) => {
-  giveCredentials(t);
-  const standIn = await startStandInKms(t);
-  const kms = createAwsKms({ endpointUrl: standIn.url });
-  t.teardown(() => kms.close());
-  const holders = { aws_kms: createKmsHolder(kms, 'https://id.example.com') };
-  const fixture = await createKeysFixture(t, { holders });
+  const { fixture, holders } = await openWithKms(t);
   const { database, act, keyring, kek: lost, clock, deps, ringId: ring } = fixture;
   const { db } = database;
   const presence = createPresence({ db, id: 'rp_old', host: 'host', opens: () => [lost.id] });
