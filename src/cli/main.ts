@@ -19,6 +19,7 @@ import { addKeyCommands } from './key.ts';
 import { addKubernetesCommand } from './kubernetes.ts';
 import { addLoginCommands } from './login/command.ts';
 import { type Outside, processOutside, type Sink } from './outside.ts';
+import { hintAtProxy } from './proxies.ts';
 import { addPublishCommands } from './publish/commands.ts';
 import { addSandboxCommand } from './sandbox.ts';
 import { addSealCommands } from './seal.ts';
@@ -110,7 +111,8 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
     if (isEvaluated(argv)) outside.stdout.write('false\n');
     if (misused && !asJson) return EXIT.usage;
     const failure = misused ? toUsage(error) : toFailure(error);
-    outside.stderr.write(asJson ? `${json(errorDocument(failure))}\n` : errorText(failure, outside));
+    const hint = [failure.hint, hintAtProxy(failure, outside.env)].filter(Boolean).join(' ') || undefined;
+    outside.stderr.write(asJson ? `${json(errorDocument(failure, hint))}\n` : errorText(failure, hint, outside));
     if (argv.includes('--verbose')) outside.stderr.write(`${stackOf(failure)}\n`);
     return failure.exit;
   }
@@ -124,13 +126,17 @@ function toUsage({ code, message }: CommanderError): Failure {
   return usage(message.replace(/^error: /, '').replaceAll('\n', ' '), USAGE_HINT);
 }
 
-function errorDocument({ code, message, problems, hint, status, requestId, stsRequestId }: Failure): object {
+type Hint = Failure['hint'];
+
+function errorDocument(failure: Failure, hint: Hint): object {
+  const { code, message, problems, status, requestId, stsRequestId } = failure;
   return {
     error: { code, detail: message, problems, hint, status, request_id: requestId, sts_request_id: stsRequestId },
   };
 }
 
-function errorText({ code, message, problems, hint, requestId, stsRequestId }: Failure, outside: Outside): string {
+function errorText(failure: Failure, hint: Hint, outside: Outside): string {
+  const { code, message, problems, requestId, stsRequestId } = failure;
   const paint = paintFor(outside.stderr, outside.env);
   const lines = [`${paint('red', 'error')}: ${clean(message)} [${clean(code)}]`];
   for (const problem of problems ?? []) lines.push(`  ${clean(problem)}`);
