@@ -79,6 +79,9 @@ export function readTap(file: string, tap: string, end: string | undefined): Cou
   return counts;
 }
 
+/** For tap to be loaded before its clock starts, and to say what hangs after it. */
+const TAPS_OWN_SECONDS = 15;
+
 /** The file's own process group, so that a server which it forgot goes, too. */
 function killGroup(child: ChildProcess): void {
   try {
@@ -92,7 +95,7 @@ async function runFile(file: string, options: RunOptions): Promise<Counts> {
   const began = performance.now();
   const child = spawn(process.execPath, [file], {
     cwd: options.cwd,
-    // tap's own clock runs out first: it can say which test hangs.
+    // tap's own clock runs out first, though it starts later: it can say which test hangs.
     env: { ...options.env, TAP: '1', TAP_TIMEOUT: String(options.timeoutSeconds) },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -106,7 +109,11 @@ async function runFile(file: string, options: RunOptions): Promise<Counts> {
     end = why;
     killGroup(child);
   };
-  const deadline = setTimeout(stop, (options.timeoutSeconds + 1) * 1000, `timed out after ${options.timeoutSeconds} s`);
+  const deadline = setTimeout(
+    stop,
+    (options.timeoutSeconds + TAPS_OWN_SECONDS) * 1000,
+    `timed out after ${options.timeoutSeconds} s`,
+  );
   const abort = (): void => stop('interrupted');
   options.signal?.addEventListener('abort', abort);
   child.on('exit', (code, signal) => {

@@ -21,7 +21,7 @@ async function start(env: Record<string, string>): Promise<{ code: number | null
     stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   // One that starts all the same is not waited for.
   const deadline = setTimeout(() => child.kill('SIGKILL'), 90_000);
-  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   clearTimeout(deadline);
   return { code, output };
 }

@@ -18,6 +18,7 @@ import { dumpTables } from './support/dump.ts';
 import { findLastingPort } from './support/ports.ts';
 import { startProcess, writeKek } from './support/process.ts';
 import { assertion, call, postToken, tempDir, tokenForm } from './support/service.ts';
+import { PATIENCE_MS, until } from './support/until.ts';
 import { startCollector } from './tracing/collector.ts';
 
 /** In front of the sandbox: what the service shows STS, and what STS answers. */
@@ -154,7 +155,8 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
     (await api('GET', `/v1/connections/${connection.id}/template`)).body,
   );
   await api('POST', `/v1/connections/${connection.id}/verify`);
-  t.equal((await api('GET', `/v1/connections/${connection.id}?wait=active&timeout_seconds=20`)).body.state, 'active');
+  const state = async () => (await api('GET', `/v1/connections/${connection.id}`)).body.state;
+  t.ok(await until(async () => (await state()) === 'active'));
   const { jwk, privateKey } = kidKey();
   seed('the private key of the workload', scalar(privateKey));
   const once = { 'idempotency-key': 'billing-1' };
@@ -241,7 +243,7 @@ t.test('no secret is in the log, the audit or any table', async (t) => {
     t.ok(text.length > 100, `${place} says something: ${text}`);
   t.equal(await service.stop(), 0);
   const database = databaseUrl
-    ? connectPostgres({ url: databaseUrl })
+    ? connectPostgres({ url: databaseUrl, connectTimeoutMs: PATIENCE_MS })
     : await openEmbedded({ dir: join(dir, 'database') });
   t.teardown(() => database.close());
   canaries.push(...(await openPrivateKeys(database, kekFile)));

@@ -65,8 +65,12 @@ function launch(url: string, folders: ServiceFolders, stsUrl: string): ChildProc
 /** It listens, on its socket too, and has said so: from then on it stops in order when it is told to. */
 async function isReady(url: string, logFile: string): Promise<boolean> {
   if (!readFileSync(logFile, 'utf8').includes('"msg":"ready"')) return false;
-  const answer = await send({ method: 'GET', url: `${url}/readyz?capability=tokens`, deadline: 2000 });
-  return answer.status === 200;
+  const asked = send({ method: 'GET', url: `${url}/readyz?capability=tokens`, deadline: 2000 });
+  // One that is late is asked again.
+  return await asked.then(
+    ({ status }) => status === 200,
+    () => false,
+  );
 }
 
 async function stop(child: ChildProcess, ended: Promise<string>): Promise<string> {

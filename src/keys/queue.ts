@@ -27,18 +27,24 @@ const LEASE = 120_000;
  */
 export async function leaseDueRing(db: Db, now: number): Promise<string | undefined> {
   const at = new Date(now).toISOString();
-  const { rows } = await sql<{ ring: string }>`
-    with due as (
-      select id from rings r
-      where next_rotation_at <= ${at}::timestamptz
-        and not exists (select from rotation_leases l where l.ring = r.id and l.leased_until > ${at}::timestamptz)
-      order by next_rotation_at limit 1 for no key update skip locked)
-    insert into rotation_leases as lease (ring, leased_until)
-    select id, ${new Date(now + LEASE).toISOString()}::timestamptz from due
-    on conflict (ring) do update set leased_until = excluded.leased_until
-      where lease.leased_until <= ${at}::timestamptz
-    returning ring`.execute(db);
-  return rows[0]?.ring;
+  for (;;) {
+    const { rows } = await sql<{ ring: string | null }>`
+      with due as (
+        select id from rings r
+        where next_rotation_at <= ${at}::timestamptz
+          and not exists (select from rotation_leases l where l.ring = r.id and l.leased_until > ${at}::timestamptz)
+        order by next_rotation_at limit 1 for no key update skip locked),
+      leased as (
+        insert into rotation_leases as lease (ring, leased_until)
+        select id, ${new Date(now + LEASE).toISOString()}::timestamptz from due
+        on conflict (ring) do update set leased_until = excluded.leased_until
+          where lease.leased_until <= ${at}::timestamptz
+        returning ring)
+      select ring from due left join leased on true`.execute(db);
+    const [row] = rows;
+    // One was due, and somebody had it since this looked: the next look sees that, and what else is due.
+    if (row?.ring !== null) return row?.ring;
+  }
 }
 
 /** How a process spreads its rings over a turn, so that callers beside them notice none. */
@@ -113,7 +119,9 @@ export async function rotateDueRings(
       await spread?.rest(since, answered);
     }
   };
-  await Promise.all(Array.from({ length: lanes }, lane));
+  // All of them are over before this is, whatever became of one.
+  for (const end of await Promise.allSettled(Array.from({ length: lanes }, lane)))
+    if (end.status === 'rejected') faults.push(end.reason);
   if (rotated > 0) await seeOwnChange(deps);
   if (faults.length > 0) throw faults[0];
   return rotated;

@@ -21,13 +21,20 @@ export interface EgressOptions {
   resolve?: ((name: string) => Promise<string[]>) | undefined;
   /** PEM of the roots to trust; Node's own, with those that `NODE_EXTRA_CA_CERTS` adds, unless given. */
   trust?: readonly string[] | undefined;
+  /** For a whole answer, milliseconds; `EGRESS_DEADLINE_MS` unless given. */
+  deadlineMs?: number;
 }
 
 const resolveByName = async (name: string): Promise<string[]> =>
   (await lookupByName(name, { all: true })).map(({ address }) => address);
 
 /** @throws EgressRefused (as any `Ask` throws) where one address of the name is not to be gone to */
-export function createEgress({ allowed, resolve = resolveByName, trust }: EgressOptions): Ask {
+export function createEgress({
+  allowed,
+  resolve = resolveByName,
+  trust,
+  deadlineMs = EGRESS_DEADLINE_MS,
+}: EgressOptions): Ask {
   function assertMayGo(url: URL, addresses: readonly string[]): void {
     for (const address of addresses) {
       if (!mayGoTo(address, allowed)) throw new EgressRefused(`${url.hostname} is ${address}, which is not public`);
@@ -65,7 +72,7 @@ export function createEgress({ allowed, resolve = resolveByName, trust }: Egress
     const literal = url.hostname.replace(/^\[(.*)\]$/, '$1');
     if (isIP(literal)) assertMayGo(url, [literal]);
     const ask = createAsk(trust ?? getCACertificates('default'), {
-      ...{ deadlineMs: EGRESS_DEADLINE_MS, maxBody: EGRESS_MAX_BODY, lookup: lookupFor(url) },
+      ...{ deadlineMs, maxBody: EGRESS_MAX_BODY, lookup: lookupFor(url) },
     });
     return await ask(url);
   };

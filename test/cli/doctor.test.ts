@@ -13,13 +13,17 @@ import { runChecks } from '../../src/cli/doctor/run.ts';
 import { registerClient, startTestService, tempDir } from '../support/service.ts';
 import { cli, listen, sendReply, startStandIn } from './stand-in.ts';
 
-/** A busy machine answers slowly, which is a finding of its own: then it is asked again. */
+/** What a busy machine is told of itself. */
+const OF_THE_MOMENT = /took \d+ ms|does not answer\.|not answer within|no whole answer/;
+
+/** Where a machine is too busy that is a finding of its own: then it is asked again. */
 async function doctor(argv: string[], env: Record<string, string | undefined>) {
   for (const end = performance.now() + 120_000; ; await delay(200)) {
-    const ended = await cli(['doctor', '--json', ...argv], env);
+    const ended = await cli(['doctor', '--json', ...argv], env, { now: Date.now });
     const report = (ended.stdout === '' ? { findings: [], not_looked_at: [] } : ended.json()) as Report;
     const of = (...codes: string[]) => report.findings.filter(({ code }) => codes.includes(code));
-    if (of('issuer_slow', 'self_check_slow').length === 0 || performance.now() > end)
+    const passing = report.findings.some(({ severity, detail }) => severity !== 'ok' && OF_THE_MOMENT.test(detail));
+    if (!passing || performance.now() > end)
       return { ...ended, report, of, unseen: report.not_looked_at.map(({ code }) => code) };
   }
 }
@@ -76,7 +80,7 @@ t.test('on the host, all is well: everything looked at, code 0', async (t) => {
   ])
     t.equal(of(found).length, 1, found);
   const text = await cli(['doctor'], env);
-  t.match(text.stdout, /^ok {7}The API answers, and takes you for host/);
+  t.match(text.stdout, /^ok {7}The API answers, and takes you for host/m);
 
   await t.test('another template, and a key that everybody can read: what to do, and code 1', async (t) => {
     const file = join(tempDir(t), 'kek');

@@ -11,7 +11,7 @@ t.test('a caller that hangs up does not abort what is under way, and the next is
     return body.items as { exchange: string; details: Record<string, unknown> }[];
   };
   const before = asked();
-  sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 2000, times: 1 });
+  sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 5000, times: 1 });
   const caller = new AbortController();
   const left = fetch(`${service.url}${path}`, {
     ...{ headers: { authorization: `Bearer ${token}` }, signal: caller.signal },

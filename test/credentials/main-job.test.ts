@@ -218,11 +218,10 @@ t.test('refusals, each with its code and its hint, each on record', async (t) =>
   t.match(edited.body.hint, connection.issuer.url);
   t.match(edited.body.hint, connection.subject);
 
-  const codes = (await auditRows(service, `kind=exchange.refused&workload=${workload.id}`))
-    .map((row) => row.details['code'])
-    .sort();
+  const refused = await auditRows(service, `kind=exchange.refused&workload=${workload.id}`);
+  // The rest of a minute is a row of its own: of a code, there may be more than one.
   t.same(
-    codes,
+    [...new Set(refused.map((row) => row.details['code']))].sort(),
     [
       'duration_exceeds_limit',
       'duration_out_of_range',

@@ -26,7 +26,7 @@ interface Row {
 const ROWS: Record<string, Row> = {
   none: {},
   'answers after 300 ms': { fault: { kind: 'latency', latencyMs: 300 } },
-  'answers later than our deadline': { fault: { kind: 'latency', latencyMs: 4000 }, timeoutMs: 3000 },
+  'answers later than our deadline': { fault: { kind: 'latency', latencyMs: 7000 }, timeoutMs: 6000 },
   throttles: { fault: { kind: 'throttle' } },
   'answers 500': { fault: { kind: 'error', status: 500 } },
   'answers 503': { fault: { kind: 'error', status: 503 } },

@@ -22,7 +22,12 @@ async function openEmpty(t: Parameters<typeof testDatabaseUrl>[0], count: number
   await client.end();
   return Array.from({ length: count }, () => {
     // Those that wait for the first one's lock are not hurried on a busy machine.
-    const database = connectPostgres({ url, statementTimeoutMs: 60_000, queryTimeoutMs: 60_000 });
+    const database = connectPostgres({
+      url,
+      statementTimeoutMs: 60_000,
+      queryTimeoutMs: 60_000,
+      connectTimeoutMs: 60_000,
+    });
     t.teardown(() => database.close());
     return database;
   });

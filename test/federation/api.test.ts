@@ -1,7 +1,7 @@
 // /v1/trusted-issuers and identities of workloads: what is taken, what is refused and why, and what is on record.
-import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { addIdentity } from '../../src/identities/change.ts';
+import { untilBlocked } from '../support/overlap.ts';
 import { createStandInKey } from '../support/stand-in-issuer.ts';
 import { openFederation } from './world.ts';
 
@@ -171,7 +171,7 @@ t.test('of two that are given one identity at once, at two replicas, one gets it
       ({ code }: { code: string }) => code,
     );
     // It waits for this one's end; who does not wait is through long before.
-    await Promise.race([second, delay(1000)]);
+    await Promise.race([second, untilBlocked(db)]);
   });
   t.equal(await second, 'identity_overlaps');
 });

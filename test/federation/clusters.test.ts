@@ -29,7 +29,11 @@ t.test('a cluster rotates its keys: with overlap no token is refused, without it
   const time = { now: 0 };
   const clock = { ...systemClock, monotonic: () => time.now };
   const log = { warn: (details: object) => t.fail(JSON.stringify(details)) };
-  const keys = createIssuerKeys({ ask: createEgress({ allowed: createRanges(['127.0.0.1/32']) }), clock, log });
+  const keys = createIssuerKeys({
+    ask: createEgress({ allowed: createRanges(['127.0.0.1/32']), deadlineMs: 60_000 }),
+    clock,
+    log,
+  });
   const issuer = {
     ...{ id: 'ti_x', kind: 'kubernetes', issuer: cluster.issuer, jwks_uri: null, jwks: null, state: 'active' },
     ...{ algorithms: ['RS256'], max_token_seconds: 3600, version: 1 },

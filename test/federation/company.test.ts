@@ -72,7 +72,7 @@ t.test('a key that it adds is found within a minute, and one that it drops is go
   const company = await startCompany(t);
   const time = { now: 0 };
   const keys = createIssuerKeys({
-    ask: createEgress({ allowed: createRanges(['127.0.0.1/32']) }),
+    ask: createEgress({ allowed: createRanges(['127.0.0.1/32']), deadlineMs: 60_000 }),
     ...{ clock: { monotonic: () => time.now }, log: { warn: (details) => t.fail(JSON.stringify(details)) } },
   });
   const issuer = { id: 'ti_x', kind: 'oidc', issuer: company.url, jwks_uri: null, jwks: null, version: 1 };

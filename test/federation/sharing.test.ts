@@ -1,8 +1,8 @@
 // Clusters that share an `iss`, as kubeadm makes them: a token is of the one whose pasted keys have its key, or of none.
-import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { decodeJwt } from 'jose';
 import t, { type Test } from 'tap';
+import { untilBlocked } from '../support/overlap.ts';
 import { createStandInKey, nowSeconds, signAs, type StandInKey } from '../support/stand-in-issuer.ts';
 import { readNew } from '../../src/trusted-issuers/check.ts';
 import { requireApart } from '../../src/trusted-issuers/sharing.ts';
@@ -131,7 +131,7 @@ t.test('of two with one kid that are trusted at once, at two replicas, one is', 
       ({ code }: { code: string }) => code,
     );
     // It waits for this one's end; who does not wait is through long before.
-    await Promise.race([second, delay(1000)]);
+    await Promise.race([second, untilBlocked(db)]);
   });
   t.equal(await second, 'trusted_issuer_exists');
 });

@@ -35,6 +35,8 @@ const OWN_TABLES = new Set([
   'rotation_leases',
   'rotation_plan',
   'verifications',
+  'revocation_proofs',
+  'canaries',
   'private_keys',
   'replicas',
   'kek_rotations',

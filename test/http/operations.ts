@@ -263,7 +263,7 @@ export async function openWorld(t: Test): Promise<World> {
       rotateKeys: { now: true, algorithm: 'ES256' },
       holdKeys: { duration_seconds: 60, algorithm: 'ES256' },
       setKeyPolicy: {
-        ...{ replaces: 1, verifier_cache_seconds: 5, oldest_served_seconds: 5, oldest_signed_seconds: 5 },
+        ...{ replaces: 1, verifier_cache_seconds: 5, oldest_served_seconds: 30, oldest_signed_seconds: 30 },
         ...{ clock_error_seconds: 1, period_seconds: 3600 },
       },
       resumeKeys: { algorithm: 'ES256' },

@@ -7,6 +7,7 @@ import { decodeJwt } from 'jose';
 import t from 'tap';
 import type { Report } from '../../src/cli/incident/report.ts';
 import { writeKek } from '../support/process.ts';
+import { until } from '../support/until.ts';
 import { cli } from '../cli/stand-in.ts';
 import { openIncidentWorld } from './world.ts';
 
@@ -76,7 +77,8 @@ t.test('the key of a connection', async (t) => {
   t.match(await world.use(first.session), /explicit deny/, 'a session from before is denied');
   for (const state of ['paused', 'active'])
     t.equal((await service.call('PATCH', `/v1/connections/${connection.id}`, { state })).status, 200);
-  await service.call('GET', `/v1/connections/${connection.id}?wait=active&timeout_seconds=20`);
+  const isActive = async () => (await service.call('GET', `/v1/connections/${connection.id}`)).body.state === 'active';
+  t.ok(await until(isActive));
   const after = await world.exchange(await world.token());
   t.same([after.status, await world.use(after.session)], [200, 'ok'], 'one from after, by the next key, is not');
 

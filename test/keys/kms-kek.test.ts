@@ -12,7 +12,7 @@ import { createRewrapping } from '../../src/keys/keyring/rewrap.ts';
 import { rotateKek, showKeks } from '../../src/keys/keyring/rotation.ts';
 import { createLocalSigner } from '../../src/keys/signer.ts';
 import { activeKey } from '../../src/keys/timeline.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 import { openTestDatabase } from '../support/databases.ts';
 import { createKeysFixture } from '../support/keys.ts';
 import { giveCredentials, startStandInKms } from '../support/kms.ts';
@@ -26,7 +26,7 @@ const ring = { id: 'platform:ES256', algorithm: 'ES256', purpose: 'workload_toke
 async function setUp(t: Test) {
   giveCredentials(t);
   const standIn = await startStandInKms(t);
-  const kms = createAwsKms({ endpointUrl: standIn.url });
+  const kms = createAwsKms({ endpointUrl: standIn.url, timeoutMs: PATIENCE_MS });
   t.teardown(() => kms.close());
   const key = standIn.make();
   return { standIn, kms, key };

@@ -3,18 +3,16 @@ import t from 'tap';
 import { startTestService } from '../support/service.ts';
 
 t.test('look, try, set, look', async (t) => {
-  // As a loopback issuer has it.
-  const bounds = { KEY_POLICY_OLDEST_SERVED_SECONDS: '5', KEY_POLICY_OLDEST_SIGNED_SECONDS: '5' };
-  const service = await startTestService(t, { env: bounds });
+  const service = await startTestService(t);
   const path = '/v1/key-policy';
   const seeded = (await service.call('GET', path)).body;
   t.match(seeded, {
-    ...{ version: 1, period_seconds: 180, seasoning_seconds: 11, actor: 'system' },
+    ...{ version: 1, period_seconds: 180, seasoning_seconds: 36, actor: 'system' },
     most_keys: { workload_token: 9, web_identity_token: 5 },
   });
   t.notMatch(seeded, { in_force: {} });
   const times = {
-    ...{ verifier_cache_seconds: 5, oldest_served_seconds: 5, oldest_signed_seconds: 5, clock_error_seconds: 1 },
+    ...{ verifier_cache_seconds: 5, oldest_served_seconds: 30, oldest_signed_seconds: 30, clock_error_seconds: 1 },
     period_seconds: 3600,
   };
   const tried = await service.call('PUT', path, { ...times, replaces: 1, dry_run: true });
@@ -24,7 +22,7 @@ t.test('look, try, set, look', async (t) => {
   t.match(await service.call('PUT', path, longer), { status: 200, body: { changed: true } });
   t.match(await service.call('PUT', path, longer), { status: 409, body: { code: 'conflict', version: 2 } });
   const lowered = await service.call('PUT', path, { ...times, replaces: 2 });
-  t.match(lowered.body, { after: { version: 3, seasoning_seconds: 11, in_force: { seasoning_seconds: 66 } } });
+  t.match(lowered.body, { after: { version: 3, seasoning_seconds: 36, in_force: { seasoning_seconds: 66 } } });
   const shown = (await service.call('GET', path)).body;
   t.match(shown, {
     version: 3,
@@ -33,7 +31,7 @@ t.test('look, try, set, look', async (t) => {
     in_force: { until: lowered.body.after.in_force.until },
   });
   t.equal(Date.parse(shown.in_force.until), Date.parse(shown.since) + 66_000);
-  for (const wrong of [{ period_seconds: 11 }, { oldest_signed_seconds: 10 }])
+  for (const wrong of [{ period_seconds: 36 }, { oldest_signed_seconds: 31 }])
     t.match(await service.call('PUT', path, { ...times, ...wrong, replaces: 3 }), {
       status: 422,
       body: { code: 'policy_unsound', hint: /\S/, lines: [/must be/] },

@@ -54,7 +54,7 @@ t.test('tokens, exchanges, hand-outs and refusals are counted by outcome', async
   await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: connection.id } });
   const { issuerUrl } = service.config;
   const path = `/v1/connections/${connection.id}/credentials`;
-  const before = await scrape(service.url);
+  const before = await scrapeWhole(service.url);
   t.equal(before.value('countersign_verifications_pending'), 0);
   t.equal(before.value('countersign_tokens_total{outcome="minted"}'), 0);
 

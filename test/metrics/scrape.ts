@@ -1,6 +1,7 @@
 // A scrape of a running service, read as Prometheus would read it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { call } from '../support/service.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 export interface Scrape {
   /** Of every sample: its name and labels as written, e.g. `countersign_tokens_total{outcome="minted"}`. */
@@ -34,14 +35,27 @@ export function readScrape(text: string): Scrape {
   };
 }
 
-/** As `scrape`, when the database answered in time: the gauges of what it knows are left out where it did not. */
+/** Each of its own question, and left out where the database, or whoever is asked, did not answer in time. */
+const OF_WHAT_IS_ASKED = [
+  'sealed',
+  'verifications_pending',
+  'rotations_due',
+  'rotation_overdue_seconds',
+  'self_check_ok',
+];
+
+const isWhole = ({ samples }: Scrape): boolean =>
+  OF_WHAT_IS_ASKED.every((name) => samples.has(`countersign_${name}`)) &&
+  samples.get('countersign_database_up') === 1 &&
+  samples.get('countersign_ready{capability="tokens"}') === 1;
+
+/** As `scrape`, when everybody answered in time. */
 export async function scrapeWhole(url: string): Promise<Scrape> {
-  let found = await scrape(url);
-  for (const deadline = Date.now() + 60_000; found.value('countersign_database_up') !== 1; found = await scrape(url)) {
-    if (Date.now() > deadline) throw new Error('the database did not answer within a minute');
-    await delay(250);
+  for (const deadline = Date.now() + PATIENCE_MS; ; await delay(250)) {
+    const found = await scrape(url);
+    if (isWhole(found)) return found;
+    if (Date.now() > deadline) throw new Error(`no whole scrape within a minute:\n${found.text}`);
   }
-  return found;
 }
 
 /** @param url of the internal listener */

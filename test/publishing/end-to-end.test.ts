@@ -14,6 +14,7 @@ import { createStack, startTestSandbox } from '../support/connect-account.ts';
 import { findLastingPort } from '../support/ports.ts';
 import { registerClient, tempDir, workloadToken } from '../support/service.ts';
 import { serveFiles } from '../support/static-server.ts';
+import { until } from '../support/until.ts';
 import { openPublishingWorld } from './world.ts';
 
 const ACCOUNT = '111122223333';
@@ -51,8 +52,8 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
 
   const template = await service.call('GET', `/v1/connections/${id}/template?format=yaml`);
   await createStack(sandbox, ACCOUNT, 'countersign', template.body);
-  const active = await service.call('GET', `/v1/connections/${id}?wait=active&timeout_seconds=30`);
-  t.equal(active.body.state, 'active');
+  const show = async () => (await service.call('GET', `/v1/connections/${id}`)).body;
+  t.ok(await until(async () => (await show()).state === 'active'));
   t.ok(files.asked.includes(`/c/${issuer}/jwks`), 'STS read the file');
 
   const workload = await registerClient(service, { slug: 'billing' });
@@ -67,7 +68,7 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
 
   const rotate = () => service.call('POST', `/v1/keys/${issuer}/rotate`, { now: true });
   /** Asks until it is answered so, for longer than the minute in which a standby that STS refused once is not shown again. */
-  const until = async (status: number, ask: () => Promise<{ status: number }>, message: string): Promise<void> => {
+  const answered = async (status: number, ask: () => Promise<{ status: number }>, message: string): Promise<void> => {
     const end = Date.now() + 90_000;
     let answer = await ask();
     for (; answer.status !== status && Date.now() < end; answer = await ask())
@@ -87,7 +88,7 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
   await delayPlacements(60);
   t.match(await rotate(), { status: 409, body: { seasoned_at: String } }, 'A + e from its placement');
   await delayPlacements(-60);
-  await until(200, rotate, 'then it signs');
+  await answered(200, rotate, 'then it signs');
   t.match(await exchange(), { status: 200 }, 'and STS knows it');
 
   const ring = (await service.call('GET', `/v1/keys/${issuer}`)).body.items[0];
@@ -99,7 +100,7 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
   t.ok(await signer.opens(kid));
   const sts = createAwsSts({ endpointUrl: sandbox.url });
   t.teardown(() => sts.close());
-  const { role_arn: roleArn } = active.body.aws;
+  const { role_arn: roleArn } = (await show()).aws;
   const forge = async (): Promise<string> => {
     const claims = webIdentityToken({ issuer, algorithm: 'ES256', subject: id, roleArn });
     const minting = { issuerUrl: service.config.issuerUrl, signer, clock: systemClock };
@@ -118,7 +119,7 @@ t.test('from a bucket-like origin: connect, exchange, rotate, revoke', async (t)
   t.equal(await forge(), 'taken', 'and STS takes what is signed by it: it knows the file alone');
   await publish();
   t.notOk(jwks().includes(kid));
-  await until(200, exchange, 'STS knows the successor once its cache is A old');
+  await answered(200, exchange, 'STS knows the successor once its cache is A old');
   t.equal(await forge(), 'InvalidIdentityToken', 'and takes nothing more of the revoked key');
   t.match(await db.selectFrom('withdrawals').select('kid').execute(), [{ kid }]);
 });

@@ -67,7 +67,7 @@ t.test('a name that changes its answer is connected to where it was looked at, o
 });
 
 t.test('plain http goes where configuration allows, and nowhere else', async (t) => {
-  const allowed = createEgress({ allowed: loopback, resolve: async () => ['127.0.0.1'] });
+  const allowed = createEgress({ allowed: loopback, resolve: async () => ['127.0.0.1'], deadlineMs: 60_000 });
   t.equal((await allowed(new URL(`http://issuer.example:${port}/`))).status, 200);
   const publicly = createEgress({ allowed: nothing, resolve: async () => ['93.184.215.14'] });
   await t.rejects(publicly(new URL('http://issuer.example/')), { code: 'EGRESS_REFUSED', message: /not https/ });
@@ -82,9 +82,10 @@ t.test('no redirect, no large body, no long wait', async (t) => {
     '/slower': { body: '{', ends: 'trickling' },
   });
   const ask = createEgress({ allowed: loopback });
+  const patient = createEgress({ allowed: loopback, deadlineMs: 60_000 });
   const url = (path: string): URL => new URL(`http://127.0.0.1:${port}${path}`);
-  t.match(await ask(url('/redirect')), { status: 302, location: '/elsewhere' });
-  t.equal((await ask(url('/large'))).body, undefined);
+  t.match(await patient(url('/redirect')), { status: 302, location: '/elsewhere' });
+  t.equal((await patient(url('/large'))).body, undefined);
   await Promise.all(
     ['/slow', '/slower'].map((path) => t.rejects(ask(url(path)), { code: /ABORT_ERR|ECONNRESET/ }, path)),
   );

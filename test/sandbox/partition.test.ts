@@ -51,10 +51,10 @@ t.test("a policy of another partition's resources is refused: inline, managed, a
     iam.send(new iamApi.CreatePolicyVersionCommand({ PolicyArn: Policy?.Arn, PolicyDocument, SetAsDefault: true }));
   const foreign = 'arn:aws:s3:::bucket/*';
   const message = `Partition "aws" is not valid for resource "${foreign}".`;
-  for (const refused of [put(document(foreign)), put(document(foreign, 'NotResource'))])
-    t.same(await refusal(refused), { code: 'MalformedPolicyDocument', status: 400, message });
-  for (const refused of [create(document(foreign)), version(document(foreign))])
-    t.same(await refusal(refused), { code: 'MalformedPolicyDocument', status: 400, message });
+  for (const refused of [() => put(document(foreign)), () => put(document(foreign, 'NotResource'))])
+    t.same(await refusal(refused()), { code: 'MalformedPolicyDocument', status: 400, message });
+  for (const refused of [create, version])
+    t.same(await refusal(refused(document(foreign))), { code: 'MalformedPolicyDocument', status: 400, message });
 });
 
 t.test('our template in cn-north-1: deployed, verified and Active', async (t) => {

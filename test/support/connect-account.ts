@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/sandbox.ts';
 import { keepShown } from './known-secrets.ts';
 import type { TestService } from './service.ts';
+import { until } from './until.ts';
 
 export async function startTestSandbox(t: Test, options: SandboxOptions = {}): Promise<Sandbox> {
   const sandbox = await startSandbox({ witness: (text) => keepShown('at STS', text), ...options });
@@ -40,7 +41,7 @@ export interface TestConnection {
   aws: { account_id: string; role_arn: string; role_name: string };
 }
 
-/** Registers a connection, creates its stack, and waits until it is Active. */
+/** Registers a connection, creates its stack, and waits until it is Active, and nobody looks at it any more. */
 export async function connectAccount(
   service: TestService,
   sandbox: Sandbox,
@@ -62,5 +63,8 @@ export async function connectAccount(
   // A busy machine may need longer than one request may wait.
   if (active.body.state !== 'active') active = await wait();
   if (active.body.state !== 'active') throw new Error(`not active: ${JSON.stringify(active.body)}`);
+  // The template that was fetched and the question may be two looks.
+  const isOver = async () => (await service.call('GET', `/v1/connections/${id}`)).body.verification === null;
+  if (!(await until(isOver))) throw new Error('it is still looked at');
   return active.body;
 }

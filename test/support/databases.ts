@@ -11,6 +11,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { SERVICE_ROLE } from '../../src/db/role.ts';
 import { keepSecret } from './known-secrets.ts';
 import { searchDatabase, searchPostgres } from './leaks.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** Of this run, by `COUNTERSIGN_TEST_ENGINE`; PGlite unless said otherwise. */
 export const engine: Database['engine'] =
@@ -19,8 +20,6 @@ export const engine: Database['engine'] =
 const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, 'node_modules/.cache/countersign');
 const TEMPLATE_LOCK = 20_251_121;
-/** How long a test waits for a connection: a busy machine is no database that is away. */
-const PATIENCE_MS = 60_000;
 
 /** Changes with whatever makes a template another: the migrations, the embedded engine, and how it is made here. */
 function nameTemplate(): string {
@@ -73,6 +72,7 @@ async function ensurePostgresTemplate(client: pg.Client, name: string): Promise<
       url: withDatabase(readAdminUrl(), name),
       applicationName: 'countersign-template',
       connectTimeoutMs: PATIENCE_MS,
+      statementTimeoutMs: PATIENCE_MS,
     });
     try {
       await migrate(database);

@@ -7,6 +7,7 @@ import { createLocalKek } from '../../src/keys/kek.ts';
 import { findEnvelope } from '../../src/keys/store.ts';
 import { dumpText, measureTables } from './dump.ts';
 import { countForgotten, findSecrets, keepPkcs8, keepSecret } from './known-secrets.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** A load test's rows are of few kinds; what is larger is counted, and said. */
 const MOST_BYTES = 8 * 1024 * 1024;
@@ -98,9 +99,15 @@ export async function searchDatabase(t: Test, database: Pick<Database, 'db'>): P
   demandNoSecrets(t, tables);
 }
 
+/** Of what looks for secrets. */
+export const SEARCH = {
+  ...{ poolSize: 1, applicationName: 'countersign-test-search' },
+  ...{ connectTimeoutMs: PATIENCE_MS, statementTimeoutMs: PATIENCE_MS },
+};
+
 /** As the role in `url`, which may read everything. */
 export async function searchPostgres(t: Test, url: string): Promise<void> {
-  const database = connectPostgres({ url, poolSize: 1, applicationName: 'countersign-test-search' });
+  const database = connectPostgres({ ...SEARCH, url });
   try {
     await searchDatabase(t, database);
   } finally {

@@ -1,7 +1,7 @@
 // What processes of the service leave behind, searched together when all of a test's are gone.
 import type { Test } from 'tap';
 import { connectPostgres } from '../../src/db/connect.ts';
-import { keepPrivateHalves, searchPostgres, searchService } from './leaks.ts';
+import { keepPrivateHalves, SEARCH, searchPostgres, searchService } from './leaks.ts';
 
 export interface Left {
   url: string;
@@ -18,7 +18,7 @@ const byTest = new WeakMap<Test, Left[]>();
 const isSearchedElsewhere = (url: string): boolean => new URL(url).pathname.startsWith('/countersign_test_');
 
 async function openHalves(url: string): Promise<void> {
-  const database = connectPostgres({ url, poolSize: 1, applicationName: 'countersign-test-search' });
+  const database = connectPostgres({ ...SEARCH, url });
   await keepPrivateHalves(database.db).catch(() => {});
   await database.close();
 }

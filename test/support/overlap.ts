@@ -1,9 +1,10 @@
 // Two transactions on PostgreSQL, the second beside the first, which has written and not committed.
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Test } from 'tap';
 import { connectPostgres, type Db, type Transaction } from '../../src/db/connect.ts';
-import { testDatabaseUrl } from './databases.ts';
-import { until } from './until.ts';
+import { engine, testDatabaseUrl } from './databases.ts';
+import { PATIENCE_MS, until } from './until.ts';
 
 export type Write = (trx: Transaction) => Promise<unknown>;
 
@@ -13,9 +14,13 @@ async function isBlocked(db: Db): Promise<boolean> {
   return rows.length > 0;
 }
 
+/** Until somebody waits for a lock, or for the one connection of the embedded database. */
+export const untilBlocked = async (db: Db): Promise<unknown> =>
+  engine === 'postgresql' ? await until(() => isBlocked(db)) : await delay(300);
+
 /** The second starts while the first has written and not committed. @returns how each ended: undefined, or its code. */
 export async function overlap(t: Test, first: Write, second: Write): Promise<(string | undefined)[]> {
-  const pool = connectPostgres({ url: (await testDatabaseUrl(t)) as string });
+  const pool = connectPostgres({ url: (await testDatabaseUrl(t)) as string, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => pool.close());
   const code = (error: { code: string }) => error.code;
   const written = Promise.withResolvers<void>();

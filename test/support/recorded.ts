@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { Test } from 'tap';
 import { connectPostgres, type Database, openEmbedded } from '../../src/db/connect.ts';
 import { engine, testDatabaseUrl } from './databases.ts';
+import { PATIENCE_MS } from './until.ts';
 
 export const RECORDED = join(import.meta.dirname, '../db/recorded');
 
@@ -27,7 +28,10 @@ export const listRecorded = (): string[] =>
 export async function openRecorded(t: Test, name: string): Promise<Database> {
   const script = readFileSync(join(RECORDED, `${name}.sql`), 'utf8');
   const url = await testDatabaseUrl(t);
-  const database = engine === 'pglite' || !url ? await openEmbedded() : connectPostgres({ url, poolSize: 10 });
+  const database =
+    engine === 'pglite' || !url
+      ? await openEmbedded()
+      : connectPostgres({ url, poolSize: 10, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => database.close());
   await sql`drop schema public cascade`.execute(database.db);
   await sql`create schema public`.execute(database.db);

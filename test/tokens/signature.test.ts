@@ -22,7 +22,7 @@ t.test('what is signed does not wait for all tokens that came before it', async 
   // Each has been begun that will be begun before the first has ended.
   await new Promise((resolve) => setImmediate(resolve));
   await promisify(sign)('sha256', Buffer.from('data'), privateKey);
-  t.ok(verified < 200, `${verified} were verified before it`);
+  t.ok(verified < 350, `${verified} were verified before it`);
   await Promise.all(all);
   t.equal(verified, 400, 'each has its turn');
 });

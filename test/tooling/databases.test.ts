@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import t from 'tap';
 import { connectPostgres } from '../../src/db/connect.ts';
 import { engine, openTestDatabase, testDatabaseUrl } from '../support/databases.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 t.test('each call gives a migrated database of its own', async (t) => {
   const one = await openTestDatabase(t);
@@ -19,7 +20,7 @@ t.test('a second pool reaches the same database by its URL', async (t) => {
   const url = await testDatabaseUrl(t);
   if (url === undefined) return t.equal(engine, 'pglite', 'the embedded engine has no URL');
   await sql`create table mark (n int)`.execute(database.db);
-  const second = connectPostgres({ url });
+  const second = connectPostgres({ url, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => second.close());
   const found = await sql<{ n: number }>`select count(*) n from mark`.execute(second.db);
   t.equal(found.rows[0]?.n, 0);

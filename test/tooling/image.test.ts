@@ -9,6 +9,7 @@ import t from 'tap';
 import { walkModules } from '../../scripts/modules.ts';
 import { createContextFilter, listFiles, parseDockerfile, replayDockerfile } from './dockerfile.ts';
 import { findLastingPort } from '../support/ports.ts';
+import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const instructions = parseDockerfile(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'));
@@ -96,6 +97,8 @@ t.test('starts, answers its health check, and ends on SIGTERM', async (t) => {
   t.teardown(() => service.kill('SIGKILL'));
   const gone = once(service, 'exit');
   if (!t.ok(await waitUntilHealthy(service, env), 'healthy')) t.comment(output);
+  // Until then a signal ends it as any process.
+  t.ok(await until(() => service.exitCode !== null || output.includes('"msg":"ready"')));
   service.kill('SIGTERM');
   t.same(await gone, [0, null]);
 });
