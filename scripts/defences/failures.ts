@@ -20,6 +20,19 @@ export const failures: Defence[] = [
       replace: 'false',
     },
   ]),
+  ...provenBy(
+    'test/db/within.test.ts',
+    'an answer that came in time counts, however late a process that stood still reads it',
+    [
+      {
+        name: 'failures.read-late',
+        promise: 'an answer of the database that came in time is no outage, where this process stood still',
+        file: 'src/db/within.ts',
+        find: 'setTimeout(() => setImmediate(giveUp), ms)',
+        replace: 'setTimeout(giveUp, ms)',
+      },
+    ],
+  ),
   ...provenBy('test/postgres/failures.test.ts', 'every fault of the failure table, cell by cell', [
     {
       name: 'failures.audit-told',

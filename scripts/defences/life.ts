@@ -193,6 +193,16 @@ export const life: Defence[] = [
       },
     ],
   ),
+  ...provenBy('test/postgres/lease.test.ts', 'who finds a ring leased since it looked takes the next', [
+    {
+      name: 'life.queue-slower',
+      promise: 'a replica that was slower goes on with what else is due',
+      file: 'src/keys/queue.ts',
+      find: 'if (row?.ring !== null) return row?.ring;',
+      replace: 'return row?.ring ?? undefined;',
+      engine: 'postgresql',
+    },
+  ]),
   ...provenBy('test/keys/queue.test.ts', 'rings that were born together rotate apart, none early', [
     {
       name: 'life.spread',

@@ -20,6 +20,8 @@ const EVERY_MS = (TURN_MS * LANES) / IN_A_TURN;
 const GIVES_WAY = 10;
 /** Longer than a rotation lasts, its checks at their deadlines included; milliseconds. */
 const LEASE = 120_000;
+/** To others that were faster, one after the other: then it is for the next turn. */
+const MOST_LEASES_LOST = 10;
 
 /**
  * The ring that is due longest and that nobody has, leased. Replicas that come at once pass each other by.
@@ -27,7 +29,7 @@ const LEASE = 120_000;
  */
 export async function leaseDueRing(db: Db, now: number): Promise<string | undefined> {
   const at = new Date(now).toISOString();
-  for (;;) {
+  for (let tried = 0; tried < MOST_LEASES_LOST; tried += 1) {
     const { rows } = await sql<{ ring: string | null }>`
       with due as (
         select id from rings r
@@ -45,6 +47,7 @@ export async function leaseDueRing(db: Db, now: number): Promise<string | undefi
     // One was due, and somebody had it since this looked: the next look sees that, and what else is due.
     if (row?.ring !== null) return row?.ring;
   }
+  return undefined;
 }
 
 /** How a process spreads its rings over a turn, so that callers beside them notice none. */
