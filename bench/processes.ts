@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { findLastingPort } from '../test/support/ports.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -18,16 +18,6 @@ export interface Started {
   /** Files and sockets that it has open; 0 where the system does not tell. */
   openFiles(): number;
   stop(): Promise<void>;
-}
-
-/** A port that nobody listens on now. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 /** User and system time (proc(5)), in the kernel's 100 ticks a second. */
@@ -94,7 +84,7 @@ export async function startProcess(
 
 /** A server of bench/servers, which listens on PORT and then says so. */
 export async function startServer(name: string, env: Record<string, string> = {}): Promise<Started> {
-  const port = await findFreePort();
+  const port = await findLastingPort();
   const started = await startProcess(
     `bench/servers/${name}.ts`,
     { PORT: String(port), ...env },

@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findFreePort, type Started, startProcess } from './processes.ts';
+import { findLastingPort } from '../test/support/ports.ts';
+import { type Started, startProcess } from './processes.ts';
 
 /** Otherwise a loopback issuer's rings would rotate every three minutes, all hundred thousand of them. */
 const PRODUCTION_POLICY = {
@@ -28,7 +29,7 @@ export async function createHome(): Promise<Home> {
   const dir = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   const kekFile = join(dir, 'kek');
   writeFileSync(kekFile, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
-  const issuerUrl = `http://127.0.0.1:${await findFreePort()}`;
+  const issuerUrl = `http://127.0.0.1:${await findLastingPort()}`;
   return { dir, kekFile, issuerUrl, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 

@@ -5,12 +5,13 @@ import { parseArgs } from 'node:util';
 import { sql } from 'kysely';
 import type { Db } from '../src/db/connect.ts';
 import { createLocalKek } from '../src/keys/kek.ts';
+import { findLastingPort } from '../test/support/ports.ts';
 import { createClient, insertClients } from './clients.ts';
 import { insertHollowRings } from './connections.ts';
 import { openPostgres } from './database.ts';
 import { openLine } from './load.ts';
 import { delay, loadAt, type Phase } from './paced.ts';
-import { findFreePort, type Started } from './processes.ts';
+import type { Started } from './processes.ts';
 import { createHome, startService } from './service.ts';
 
 const CLIENTS = 64;
@@ -87,7 +88,7 @@ try {
     const dir = join(home.dir, `replica-${index}`);
     mkdirSync(dir, { mode: 0o700 });
     const own = { DATA_DIR: dir, SOCKET_PATH: join(dir, 's.sock') };
-    services.push(await startService(home, url, index === 0 ? own : { ...own, PORT: String(await findFreePort()) }));
+    services.push(await startService(home, url, index === 0 ? own : { ...own, PORT: String(await findLastingPort()) }));
   }
   const lines = await Promise.all(Array.from({ length: LINES }, () => openLine(home.issuerUrl)));
   const endpoint = {

@@ -38,7 +38,7 @@ export const MIGRATION_MS = 3_600_000;
 /** Applies what is missing as the owner; @returns the names applied now. */
 export async function migrateAsOwner(
   { service, owner }: DatabaseConfig,
-  options: Pick<PostgresOptions, 'queryTimeoutMs'> = {},
+  options: Pick<PostgresOptions, 'queryTimeoutMs' | 'connectTimeoutMs'> = {},
 ): Promise<string[]> {
   const address = owner ?? service;
   const database = connectPostgres({ ...options, address, poolSize: 1, statementTimeoutMs: MIGRATION_MS });

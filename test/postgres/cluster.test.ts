@@ -47,8 +47,8 @@ t.test('it goes with the process that made it, even where that one is killed whi
   const script = `
     import { startPostgres } from ${JSON.stringify(join(import.meta.dirname, '../support/postgres.ts'))};
     const cluster = await startPostgres();
-    console.log(cluster.dir);
     cluster.pause();
+    console.log(cluster.dir);
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -8,6 +8,7 @@ import { connectPostgres, type Database } from '../../src/db/connect.ts';
 import { readDatabase } from '../../src/db/environment.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { type Cluster, startPostgres } from '../support/postgres.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 async function asSuperuser(cluster: Cluster, ...statements: string[]): Promise<void> {
   const client = new pg.Client({ connectionString: cluster.url });
@@ -21,7 +22,7 @@ function connect(t: Test, values: Parameters<typeof readDatabase>[0]): Database 
   const problems: string[] = [];
   const address = readDatabase(values, problems)?.service;
   if (!address || problems.length > 0) throw new Error(problems.join());
-  const database = connectPostgres({ address, queryTimeoutMs: 2000 });
+  const database = connectPostgres({ address, queryTimeoutMs: 2000, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => database.close());
   return database;
 }

@@ -1,5 +1,4 @@
 // The epoch between transactions: an append waits for a suspension that is about to commit, and is decided by it.
-import { sql } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { bumpEpoch, ensurePartitions } from '../../src/audit/store.ts';
@@ -8,11 +7,13 @@ import { systemClock } from '../../src/clock.ts';
 import { connectPostgres, type Database } from '../../src/db/connect.ts';
 import { openTestDatabase, testDatabaseUrl } from '../support/databases.ts';
 import { readEpoch } from '../support/epoch.ts';
+import { untilBlocked } from '../support/overlap.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 async function setUp(t: Test): Promise<{ database: Database; stream: AuditStream; kinds(): Promise<string[]> }> {
   const database = await openTestDatabase(t);
   await ensurePartitions(database.db, new Date());
-  const own = connectPostgres({ url: (await testDatabaseUrl(t)) as string });
+  const own = connectPostgres({ url: (await testDatabaseUrl(t)) as string, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => own.close());
   const stream = createAuditStream({ database: own, clock: systemClock, deadlineMs: 30_000 });
   const kinds = async () =>
@@ -38,17 +39,6 @@ async function suspend({ db }: Database): Promise<() => Promise<void>> {
   };
 }
 
-async function untilBlocked({ db }: Database): Promise<'blocked'> {
-  for (;;) {
-    const { rows } =
-      await sql`select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())`.execute(
-        db,
-      );
-    if (rows.length > 0) return 'blocked';
-    await delay(5);
-  }
-}
-
 for (const [name, others] of [
   ['alone', []],
   ['in a batch with what rests on nothing', [{ entry: { kind: 'other' } }]],
@@ -64,7 +54,11 @@ for (const [name, others] of [
       () => 'written',
       (error: Error) => error.name,
     );
-    t.equal(await Promise.race([ended, untilBlocked(database)]), 'blocked', 'it waits for the suspension');
+    t.equal(
+      await Promise.race([ended, untilBlocked(database.db).then(() => 'blocked')]),
+      'blocked',
+      'it waits for the suspension',
+    );
     await commit();
     t.equal(await ended, 'EpochChanged');
     await Promise.all(rest);

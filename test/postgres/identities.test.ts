@@ -8,6 +8,7 @@ import { isLetIn } from '../../src/identities/store.ts';
 import { insertTrustedIssuer, lockTrustedIssuer } from '../../src/trusted-issuers/store.ts';
 import { openTestDatabase, testDatabaseUrl } from '../support/databases.ts';
 import { overlap } from '../support/overlap.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 /** An issuer that people sign in at, and administrators who are people of it, by slug: their identities. */
 async function open(t: Test, slugs: string[]) {
@@ -33,7 +34,7 @@ async function open(t: Test, slugs: string[]) {
 
 t.test('two who act by an identity of an issuer each give one of it', async (t) => {
   const { people } = await open(t, ['ana', 'bob']);
-  const pool = connectPostgres({ url: (await testDatabaseUrl(t)) as string });
+  const pool = connectPostgres({ url: (await testDatabaseUrl(t)) as string, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => pool.close());
   const confirmed = people.map(() => Promise.withResolvers<void>());
   const acts = people.map(({ owner, identity }, n) =>

@@ -11,7 +11,7 @@ import { migrateAsOwner, type Prepared, preparePostgres } from '../../src/db/ope
 import { readRole } from '../../src/db/role.ts';
 import { assertDurable, readServerSettings } from '../../src/db/server.ts';
 import { type Cluster, startPostgres } from '../support/postgres.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 let cluster: Cluster;
 t.before(async () => {
@@ -73,13 +73,13 @@ function configOf(values: Parameters<typeof readDatabase>[0]) {
 
 async function open(t: Test, values: Parameters<typeof readDatabase>[0]): Promise<Prepared & { database: Database }> {
   const config = configOf(values);
-  const database = connectPostgres({ address: config.service });
+  const database = connectPostgres({ address: config.service, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => database.close());
   return { database, ...(await preparePostgres(database, config)) };
 }
 
 function connect(t: Test, url: string): Database {
-  const database = connectPostgres({ url });
+  const database = connectPostgres({ url, connectTimeoutMs: PATIENCE_MS });
   t.teardown(() => database.close());
   return database;
 }
@@ -191,7 +191,10 @@ t.test('a migration takes longer than a query may, and waits for a lock no longe
      end $$`,
     "create event trigger slow on ddl_command_end when tag in ('CREATE TABLE') execute function slow()",
   );
-  const applied = await migrateAsOwner(configOf({ DATABASE_URL: owner }), { queryTimeoutMs: 1000 });
+  const applied = await migrateAsOwner(configOf({ DATABASE_URL: owner }), {
+    queryTimeoutMs: 1000,
+    connectTimeoutMs: PATIENCE_MS,
+  });
   t.ok(applied.includes('0001_base'));
 });
 

@@ -7,6 +7,7 @@ import { readDatabase } from '../../src/db/environment.ts';
 import { preparePostgres } from '../../src/db/open.ts';
 import { startPgbouncer } from '../support/pgbouncer.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 t.test('startup parameters that a pooler refuses or drops', async (t) => {
   const cluster = await startPostgres();
@@ -20,7 +21,12 @@ t.test('startup parameters that a pooler refuses or drops', async (t) => {
   const open = async (url: string) => {
     const config = readDatabase({ DATABASE_URL: url }, []);
     if (!config) throw new Error('no configuration');
-    const database = connectPostgres({ address: config.service });
+    const database = connectPostgres({
+      address: config.service,
+      connectTimeoutMs: PATIENCE_MS,
+      // Longer than the server's own, which is what is looked at.
+      statementTimeoutMs: 30_000,
+    });
     t.teardown(() => database.close());
     return { database, ...(await preparePostgres(database, config)) };
   };

@@ -7,7 +7,7 @@ import { connectPostgres, type Db } from '../../src/db/connect.ts';
 import { createStack, startTestSandbox } from '../support/connect-account.ts';
 import { startReplicas } from '../support/process.ts';
 import { assertion, postToken, tokenForm } from '../support/service.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 const ACCOUNT = '111122223333';
 
@@ -29,7 +29,7 @@ async function startHouse(t: Test, env: Record<string, string>) {
   const active = await callAt(c, 'GET', `/v1/connections/${id}?wait=active&timeout_seconds=30`);
   if (active.body.state !== 'active')
     throw new Error(`verified by one, not seen by another: ${JSON.stringify(active)}`);
-  const database = connectPostgres({ url: env.DATABASE_URL as string });
+  const database = connectPostgres({ url: env.DATABASE_URL as string, connectTimeoutMs: PATIENCE_MS });
   // A pooler takes none.
   database.omitStartupDeadlines?.();
   const { db, close } = database;

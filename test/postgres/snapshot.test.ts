@@ -8,6 +8,7 @@ import { connectPostgres } from '../../src/db/connect.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { type ServiceProcess, startProcess, startProxy, writeKek } from '../support/process.ts';
 import { askSocket, call, tempDir } from '../support/service.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 /** Short enough to be outlived in a test, long enough to start within. */
 const D_SECONDS = 40;
@@ -39,7 +40,7 @@ t.test('documents are served until D, everything else waits, and a start by an o
   const env = {
     ...{ ISSUER_URL: proxy.url, DATABASE_URL: cluster.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t) },
     ...{ DATA_DIR: tempDir(t), KEY_POLICY_OLDEST_SERVED_SECONDS: String(D_SECONDS) },
-    KEY_POLICY_OLDEST_SIGNED_SECONDS: String(D_SECONDS),
+    ...{ KEY_POLICY_OLDEST_SIGNED_SECONDS: String(D_SECONDS), KEY_POLICY_PERIOD_SECONDS: '3600' },
   };
   const first = await startProcess(t, env);
   proxy.targets = [first.url];
@@ -116,7 +117,7 @@ t.test('documents are served until D, everything else waits, and a start by an o
   const authorization = `Bearer ${await back.hostToken()}`;
   t.equal((await call(back.url, 'GET', '/v1/whoami', undefined, { authorization })).status, 200);
 
-  const database = connectPostgres({ url: cluster.url });
+  const database = connectPostgres({ url: cluster.url, connectTimeoutMs: PATIENCE_MS });
   await sql`update service set issuer_url = 'https://id.example.com'`.execute(database.db);
   await database.close();
   await renewed();

@@ -9,7 +9,7 @@ import { createRandom } from '../soak/random.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { enableTls } from '../support/postgres-tls.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 const TIMEOUT_MS = 700;
 
@@ -133,7 +133,7 @@ t.test(
     const superuser = new pg.Client({ connectionString: cluster.url });
     await superuser.connect();
     await superuser.query('create table t (n int)');
-    const database = connectPostgres({ url: cluster.url });
+    const database = connectPostgres({ url: cluster.url, connectTimeoutMs: PATIENCE_MS });
     t.teardown(() => database.close());
     const atOnce = (statement: string) =>
       Promise.allSettled(Array.from({ length: 6 }, () => sql.raw(statement).execute(database.db)));

@@ -68,6 +68,8 @@ async function ask(url: string, method: string, headers: Record<string, string>,
   };
 }
 
+const isOfSts = (disturbed: Load['disturbed']): boolean => disturbed === 'sts' || disturbed === 'issuer';
+
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 export function startLoad(world: SoakWorld, random: Random, options: { workers: number; pauseMs: number }): Load {
@@ -76,7 +78,20 @@ export function startLoad(world: SoakWorld, random: Random, options: { workers: 
     ...{ tokens: [], sessions: [], acts: [], faults: [] },
     ...{ answered: 0, unavailable: 0, cut: 0, garbled: 0, excused: 0, suspensions: 0, refusedSuspended: 0 },
   };
-  const load: Load = { ledger, disturbed: undefined, stop: async () => {} };
+  let disturbed: Load['disturbed'];
+  let stsDisturbedAt = -Infinity;
+  const load: Load = {
+    ledger,
+    get disturbed() {
+      return disturbed;
+    },
+    // What was asked meanwhile is answered a little later.
+    set disturbed(what) {
+      if (isOfSts(disturbed)) stsDisturbedAt = performance.now();
+      disturbed = what;
+    },
+    stop: async () => {},
+  };
   const credentials = `${issuerUrl}/v1/credentials`;
   const path = `/v1/connections/${connection.id}/credentials`;
   const held = new Map<string, { token: string; at: number }>();
@@ -86,10 +101,9 @@ export function startLoad(world: SoakWorld, random: Random, options: { workers: 
   let stopped = false;
   let made: string[] = [];
 
-  let stsDisturbedAt = -Infinity;
   /** Whether STS, or its way to the issuer, was what said no. */
   function isExcused({ body }: Reply): boolean {
-    if (load.disturbed === 'sts' || load.disturbed === 'issuer') stsDisturbedAt = performance.now();
+    if (isOfSts(disturbed)) stsDisturbedAt = performance.now();
     return String(body?.code).startsWith('sts_') && performance.now() - stsDisturbedAt < LINGER_MS;
   }
 

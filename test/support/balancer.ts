@@ -20,13 +20,16 @@ export async function startBalancer(t: Test): Promise<Proxy> {
   const looks = new Map<string, Promise<void>>();
 
   async function look(target: string): Promise<void> {
+    let silent = 0;
     while (looking && balancer.targets.includes(target)) {
-      const green = await fetch(`${target}/readyz`, { signal: AbortSignal.timeout(2000) }).then(
+      // One that says nothing, once, may be busy; one that says no is not ready.
+      const green = await fetch(`${target}/readyz`, { signal: AbortSignal.timeout(10_000) }).then(
         async (answer) => {
           await answer.arrayBuffer();
+          silent = 0;
           return answer.ok;
         },
-        () => false,
+        () => ready.has(target) && ++silent < 2,
       );
       if (green) ready.add(target);
       else ready.delete(target);

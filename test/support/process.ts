@@ -11,6 +11,7 @@ import { keepKek, readMetrics } from './leaks.ts';
 import { leaveToSearch } from './left-by-processes.ts';
 import { findLastingPort } from './ports.ts';
 import { askSocket, call, PATIENCE, tempDir } from './service.ts';
+import { PATIENCE_MS } from './until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -66,7 +67,16 @@ export async function startProcess(
   if (!output.includes(line)) throw new Error(`the service ended with ${await ended}:\n${output}`);
   return {
     ...{ child, socketPath, url, output: () => output },
-    hostToken: async () => (await askSocket(socketPath, { as: 'test' })).body.access_token as string,
+    hostToken: async () => {
+      let answer = await askSocket(socketPath, { as: 'test' });
+      // Its first record may be late on a busy machine.
+      for (const end = performance.now() + PATIENCE_MS; answer.status === 503 && performance.now() < end; ) {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        answer = await askSocket(socketPath, { as: 'test' });
+      }
+      if (answer.status !== 200) throw new Error(`no token at the socket: ${JSON.stringify(answer.body)}`);
+      return answer.body.access_token as string;
+    },
     stop: async (signal = 'SIGTERM') => {
       child.kill(signal);
       return await ended;

@@ -146,7 +146,9 @@ export const FAULTS: readonly Fault[] = [
       await sql(`create table kept as select kid, envelope from private_keys`);
       await sql(`update private_keys set envelope = set_byte(envelope, 40, get_byte(envelope, 40) # 1)`);
       // Those that sign are open in memory; their successors are not.
-      await api('POST', '/v1/keys/platform/rotate', { now: true }, { 'countersign-reason': 'a%20test' });
+      const now = { now: true };
+      const rotated = await api('POST', '/v1/keys/platform/rotate', now, { 'countersign-reason': 'a%20test' });
+      if (rotated.status !== 200) throw new Error(`not rotated: ${JSON.stringify(rotated.body)}`);
       await revokeActive(api, issuer);
     },
     end: ({ sql }) =>

@@ -54,7 +54,8 @@ export async function startHouse(t: Test): Promise<House> {
     ...{ ISSUER_URL: proxy.url, DATABASE_URL: cluster.url, KEY_ENCRYPTION_KEY_FILE: writeKek(t) },
     // Documents outlive every fault here; the view is too old to sign with before long.
     ...{ KEY_POLICY_OLDEST_SERVED_SECONDS: '120', KEY_POLICY_OLDEST_SIGNED_SECONDS: '5' },
-    STS_ENDPOINT_URL: sandbox.url,
+    // No ring rotates by itself meanwhile.
+    ...{ KEY_POLICY_PERIOD_SECONDS: '3600', STS_ENDPOINT_URL: sandbox.url },
     ...clock.env,
   });
   proxy.targets = [service.url];
