@@ -55,7 +55,7 @@ async function insertRealRings(db: Db, count: number, kek: Kek): Promise<void> {
 }
 
 /**
- * Seeds `count` active connections, each granted to the workload by a grant of its own; the first `asked` have keys.
+ * Seeds `count` connections that are active since yesterday, each granted to the workload by a grant of its own; the first `asked` have keys.
  * @returns the ids of those.
  */
 export async function seedConnections(
@@ -66,8 +66,8 @@ export async function seedConnections(
   await insertRealRings(db, asked, kek);
   if (count > asked) await insertHollowRings(db, asked + 1, count, kek);
   const series = sql`generate_series(1, ${count}::int) n`;
-  await sql`insert into connections (id, name, tenant, labels, cloud, issuer, subject, algorithm, state, max_session_seconds, source_identity, session_tags)
-    select ${CONNECTION}, 'bench ' || n, 'tenant-' || n % 1000, jsonb_build_object('environment', n % 3), 'aws', ${ISSUER}, ${CONNECTION}, 'ES256', 'active', 3600, false, false
+  await sql`insert into connections (id, name, tenant, labels, cloud, issuer, subject, algorithm, state, state_since, max_session_seconds, source_identity, session_tags)
+    select ${CONNECTION}, 'bench ' || n, 'tenant-' || n % 1000, jsonb_build_object('environment', n % 3), 'aws', ${ISSUER}, ${CONNECTION}, 'ES256', 'active', now() - interval '1 day', 3600, false, false
     from ${series}`.execute(db);
   await sql`insert into aws_connections (connection, account_id, partition, region, role_name, role_arn, permission_set, additions, role_id, verified_at)
     select ${CONNECTION}, lpad(n::text, 12, '0'), 'aws', 'us-east-1', 'countersign', 'arn:aws:iam::' || lpad(n::text, 12, '0') || ':role/countersign', 'read-only', '{}',

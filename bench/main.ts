@@ -10,6 +10,7 @@ import { measureHandouts } from './handouts.ts';
 import { measureMany } from './many.ts';
 import { type BenchPostgres, openPostgres } from './database.ts';
 import { measureKeygen } from './keygen.ts';
+import { measureRefusals } from './refusals.ts';
 import { measureRings } from './rings.ts';
 import { isMet, type Result, toJson, toTable } from './report.ts';
 import { measureStart } from './start.ts';
@@ -33,6 +34,7 @@ const BENCHES: Record<string, (surroundings: Surroundings) => Promise<Result>> =
   exchange_share_growth: measureExchange,
   keygen_request_p99_ratio: measureKeygen,
   handout_vs_verifying_route: measureHandouts,
+  refusal_vs_handout: measureRefusals,
   cold_fanout_sts_calls: async (surroundings) => (await fanout(surroundings)).calls,
   cold_fanout_extra_ms: async (surroundings) => (await fanout(surroundings)).extra,
   many_connections_vs_stub: measureMany,

@@ -1,9 +1,15 @@
 // An STS that gives what it is asked for, whatever it is shown, after LATENCY_MS, and counts calls and its own time (GET /spent).
+// It denies one duration alone, for who wants to be refused: 901 seconds.
 import { createServer } from 'node:http';
 
 const { PORT, LATENCY_MS = '0' } = process.env;
 const latency = Number(LATENCY_MS);
 let [calls, milliseconds] = [0, 0];
+
+const DENIED = `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <Error><Type>Sender</Type><Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error>
+  <RequestId>00000000-0000-4000-8000-000000000000</RequestId>
+</ErrorResponse>`;
 
 /** The role and session that were asked for, of the unique id that seeded connections are pinned to. */
 function answerTo(form: URLSearchParams): string {
@@ -37,8 +43,13 @@ const server = createServer((request, response) => {
   const started = performance.now();
   const chunks: Buffer[] = [];
   const send = (): void => {
-    const answer = answerTo(new URLSearchParams(Buffer.concat(chunks).toString()));
-    response.writeHead(200, { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(answer) });
+    const form = new URLSearchParams(Buffer.concat(chunks).toString());
+    const isDenied = form.get('DurationSeconds') === '901';
+    const answer = isDenied ? DENIED : answerTo(form);
+    response.writeHead(isDenied ? 403 : 200, {
+      'content-type': 'text/xml',
+      'content-length': Buffer.byteLength(answer),
+    });
     response.end(answer, () => {
       calls += 1;
       milliseconds += performance.now() - started;

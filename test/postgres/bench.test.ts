@@ -29,6 +29,7 @@ const EXPECTED = [
   ['exchange_share_growth', { atMost: 1.2 }],
   ['keygen_request_p99_ratio', { atMost: 1.5 }],
   ['handout_vs_verifying_route', { atLeast: 0.6 }],
+  ['refusal_vs_handout', { atLeast: 1 }],
   ['cold_fanout_sts_calls', { atMost: 1 }],
   ['cold_fanout_extra_ms', { atMost: 250 }],
   ['many_connections_vs_stub', { atLeast: 0.9 }],
