@@ -37,6 +37,7 @@ interface BrokerOptions {
   connections: number;
   asked: number;
   latencyMs?: number;
+  deniedSeconds?: number;
   env?: Record<string, string>;
 }
 
@@ -48,11 +49,12 @@ export async function askFor(line: Line, request: Buffer): Promise<Answered> {
 
 /**
  * @param latencyMs what STS takes for each call
+ * @param deniedSeconds sessions of that length are denied
  * @param env more for the service
  */
 export async function startBroker(
   postgres: Surroundings['postgres'],
-  { connections, asked, latencyMs = 0, env = {} }: BrokerOptions,
+  { connections, asked, latencyMs = 0, deniedSeconds = 0, env = {} }: BrokerOptions,
 ): Promise<BrokerSide> {
   const { url, database } = await postgres.createDatabase();
   const { db } = database;
@@ -71,7 +73,9 @@ export async function startBroker(
   const client = createClient();
   await insertClients(db, [client]);
   const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek: keyring.wrapping() });
-  const stub = await startServer('stub-sts', { LATENCY_MS: String(latencyMs) });
+  const stub = await startServer('stub-sts', {
+    ...{ LATENCY_MS: String(latencyMs), DENIED_SECONDS: String(deniedSeconds) },
+  });
   const service = await startService(home, url, {
     ...{ STS_ENDPOINT_URL: stub.url, RATE_LIMIT_PER_CLIENT: '1000000', MAX_CONNECTIONS_PER_ADDRESS: '4096', ...env },
   });

@@ -4,14 +4,11 @@ import { median, type Result } from './report.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Pace, type Side, takeTurns } from './turns.ts';
 
-/** The stub of STS denies sessions of so many seconds. */
 const DENIED_SECONDS = 901;
 
 export async function measureRefusals({ postgres, quick, say }: Surroundings): Promise<Result> {
   const [rounds, requests, connections] = quick ? [1, 300, 8] : [5, 10_000, 256];
-  const side = await startBroker(postgres, {
-    ...{ connections: 1, asked: 1 },
-  });
+  const side = await startBroker(postgres, { connections: 1, asked: 1, deniedSeconds: DENIED_SECONDS });
   const { service, line, fetchToken, ids, requestFor } = side;
   const id = ids[0] as string;
   await askFor(line, requestFor(id));

@@ -1,8 +1,8 @@
 // An STS that gives what it is asked for, whatever it is shown, after LATENCY_MS, and counts calls and its own time (GET /spent).
-// It denies one duration alone, for who wants to be refused: 901 seconds.
+// It denies sessions of DENIED_SECONDS.
 import { createServer } from 'node:http';
 
-const { PORT, LATENCY_MS = '0' } = process.env;
+const { PORT, LATENCY_MS = '0', DENIED_SECONDS } = process.env;
 const latency = Number(LATENCY_MS);
 let [calls, milliseconds] = [0, 0];
 
@@ -44,7 +44,7 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   const send = (): void => {
     const form = new URLSearchParams(Buffer.concat(chunks).toString());
-    const isDenied = form.get('DurationSeconds') === '901';
+    const isDenied = form.get('DurationSeconds') === DENIED_SECONDS;
     const answer = isDenied ? DENIED : answerTo(form);
     response.writeHead(isDenied ? 403 : 200, {
       'content-type': 'text/xml',
