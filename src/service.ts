@@ -137,7 +137,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
   });
   const decideToken = createDecideToken({ db, issuerUrl, mayUseConnection });
   const provider = createProvider({
-    ...{ issuerUrl, view, signer, decideToken, clock },
+    ...{ issuerUrl, view, signer, decideToken, catchUp, clock },
     record: countAnswers(createRecord({ stream, refusals, decideToken, stillPublished, log }), count),
   });
   const rewrapping = createRewrapping({ db, act, keyring, clock, worker: presence.id });

@@ -27,6 +27,15 @@ export const record: Defence[] = [
     engine: 'postgresql',
   },
   {
+    name: 'record.revoked-before-token',
+    promise: 'nor for a token that was decided after it',
+    file: 'src/oauth/provider.ts',
+    find: 'await catchUp(request.client.epoch);',
+    replace: '',
+    test: [REVOKED, 'a client that is met after a revocation has a token of the successor at once'],
+    engine: 'postgresql',
+  },
+  {
     name: 'record.caught-up',
     promise: 'keys that could not be read under an epoch are not taken for read',
     file: 'src/tokens/revoked.ts',

@@ -19,6 +19,8 @@ export interface ProviderDeps {
   view: RingView;
   signer: Signer;
   decideToken: DecideToken;
+  /** Sees what was revoked before this policy epoch; never throws. */
+  catchUp(epoch: number): Promise<void>;
   clock: Clock;
   /** Runs around the endpoint, and records before the body leaves. */
   record(ctx: KoaContextWithOIDC, next: () => Promise<void>): Promise<void>;
@@ -68,7 +70,15 @@ function lifeOf({ proof }: TokenRequest, clock: Clock): number {
   return Math.min(TOKEN_LIFE_SECONDS, Math.max(1, Math.floor(proof.endsAt - clock.wall() / 1000)));
 }
 
-export function createProvider({ issuerUrl, view, signer, decideToken, clock, record }: ProviderDeps): Provider {
+export function createProvider({
+  issuerUrl,
+  view,
+  signer,
+  decideToken,
+  catchUp,
+  clock,
+  record,
+}: ProviderDeps): Provider {
   const provider = new Provider(issuerUrl, {
     adapter: EmptyAdapter,
     jwks: { keys: [new RingSigningKey(view, signer)] },
@@ -106,6 +116,7 @@ export function createProvider({ issuerUrl, view, signer, decideToken, clock, re
           if (request.decision) throw new errors.InvalidTarget('only one resource is supported');
           try {
             request.decision = await decideToken(request.client, resource, request.requestedScopes);
+            await catchUp(request.client.epoch);
           } catch (error) {
             if (!(error instanceof TokenRefused)) throw error;
             if (error.error === 'invalid_scope') throw new errors.InvalidScope(error.message, '');

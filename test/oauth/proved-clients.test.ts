@@ -26,6 +26,7 @@ t.test('a request that has proved nothing gets nothing, and a proved one is nobo
       decided += 1;
       return { audience: 'x', scopes: [], connection: undefined };
     },
+    catchUp: async () => {},
     clock: systemClock,
     record: async (_ctx, next) => await next(),
   });

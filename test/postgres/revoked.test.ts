@@ -32,6 +32,10 @@ async function holdRevocation(db: Db, ring: string) {
   await Promise.race([written.promise, revoking]);
   return {
     ...{ revoked: active.kid, successor: kid },
+    commitNow: async () => {
+      commit.resolve();
+      await revoking;
+    },
     /** Once an append waits for it. */
     commit: async () => {
       await until(async () => {
@@ -63,6 +67,20 @@ t.test(
     t.not(revoked, successor);
   },
 );
+
+t.test('a client that is met after a revocation has a token of the successor at once', async (t) => {
+  const service = await startTestService(t);
+  const client = await registerClient(service, { slug: 'billing' });
+  const form = tokenForm(
+    await assertion(service.config.issuerUrl, client),
+    `${service.config.issuerUrl}/v1/credentials`,
+  );
+  const { commitNow, successor } = await holdRevocation(service.database.db, 'platform:ES256');
+  await commitNow();
+  const { status, body } = await postToken(service.url, form);
+  t.equal(status, 200);
+  t.equal(decodeProtectedHeader(body.access_token).kid, successor);
+});
 
 t.test('an exchange that is decided after a revocation is signed by the successor', async (t) => {
   const { service, credentials } = await openSealWorld(t);
