@@ -179,6 +179,13 @@ export const listeners: Defence[] = [
       find: 'trustProxy: options.trustProxy ?? false,',
       replace: 'trustProxy: options.trustProxy !== undefined,',
     },
+    {
+      name: 'rates.proxy-port',
+      promise: 'a proxy is known by its address, whatever port is told of it',
+      file: 'src/http/listeners.ts',
+      find: 'isProxy(withoutPort(address))',
+      replace: 'isProxy(address)',
+    },
   ]),
   ...provenBy(RATES, 'so many are remembered, the least recently seen are not', [
     {

@@ -25,13 +25,17 @@ export function createRanges(ranges: readonly string[]): (address: string) => bo
   return (address) => isIP(address) !== 0 && list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** Proxies that put the caller's port into X-Forwarded-For: each of his connections would be somebody else. */
+/** Proxies that put ports into X-Forwarded-For: each connection of a caller would be somebody else, and a proxy before them no proxy. */
 const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
+
+export function withoutPort(said: string): string {
+  const [, ipv4, ipv6] = WITH_PORT.exec(said) ?? [];
+  return ipv4 ?? ipv6 ?? said;
+}
 
 /** IPv4 as it is, mapped or not; of IPv6 the first 64 bits, for whoever has one address of a network has all of them. */
 export function callerOf(said: string): string {
-  const [, ipv4, ipv6] = WITH_PORT.exec(said) ?? [];
-  const address = ipv4 ?? ipv6 ?? said;
+  const address = withoutPort(said);
   if (!address.includes(':')) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;

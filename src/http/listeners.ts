@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Term } from '../reach/renewal.ts';
-import { createRanges } from './addresses.ts';
+import { createRanges, withoutPort } from './addresses.ts';
 import { createTraffic, type Traffic } from './connections.ts';
 import type { ServerOptions } from './server.ts';
 import { loadCertificate } from './tls.ts';
@@ -56,8 +56,9 @@ export function createListenerOptions(
     ...seams
   }: Pick<ServerOptions, 'closedBecause' | 'countProblem' | 'tracer'> & { clock: Clock; log: FastifyBaseLogger },
 ): ListenerOptions {
-  const { trustProxy, connections, internalTls } = config;
-  const isProxy = createRanges(trustProxy ?? []);
+  const { connections, internalTls } = config;
+  const isProxy = createRanges(config.trustProxy ?? []);
+  const trustProxy = config.trustProxy && ((address: string) => isProxy(withoutPort(address)));
   const traffic = { public: createTraffic(), internal: createTraffic(), host: createTraffic() };
   const certificate = internalTls ? loadCertificate(internalTls, { clock, log }) : undefined;
   const say = createSay(traffic, clock, log);

@@ -24,8 +24,8 @@ export interface ServerOptions extends NodeServerOptions {
   /** What to do about another Host; of the service's own listeners unless given. */
   hostHint?: string | undefined;
   logger: FastifyBaseLogger;
-  /** Addresses or ranges of proxies whose X-Forwarded-* are believed; none unless given. */
-  trustProxy?: string[] | undefined;
+  /** Whether an address, with or without a port, is of a proxy whose X-Forwarded-* are believed; none unless given. */
+  trustProxy?: ((address: string) => boolean) | undefined;
   /** Why only routes that answer alone are served now; undefined when all are. */
   closedBecause?: (() => string | undefined) | undefined;
   /** Where the spans of requests go, if anywhere. */

@@ -184,7 +184,7 @@ t.test('an address that fails too often is refused before anything is verified, 
 t.test('behind a proxy that is believed, callers are told apart by what it says of them', async (t) => {
   const service = await startTestService(t, {
     pace: steppedClock(),
-    env: { RATE_LIMIT_FAILURES_PER_ADDRESS: '2', TRUST_PROXY: '127.0.0.7/32' },
+    env: { RATE_LIMIT_FAILURES_PER_ADDRESS: '2', TRUST_PROXY: '127.0.0.7/32,192.0.2.200' },
   });
   registered = undefined;
   const bad = await noKey(service);
@@ -192,6 +192,12 @@ t.test('behind a proxy that is believed, callers are told apart by what it says 
   const one = await inTurn(20, () => postFrom(service, '127.0.0.7', bad, says('192.0.2.1')));
   t.same(one, eightOf(20, 401));
   t.equal(await postFrom(service, '127.0.0.7', bad, says('192.0.2.1:51324')), 429, 'from another port');
+  const twoProxies = says('192.0.2.1:51324, 192.0.2.200:4711');
+  t.equal(
+    await postFrom(service, '127.0.0.7', bad, twoProxies),
+    429,
+    'and behind a second proxy, which has a port, too',
+  );
   t.equal(await postFrom(service, '127.0.0.7', bad, says('192.0.2.2')), 401, 'another caller');
   t.equal(
     await postFrom(service, '127.0.0.7', bad, says('192.0.2.77, 192.0.2.1')),
