@@ -1,4 +1,5 @@
 // What processes of the service leave behind, searched together when all of a test's are gone.
+import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import { connectPostgres } from '../../src/db/connect.ts';
 import { keepPrivateHalves, SEARCH, searchPostgres, searchService } from './leaks.ts';
@@ -23,8 +24,18 @@ async function openHalves(url: string): Promise<void> {
   await database.close();
 }
 
+/** Of its database, as who may read all of it, with the password that is in a file. */
+function urlOf({ env }: Left): string[] {
+  const name = env['MIGRATE_DATABASE_URL'] === undefined ? 'DATABASE' : 'MIGRATE_DATABASE';
+  const [text, file] = [env[`${name}_URL`], env[`${name}_PASSWORD_FILE`]];
+  if (text === undefined) return [];
+  const url = new URL(text);
+  if (file !== undefined) url.password = encodeURIComponent(readFileSync(file, 'utf8').trimEnd());
+  return [url.href];
+}
+
 async function search(t: Test, left: readonly Left[]): Promise<void> {
-  for (const url of new Set(left.flatMap(({ env }) => env['DATABASE_URL'] ?? [])))
+  for (const url of new Set(left.flatMap(urlOf)))
     await (isSearchedElsewhere(url) ? openHalves(url) : searchPostgres(t, url));
   for (const { url, env, log, metrics } of left)
     searchService(t, { urls: [url, ...(env['ISSUER_URL'] ? [env['ISSUER_URL']] : [])], log: log(), metrics });
