@@ -73,9 +73,8 @@ export async function startBroker(
   const client = createClient();
   await insertClients(db, [client]);
   const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek: keyring.wrapping() });
-  const stub = await startServer('stub-sts', {
-    ...{ LATENCY_MS: String(latencyMs), DENIED_SECONDS: String(deniedSeconds) },
-  });
+  const conduct = { LATENCY_MS: String(latencyMs), DENIED_SECONDS: String(deniedSeconds) };
+  const stub = await startServer('stub-sts', conduct);
   const service = await startService(home, url, {
     ...{ STS_ENDPOINT_URL: stub.url, RATE_LIMIT_PER_CLIENT: '1000000', MAX_CONNECTIONS_PER_ADDRESS: '4096', ...env },
   });
