@@ -1,6 +1,5 @@
 // A revocation between transactions: what was decided before it and not yet on record is signed by no revoked key after it.
 import { decodeProtectedHeader } from 'jose';
-import { sql } from 'kysely';
 import t from 'tap';
 import { bumpEpoch } from '../../src/audit/store.ts';
 import type { Db } from '../../src/db/connect.ts';
@@ -8,8 +7,8 @@ import { listRingKeys } from '../../src/keys/facts.ts';
 import { insertActivation, insertRevocation, lockRing } from '../../src/keys/store.ts';
 import { activeKey, standbyKey } from '../../src/keys/timeline.ts';
 import { openSealWorld } from '../seal/world.ts';
+import { untilBlocked } from '../support/overlap.ts';
 import { assertion, postToken, registerClient, startTestService, tokenForm } from '../support/service.ts';
-import { until } from '../support/until.ts';
 
 /** A revocation of the key that signs, as a replica writes it, and not committed until told. */
 async function holdRevocation(db: Db, ring: string) {
@@ -32,18 +31,7 @@ async function holdRevocation(db: Db, ring: string) {
   await Promise.race([written.promise, revoking]);
   return {
     ...{ revoked: active.kid, successor: kid },
-    commitNow: async () => {
-      commit.resolve();
-      await revoking;
-    },
-    /** Once an append waits for it. */
     commit: async () => {
-      await until(async () => {
-        const { rows } = await sql`
-          select from pg_locks where not granted
-            and database = (select oid from pg_database where datname = current_database())`.execute(db);
-        return rows.length > 0;
-      });
       commit.resolve();
       await revoking;
     },
@@ -59,6 +47,7 @@ t.test(
     const form = tokenForm(await assertion(issuerUrl, client), `${issuerUrl}/v1/credentials`);
     const { commit, revoked, successor } = await holdRevocation(service.database.db, 'platform:ES256');
     const answer = postToken(service.url, form);
+    await untilBlocked(service.database.db);
     await commit();
     t.match(await answer, { status: 503, body: { error: 'temporarily_unavailable' } });
     const again = await postToken(service.url, form);
@@ -75,8 +64,8 @@ t.test('a client that is met after a revocation has a token of the successor at 
     await assertion(service.config.issuerUrl, client),
     `${service.config.issuerUrl}/v1/credentials`,
   );
-  const { commitNow, successor } = await holdRevocation(service.database.db, 'platform:ES256');
-  await commitNow();
+  const { commit, successor } = await holdRevocation(service.database.db, 'platform:ES256');
+  await commit();
   const { status, body } = await postToken(service.url, form);
   t.equal(status, 200);
   t.equal(decodeProtectedHeader(body.access_token).kid, successor);
@@ -92,6 +81,7 @@ t.test('an exchange that is decided after a revocation is signed by the successo
     .executeTakeFirstOrThrow();
   const { commit, successor } = await holdRevocation(db, id);
   const answer = credentials();
+  await untilBlocked(db);
   await commit();
   t.equal((await answer).status, 200);
   const rows = await db.selectFrom('audit').select('row').where('kind', '=', 'exchange.intent').execute();
