@@ -10,7 +10,7 @@ import type { Outside } from '../../src/cli/outside.ts';
 import { REAL_TIME } from '../cli/stand-in.ts';
 import { CLIENT_ID, GOOD } from '../federation/sign-ins.ts';
 import { startGranted } from '../support/agent.ts';
-import { type RunningAgent, startAgentProcess } from '../support/command.ts';
+import { askAgent, startAgentProcess } from '../support/command.ts';
 import { registerClient, tempDir } from '../support/service.ts';
 import { nowSeconds, startStandIn } from '../support/stand-in-issuer.ts';
 import { until } from '../support/until.ts';
@@ -32,16 +32,6 @@ async function start(t: Test, kind: { kind: string; login?: object }, identity: 
   return { ...granted, issuer, identify };
 }
 
-/** Asks again while it has heard nothing at all: a busy machine may need longer than it holds a request. */
-async function get({ environment, bearer }: RunningAgent, query = ''): Promise<Record<string, unknown>> {
-  const uri = `${environment['AWS_CONTAINER_CREDENTIALS_FULL_URI']}${query}`;
-  for (const end = performance.now() + 60_000; ; ) {
-    const answer = await fetch(uri, { headers: { authorization: bearer() } });
-    const said = (await answer.json()) as Record<string, unknown>;
-    if (said['Code'] !== 'unavailable' || performance.now() > end) return said;
-  }
-}
-
 t.test('the token in the file is renewed: the new one is shown, and that of another finds nothing kept', async (t) => {
   const { service, workload, issuer, identify } = await start(t, { kind: 'kubernetes' }, { subject: SUBJECT });
   const file = join(tempDir(t), 'token');
@@ -59,17 +49,17 @@ t.test('the token in the file is renewed: the new one is shown, and that of anot
     '--token-file',
     join(tempDir(t), 'bearer'),
   ]);
-  const first = await get(agent);
+  const first = await askAgent(agent);
   t.match(first, { AccessKeyId: /^ASIA/ }, agent.stderr());
   t.equal(await shown(), 'first');
   await renew('second');
-  t.equal((await get(agent))['AccessKeyId'], first['AccessKeyId'], 'who it is has not changed');
-  t.match(await get(agent, '?duration_seconds=900'), { AccessKeyId: /^ASIA/ });
+  t.equal((await askAgent(agent))['AccessKeyId'], first['AccessKeyId'], 'who it is has not changed');
+  t.match(await askAgent(agent, '?duration_seconds=900'), { AccessKeyId: /^ASIA/ });
   t.equal(await shown(), 'second');
   const other = await registerClient(service, { slug: 'other' });
   await identify(other.id, { subject: 'system:serviceaccount:payments:other' });
   await renew('third', 'system:serviceaccount:payments:other');
-  t.match(await get(agent), { status: 404, Code: 'not_found' }, 'another, who has no grant');
+  t.match(await askAgent(agent), { status: 404, Code: 'not_found' }, 'another, who has no grant');
 });
 
 t.test(
@@ -100,19 +90,19 @@ t.test('a file that is empty or half written is nobody’s: what is kept stays, 
   const env = { COUNTERSIGN_URL: service.url, COUNTERSIGN_IDENTITY_TOKEN_FILE: file };
   const argv = ['--listen', '127.0.0.1:0', '--token-file', join(tempDir(t), 'bearer'), '--hold-seconds', '1'];
   const agent = await startAgentProcess(t, env, argv);
-  const first = await get(agent);
+  const first = await askAgent(agent);
   t.match(first, { AccessKeyId: /^ASIA/ }, agent.stderr());
   const halves = [whole.length / 3, whole.lastIndexOf('.'), whole.lastIndexOf('.') + 1, whole.length - 7];
   for (const text of ['', 'x', ...halves.map((length) => whole.slice(0, length))]) {
     writeFileSync(file, text);
-    t.equal((await get(agent))['AccessKeyId'], first['AccessKeyId'], `${text.length} characters`);
-    t.match(await get(agent, '?duration_seconds=900'), { status: 503, Code: 'file_unreadable' });
+    t.equal((await askAgent(agent))['AccessKeyId'], first['AccessKeyId'], `${text.length} characters`);
+    t.match(await askAgent(agent, '?duration_seconds=900'), { status: 503, Code: 'file_unreadable' });
   }
   // The agent looks once a second at who it is.
   await delay(1500);
   writeFileSync(file, await sign());
-  t.equal((await get(agent))['AccessKeyId'], first['AccessKeyId']);
-  t.ok(await until(async () => 'AccessKeyId' in (await get(agent, '?duration_seconds=900'))), agent.stderr());
+  t.equal((await askAgent(agent))['AccessKeyId'], first['AccessKeyId']);
+  t.ok(await until(async () => 'AccessKeyId' in (await askAgent(agent, '?duration_seconds=900'))), agent.stderr());
 });
 
 t.test('a person: while she is signed in, and no longer', async (t) => {
@@ -127,10 +117,14 @@ t.test('a person: while she is signed in, and no longer', async (t) => {
   await signIn();
   const argv = ['--listen', '127.0.0.1:0', '--token-file', join(tempDir(t), 'bearer'), '--hold-seconds', '1'];
   const agent = await startAgentProcess(t, env, argv);
-  const given = (): Promise<boolean> => until(async () => 'AccessKeyId' in (await get(agent)));
+  const given = (): Promise<boolean> => until(async () => 'AccessKeyId' in (await askAgent(agent)));
   t.ok(await given(), agent.stderr());
   removeSignIn(env, service.url);
-  t.match(await get(agent), { status: 503, Message: /nothing that says who is asking/ }, 'what was kept is nobody’s');
+  t.match(
+    await askAgent(agent),
+    { status: 503, Message: /nothing that says who is asking/ },
+    'what was kept is nobody’s',
+  );
   await signIn();
   t.ok(await given(), agent.stderr());
 });

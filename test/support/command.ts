@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { keepShown } from './known-secrets.ts';
+import { PATIENCE_MS } from './until.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
@@ -56,4 +57,14 @@ export async function startAgentProcess(t: Test, env: Record<string, string>, ar
     return line;
   };
   return { ...running, url, tokenFile, bearer, environment };
+}
+
+/** Asks again while it has heard nothing at all: a busy machine may need longer than it holds a request. */
+export async function askAgent({ environment, bearer }: RunningAgent, query = ''): Promise<Record<string, unknown>> {
+  const uri = `${environment['AWS_CONTAINER_CREDENTIALS_FULL_URI']}${query}`;
+  for (const end = performance.now() + PATIENCE_MS; ; ) {
+    const answer = await fetch(uri, { headers: { authorization: bearer() } });
+    const said = (await answer.json()) as Record<string, unknown>;
+    if (said['Code'] !== 'unavailable' || performance.now() > end) return said;
+  }
 }
