@@ -8,13 +8,15 @@ import { parseArgs } from 'node:util';
 import { type BrokerSide, startBroker } from './broker.ts';
 import { openPostgres } from './database.ts';
 import { openLine } from './load.ts';
-import { findTrends, judgeSoak, type Sample, type Verdict } from './verdict.ts';
+import { findTrends, judgeSoak, type Loaded, type Sample, type Verdict } from './verdict.ts';
 
 const WATCHED = {
   connections: 200,
   lines: 8,
   /** Each at its time, however long the one before took: what is kept in memory follows the rate. */
   perSecond: 100,
+  /** What is sent later than this came in a bunch with others; a full collection takes far less. */
+  lateMs: 1000,
   /** The service measures itself every five seconds. */
   lookMs: 1000,
   /** A token lives for 15 minutes. */
@@ -28,10 +30,14 @@ const HEAP = '--max-semi-space-size=4 --max-old-space-size=524';
 const LEAST_MINUTES = 15;
 const SAY_MINUTES = 5;
 
-/** Asks until `isOver`, a token for a minute; a busy machine may refuse some. */
-async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests: number; refused: number }> {
+/** Asks until `isOver`, a token for a minute; a busy machine may refuse some. @returns what was late in the judged half alone */
+async function load(
+  side: BrokerSide,
+  isOver: () => boolean,
+  isWarm: () => boolean,
+): Promise<Pick<Loaded, 'requests' | 'refused' | 'late'>> {
   const lines = await Promise.all(Array.from({ length: WATCHED.lines }, () => openLine(side.service.url)));
-  let [requests, refused] = [0, 0];
+  let [requests, refused, late] = [0, 0, 0];
   let token = side.fetchToken();
   const began = performance.now();
   let fetched = began;
@@ -41,7 +47,9 @@ async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests
       lines.map(async (line) => {
         while (!isOver()) {
           const turn = requests++;
-          await sleep(Math.max(0, began + (turn * 1000) / WATCHED.perSecond - performance.now()));
+          const due = began + (turn * 1000) / WATCHED.perSecond;
+          await sleep(Math.max(0, due - performance.now()));
+          if (isWarm() && performance.now() - due > WATCHED.lateMs) late += 1;
           if (performance.now() - fetched > WATCHED.tokenMs) {
             fetched = performance.now();
             token = side.fetchToken();
@@ -55,7 +63,7 @@ async function load(side: BrokerSide, isOver: () => boolean): Promise<{ requests
         }
       }),
     );
-    return { requests, refused };
+    return { requests, refused, late };
   } finally {
     clearInterval(changes);
     for (const line of lines) line.close();
@@ -96,11 +104,12 @@ async function main(): Promise<number> {
     },
   });
   const began = performance.now();
-  const isOver = (): boolean => performance.now() - began > minutes * 60_000;
+  const isAfter = (passed: number): boolean => performance.now() - began > passed * 60_000;
+  const isOver = (): boolean => isAfter(minutes);
   const samples: Sample[] = [];
   let said = 0;
   try {
-    const loaded = load(side, isOver);
+    const loaded = load(side, isOver, () => isAfter(minutes / 2));
     while (!isOver()) {
       await Promise.race([sleep(WATCHED.lookMs), loaded]);
       if (!existsSync(memoryFile)) continue;

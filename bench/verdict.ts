@@ -1,4 +1,4 @@
-// Whether a soak went well: memory and handles flat after the warm-up, next to nothing refused, and asked as often as it was to be.
+// Whether a soak went well: memory and handles flat after the warm-up, next to nothing refused, and asked as often and as evenly as it was to be.
 import { findTrend, judgeTrend } from './trend.ts';
 
 export interface Sample {
@@ -17,6 +17,8 @@ export interface Loaded {
   perSecond: number;
   requests: number;
   refused: number;
+  /** After the warm-up, sent more than a second after their time. */
+  late: number;
 }
 
 export interface Verdict {
@@ -36,6 +38,8 @@ const HANDLES_AT_A_TIME_MS = 120_000;
 const HANDLES_SETTLED_MS = 600_000;
 const MOST_REFUSED = 1 / 1000;
 const LEAST_OF_RATE = 0.95;
+/** Of what is asked after the warm-up: a load that comes in bunches is not steady, and takes memory that this one does not. */
+const MOST_LATE = 1 / 100;
 const HOUR_MS = 3_600_000;
 
 const round = (value: number): number => Number(value.toFixed(2));
@@ -74,7 +78,10 @@ function findHandles(samples: readonly Sample[], warm: readonly Sample[]) {
 }
 
 /** @param samples three or more, over six minutes at the least */
-export function judgeSoak({ minutes, perSecond, requests, refused }: Loaded, samples: readonly Sample[]): Verdict {
+export function judgeSoak(
+  { minutes, perSecond, requests, refused, late }: Loaded,
+  samples: readonly Sample[],
+): Verdict {
   const { warm, live, resident } = findTrends(samples);
   const handles = findHandles(samples, warm);
   const rate = requests / minutes / 60;
@@ -86,9 +93,10 @@ export function judgeSoak({ minutes, perSecond, requests, refused }: Loaded, sam
     [fewest(samples) > 0, 'handles: nobody counted them.'],
     [handles.more <= MOST_HANDLES_MORE, `handles: ${handles.more} more in the end.`],
     [refused <= requests * MOST_REFUSED, `load: ${refused} of ${requests} were refused.`],
+    [late <= (requests / 2) * MOST_LATE, `load: ${late} were sent late, so this machine was too busy to judge memory.`],
     [rate >= LEAST_OF_RATE * perSecond, `load: ${round(rate)} a second, where ${perSecond} were to be asked.`],
   ];
   const why = demands.filter(([held]) => !held).map(([, otherwise]) => otherwise);
-  const figures = { minutes, requests, refused, per_second: round(rate), live, resident, handles };
+  const figures = { minutes, requests, refused, late, per_second: round(rate), live, resident, handles };
   return { good: why.length === 0, why, figures };
 }
