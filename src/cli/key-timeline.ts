@@ -22,6 +22,8 @@ export interface Ring {
   held_until?: string;
   hold?: { since: string; until: string; reason: string; actor: string };
   next_rotation_at?: string;
+  /** Its issuer is over: nothing signs there, and nobody rotates it. */
+  retired?: boolean;
   keys: Key[];
 }
 

@@ -24,7 +24,7 @@ function withSteps<P extends { items: Ring[] }>(page: P, now: number): P {
 
 function ringTable(paint: Paint, rings: readonly Ring[], now: number): string {
   const rows = rings.map((ring) => {
-    const { issuer, algorithm, keys, next_rotation_at: next, held_until: held } = ring;
+    const { issuer, algorithm, keys, next_rotation_at: next, held_until: held, retired } = ring;
     const active = keys.find((key) => key.state === 'active');
     return [
       issuer,
@@ -32,7 +32,7 @@ function ringTable(paint: Paint, rings: readonly Ring[], now: number): string {
       active?.kid,
       active?.signs_from,
       keys.length,
-      held === undefined ? next : `held until ${held}`,
+      retired ? 'retired' : held === undefined ? next : `held until ${held}`,
       drawBrief(ring, now),
     ];
   });

@@ -63,6 +63,7 @@ function toRing(ring: facts.Ring, { hold, proofs, policy, now, issuerUrl }: Besi
         }
       : {}),
     ...optional('next_rotation_at', next),
+    ...(ring.retired ? { retired: true } : {}),
     keys: ring.keys.map((key) => {
       const proof = proofs.get(key.kid);
       return {

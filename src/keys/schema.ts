@@ -64,6 +64,12 @@ export const Ring = Type.Object({
     ),
   ),
   next_rotation_at: Type.Optional(Time),
+  retired: Type.Optional(
+    Type.Literal(true, {
+      description:
+        'its issuer is over (a connection that was disconnected, a drill that ended): its private halves are gone, and nobody rotates it',
+    }),
+  ),
   keys: Type.Array(Key),
 });
 

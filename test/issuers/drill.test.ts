@@ -1,5 +1,6 @@
 // `countersign key drill` on the real service: everything as promised, read from outside; and nothing but records stays.
 import t from 'tap';
+import type { Finding, Report } from '../../src/cli/doctor/findings.ts';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
 import { startTestService } from '../support/service.ts';
 import { cli, type Ended, problem, startStandIn } from '../cli/stand-in.ts';
@@ -30,7 +31,12 @@ t.test('created, rotated, revoked, all revoked, ended', async (t) => {
   t.same(await (await fetch(`${report.issuer_url}/jwks`)).json(), { keys: [] });
   const [ring] = (await service.call('GET', `/v1/keys/${report.issuer}`)).body.items;
   t.ok(ring.keys.length === 6 && ring.keys.every(({ state }: { state: string }) => state === 'revoked'));
-  t.equal(ring.next_rotation_at, undefined, 'nobody rotates it any more');
+  t.match(ring, { next_rotation_at: undefined, retired: true }, 'nobody rotates it any more');
+  const listed = await cli(['key', 'list'], { SOCKET_PATH: service.config.socketPath });
+  t.match(
+    listed.stdout.split('\n').find((line) => line.includes(report.issuer)),
+    /6 +retired/,
+  );
   const left = await db
     .selectFrom('private_keys')
     .innerJoin('signing_keys', 'signing_keys.kid', 'private_keys.kid')
@@ -47,6 +53,22 @@ t.test('created, rotated, revoked, all revoked, ended', async (t) => {
     ...['key.rotated', 'token.minted'],
   ]);
   t.match(await service.call('DELETE', `/v1/key-drills/${report.issuer}`), { status: 200, body: { changed: false } });
+});
+
+t.test('the doctor finds no fault with what a drill leaves behind', async (t) => {
+  const service = await startTestService(t);
+  const { issuer } = (await service.call('POST', '/v1/key-drills')).body as { issuer: string };
+  t.equal((await service.call('DELETE', `/v1/key-drills/${issuer}`)).status, 200);
+  const { findings } = (await cli(['doctor', '--json'], { SOCKET_PATH: service.config.socketPath })).json() as Report;
+  const about = (what: (finding: Finding) => boolean) => findings.filter(what);
+  t.match(
+    about(({ code }) => code === 'keys'),
+    [{ severity: 'ok' }],
+  );
+  t.same(
+    about(({ subject, severity }) => severity !== 'ok' && (subject?.includes(issuer) ?? false)),
+    [],
+  );
 });
 
 t.test('only a drill is ended as one, and one that was forgotten is ended by the next', async (t) => {
@@ -76,6 +98,9 @@ t.test('only a drill is ended as one, and one that was forgotten is ended by the
   t.ok(await rings(running.issuer), 'one that may still be under way is left alone');
   t.ok(await rings(issuer.id), 'and a connection, however old');
   t.match((await service.call('GET', `/v1/connections/${id}`)).body, { state: 'active' });
+  t.equal((await service.call('DELETE', `/v1/connections/${id}`)).status, 200);
+  const [over] = (await service.call('GET', `/v1/keys/${issuer.id}`)).body.items;
+  t.equal(over.retired, true, 'until it is disconnected');
 });
 
 t.test('where strangers do not read what they should, it says so, and ends all the same', async (t) => {

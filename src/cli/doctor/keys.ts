@@ -9,6 +9,8 @@ interface Ring {
   issuer_url: string;
   held_until?: string;
   next_rotation_at?: string;
+  /** Its issuer is over: that nothing signs there is how it is to be. */
+  retired?: boolean;
   keys: { kid: string; state: string; signs_from?: string }[];
 }
 
@@ -19,11 +21,11 @@ const A_DAY = 86_400;
 
 const LOOPBACK = /^http:\/\/(localhost|\[::1\]|127\.)/;
 
-/** The platform's rings and the first of the others: enough to see a service that rotates nothing. */
+/** The platform's rings and the first of the others, but those that are retired: enough to see a service that rotates nothing. */
 export async function listSomeRings(api: Api): Promise<Ring[]> {
   const platform = (await api.get('/v1/keys/platform')) as { items: Ring[] };
   const { items } = (await api.get('/v1/keys', { limit: MOST_RINGS })) as { items: Ring[] };
-  return [...platform.items, ...items.filter(({ issuer }) => issuer !== 'platform')];
+  return [...platform.items, ...items.filter(({ issuer, retired }) => issuer !== 'platform' && !retired)];
 }
 
 export const activeKids = ({ keys }: Ring): string[] =>
@@ -85,7 +87,7 @@ export function checkPolicy(api: Api, issuer: string | undefined): Check {
           severity: 'failure' as const,
           detail: `The key policy breaks its arithmetic: ${line}.`,
         },
-        hint: 'Give it a policy that holds: docs/security-team.md has the arithmetic.',
+        hint: 'Give it a policy that holds: docs/architecture.md has the arithmetic.',
       }));
       const brief = (shown.verifier_cache_seconds ?? 0) < A_DAY;
       if (brief && issuer !== undefined && !LOOPBACK.test(issuer))
