@@ -13,6 +13,7 @@ import type { Defence } from './defence.ts';
 import { doctor } from './doctor.ts';
 import { documents } from './documents.ts';
 import { egress } from './egress.ts';
+import { exec } from './exec.ts';
 import { failures } from './failures.ts';
 import { federation } from './federation.ts';
 import { fuzz } from './fuzz.ts';
@@ -57,6 +58,7 @@ export const DEFENCES: readonly Defence[] = [
     ...sessions,
     ...stsAnswers,
     ...agent,
+    ...exec,
     ...heldSessions,
     ...egress,
     ...federation,

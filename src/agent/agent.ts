@@ -5,7 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../clock.ts';
 import { createBearer } from './bearer.ts';
 import { type AgentServer, listenAsAgent } from './server.ts';
-import { type AskService, createSessions, type Sessions } from './sessions.ts';
+import { type AskService, createSessions, type Sessions, type Wanted } from './sessions.ts';
 
 export interface AgentOptions {
   host: string;
@@ -20,6 +20,8 @@ export interface AgentOptions {
   log: FastifyBaseLogger;
   /** How long a caller without a session is held while the service is away, milliseconds. */
   holdMs: number;
+  /** Where set, its listener gives nothing else. */
+  only?: Wanted | undefined;
 }
 
 export interface Agent extends AgentServer {
@@ -31,13 +33,13 @@ export interface Agent extends AgentServer {
 const LOOK_MS = 1000;
 
 /** @throws the system's error where it cannot listen */
-export async function startAgent({ host, port, log, ...deps }: AgentOptions): Promise<Agent> {
+export async function startAgent({ host, port, log, only, ...deps }: AgentOptions): Promise<Agent> {
   const bearer = createBearer(randomBytes(32));
   const sleep = async (ms: number, signal: AbortSignal): Promise<void> => {
     await delay(ms, undefined, { signal }).catch(() => {});
   };
   const sessions = createSessions({ ...deps, sleep, log });
-  const server = await listenAsAgent({ host, port, bearer, sessions, log });
+  const server = await listenAsAgent({ host, port, bearer, sessions, only, log });
   const looking = setInterval(() => sessions.look(), LOOK_MS);
   return {
     ...{ url: server.url, port: server.port },

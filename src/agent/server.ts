@@ -9,7 +9,7 @@ import { sendProblem } from '../http/problems.ts';
 import { createServer } from '../http/server.ts';
 import { createIsBearer } from './bearer.ts';
 import { Refusal, refusalDocument } from './refusal.ts';
-import type { Sessions } from './sessions.ts';
+import { keyOf, type Sessions, type Wanted } from './sessions.ts';
 
 export interface AgentServerOptions {
   host: string;
@@ -17,6 +17,8 @@ export interface AgentServerOptions {
   port: number;
   bearer: string;
   sessions: Pick<Sessions, 'obtain'>;
+  /** Where set, nothing else is given. */
+  only?: Wanted | undefined;
   log: FastifyBaseLogger;
 }
 
@@ -40,7 +42,14 @@ export function hostsAt(host: string, port: number): string[] {
 }
 
 /** @throws the system's error where it cannot listen */
-export async function listenAsAgent({ host, port, bearer, sessions, log }: AgentServerOptions): Promise<AgentServer> {
+export async function listenAsAgent({
+  host,
+  port,
+  bearer,
+  sessions,
+  only,
+  log,
+}: AgentServerOptions): Promise<AgentServer> {
   const hosts = new Set<string>();
   const isBearer = createIsBearer(bearer);
   const server = createServer({
@@ -79,9 +88,18 @@ export async function listenAsAgent({ host, port, bearer, sessions, log }: Agent
       async (request, reply) => {
         const { connection } = request.params as Static<typeof Params>;
         const { purpose, duration_seconds: durationSeconds } = request.query as Static<typeof Query>;
+        const wanted = { connection, purpose, durationSeconds };
+        if (only && keyOf(wanted) !== keyOf(only))
+          throw new Problem(
+            'not_found',
+            'This agent gives the session that its command was started with, and no other.',
+            {
+              hint: 'Ask for exactly what AWS_CONTAINER_CREDENTIALS_FULL_URI says. Another session is that of another countersign exec.',
+            },
+          );
         const left = new AbortController();
         reply.raw.once('close', () => left.abort());
-        return await sessions.obtain({ connection, purpose, durationSeconds }, left.signal);
+        return await sessions.obtain(wanted, left.signal);
       },
     );
   });

@@ -90,7 +90,8 @@ interface Entry {
   hungUp: boolean;
 }
 
-const keyOf = ({ connection, purpose, durationSeconds }: Wanted): string =>
+/** Of all that a session hangs on. */
+export const keyOf = ({ connection, purpose, durationSeconds }: Wanted): string =>
   JSON.stringify([connection, purpose, durationSeconds]);
 
 const toRefusal = (error: unknown): Refusal =>

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { bearerLine } from '../agent/bearer.ts';
 import type { Agent } from '../agent/agent.ts';
-import type { AskService } from '../agent/sessions.ts';
+import type { AskService, Wanted } from '../agent/sessions.ts';
 import { segment } from './api.ts';
 import type { Call } from './call.ts';
 import { addVerb } from './command.ts';
@@ -28,6 +28,8 @@ interface Starting extends Listen {
   /** Says what is wrong, and nothing else. */
   quiet?: boolean;
   ask?: AskService;
+  /** Where set, callers get nothing else. */
+  only?: Wanted;
 }
 
 interface AgentOptions {
@@ -57,7 +59,7 @@ const isEvery = (host: string): boolean => /^[0.:]+$/.test(host);
 /** An agent of this command's identity. @throws Failure where it cannot listen */
 export async function startAgentFor(
   call: Call<unknown>,
-  { host, port, holdSeconds, quiet = false, ask = createAskService(call) }: Starting,
+  { host, port, holdSeconds, quiet = false, ask = createAskService(call), only }: Starting,
 ): Promise<Agent> {
   // Late: other commands do without a server.
   const [{ startAgent }, { systemClock }, { pino }] = await Promise.all([
@@ -74,6 +76,7 @@ export async function startAgentFor(
     return await startAgent({
       ...{ host, port, log, clock: systemClock, random: Math.random, holdMs: holdSeconds * 1000 },
       ask,
+      only,
       who: watchWhoAsks(call),
     });
   } catch (error) {

@@ -60,7 +60,8 @@ async function runWithAgent(call: Call<ExecOptions>, wanted: Wanted, command: st
       if (!isOutage(error)) refused.reject(error);
       throw error;
     });
-  const agent = await startAgentFor(call, { host: '127.0.0.1', port: 0, holdSeconds: HOLD_SECONDS, quiet: true, ask });
+  const where = { host: '127.0.0.1', port: 0 };
+  const agent = await startAgentFor(call, { ...where, holdSeconds: HOLD_SECONDS, quiet: true, ask, only: wanted });
   try {
     const first = Promise.race([agent.sessions.obtain(wanted), refused.promise]);
     const credentials = await first.catch((error: unknown) => {

@@ -13,7 +13,8 @@ import { until } from '../support/until.ts';
 import { listen, problem, startStandIn, temporaryFolder } from './stand-in.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
-const hour = (): string => `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
+const inSeconds = (seconds: number): string => `${new Date(Date.now() + seconds * 1000).toISOString().slice(0, 19)}Z`;
+const hour = (): string => inSeconds(3600);
 
 async function start(t: Test) {
   const standIn = await startStandIn(t, {
@@ -26,7 +27,11 @@ async function start(t: Test) {
         : { body: { AccessKeyId: 'ASIALATE', SecretAccessKey: 'sekret', Token: 'tok', Expiration: hour() } },
     'POST /v1/connections/broken/credentials': () => problem(502, 'sts_misconfigured', 'Our token is not taken.'),
     'POST /v1/connections/page/credentials': () => ({ status: 404, body: '<html>' }),
-    'POST /v1/connections/slow/credentials': () => new Promise(() => {}),
+    // About to end, so it is asked for anew.
+    'POST /v1/connections/slow/credentials': (_received, nth) =>
+      nth === 0
+        ? { body: { AccessKeyId: 'ASIASLOW', SecretAccessKey: 'sekret', Token: 'tok', Expiration: inSeconds(30) } }
+        : new Promise(() => {}),
     'POST /v1/connections/closed/credentials': () => problem(403, 'sts_refused', 'AWS says no.', 'Mend the trust.'),
   });
   const run = (argv: string[], env: Record<string, string> = {}) =>
@@ -102,6 +107,23 @@ t.test('the session comes from an agent of its own, and nothing stands before it
   await t.rejects(fetch(url), 'its agent ended with it');
 });
 
+t.test('the bearer that a command gets opens the session that it was started with, and no other', async (t) => {
+  const { run, node, calls } = await start(t);
+  const script = `const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri, AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization } = process.env;
+    const others = [uri.replace("acme", "late"), uri.replace("report", "deploy"), uri.replace("purpose=report&", ""),
+      uri.replace("900", "43200"), uri.replace(/&duration.*/, "")];
+    const get = (url) => fetch(url, { headers: { authorization } }).then(async (a) => [a.status, await a.json()]);
+    Promise.all([uri, ...others].map(get)).then((answers) => console.log(JSON.stringify(answers)))`;
+  const running = run(['acme', '--purpose', 'report', '--duration-seconds', '900', ...node(script)]);
+  t.same(await running.ended, { code: 0, signal: null }, running.stderr());
+  const [own, ...others] = JSON.parse(running.stdout()) as [number, Record<string, string>][];
+  t.match(own, [200, { AccessKeyId: 'ASIAX' }]);
+  t.equal(others.length, 5);
+  for (const other of others)
+    t.match(other, [404, { Code: 'not_found', Message: /started with, and no other\. .*FULL_URI/ }]);
+  t.equal(calls.length, 1, 'the service is asked for none of them');
+});
+
 t.test('--static gives keys, and --region a region', async (t) => {
   const { run, node, calls } = await start(t);
   const running = run(
@@ -154,8 +176,8 @@ t.test('it ends with its command, though its agent still asks for a session', as
   const { run, node, calls } = await start(t);
   const script = `const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri, AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization } = process.env;
     process.on("SIGTERM", () => process.exit(0));
-    fetch(uri.replace("acme", "slow"), { headers: { authorization } })`;
-  const running = run(['acme', ...node(script)]);
+    fetch(uri, { headers: { authorization } })`;
+  const running = run(['slow', ...node(script)]);
   t.ok(await until(() => calls.length === 2, 60_000), running.stderr());
   running.child.kill('SIGTERM');
   const late = delay(20_000, 'it still runs', { ref: false });
