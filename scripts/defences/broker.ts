@@ -161,7 +161,7 @@ export const broker: Defence[] = [
       promise: 'limits come before mint and STS',
       file: path,
       find: 'return await authorize(deps.decide, token, ask);',
-      replace: 'await deps.mintWebIdentityToken({} as never);\n      return await authorize(deps.decide, token, ask);',
+      replace: 'await deps.draftWebIdentityToken({} as never);\n      return await authorize(deps.decide, token, ask);',
     },
   ]),
   ...provenBy(BROKER, 'one hand-out: an intent, STS, an outcome, and the hand-out itself', [

@@ -227,9 +227,8 @@ export const data: Defence[] = [
       name: 'data.redaction',
       promise: 'the log holds no secret',
       file: 'src/main.ts',
-      find: 'redact: {',
-      replace: 'redact: { paths: [] }, ...{} as {',
-      also: [],
+      find: 'paths: REDACTED.flatMap(',
+      replace: 'paths: REDACTED.slice(0, 0).flatMap(',
     },
   ]),
   ...provenBy(SECRETS, 'no secret is in the log, the audit or any table', [

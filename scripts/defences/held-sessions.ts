@@ -197,7 +197,7 @@ export const heldSessions: Defence[] = [
       name: 'held.boto-files',
       promise: "nor do keys of boto's files, which botocore takes before those of containers",
       file: environment,
-      find: '    BOTO_CONFIG: devNull,\n',
+      find: 'BOTO_CONFIG: devNull,',
       replace: '',
     },
   ]),
