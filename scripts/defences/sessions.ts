@@ -115,11 +115,27 @@ export const sessions: Defence[] = [
       replace: 'if (false) refusals',
     },
     {
+      name: 'sessions.refusals-last',
+      promise: 'and for all of ten seconds',
+      file: sessionsFile,
+      find: 'const PAUSE_MS = 10_000;',
+      replace: 'const PAUSE_MS = 9000;',
+    },
+    {
       name: 'sessions.settling',
       promise: "AccessDenied of a connection's first minute is asked again",
       file: sessionsFile,
       find: "(connection.settled || error.awsCode !== 'AccessDenied')",
       replace: 'connection !== undefined',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a refusal that is over does not lie in memory', [
+    {
+      name: 'sessions.refusals-swept',
+      promise: 'what AWS refused is forgotten when it is over',
+      file: 'src/credentials/refusals.ts',
+      find: 'if (isOver(refused)) refusals.delete(key);',
+      replace: 'void [isOver(refused), key];',
     },
   ]),
   ...provenBy(SESSIONS, "the account owner's no ends what was fetched before", [

@@ -10,6 +10,7 @@ import type { Standing } from '../seal/store.ts';
 import type { Authorized } from './authorize.ts';
 import { floorMs, isPastHalf, LAST_MS, type Life, remainingMs } from './freshness.ts';
 import { createLanes, type LanesOptions } from './lanes.ts';
+import { createRefusals } from './refusals.ts';
 
 /** What an exchange brought home. */
 export interface Obtained extends Life {
@@ -27,13 +28,18 @@ export interface Sessions {
    * @throws what `fetch` throws; Problem `rate_limited` or `unavailable` where too much is asked for.
    */
   obtain(authorized: Authorized, fetch: () => Promise<Obtained>): Promise<Obtained>;
-  /** Forgets what may not be handed out any more; what nobody was authorised for since a change, after five minutes; all, where sealed or unsealed since. */
+  /**
+   * Forgets what may not be handed out any more, and refusals that are over; what nobody was authorised for since a change, after
+   * five minutes; all, where sealed or unsealed since.
+   */
   sweep(standing?: Standing): void;
   /** Forgets everything. */
   clear(): void;
   /** When nothing is being fetched any more. */
   settled(): Promise<unknown>;
   readonly size: number;
+  /** What AWS refused for good and is remembered. */
+  readonly refused: number;
 }
 
 export interface SessionsOptions extends LanesOptions {
@@ -115,7 +121,7 @@ export function createSessions({
     },
   });
   const flights = new Map<string, Flight>();
-  const refusals = new LRUCache<string, { error: unknown; until: number }>({ max: 10_000 });
+  const refusals = createRefusals(clock);
   const rate = createRate(perConnection, pace);
   let sealChangedAt: string | undefined;
   const lanes = createLanes({ ...lanesOptions, clock });
@@ -132,7 +138,7 @@ export function createSessions({
 
   function keep({ key, decision }: Authorized, obtained: Obtained): void {
     flights.delete(key);
-    refusals.delete(key);
+    refusals.forget(key);
     const { epoch, workload, connection } = decision;
     const owner = `${workload.id} ${connection.id}`;
     const session = { ...obtained, key, owner, epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 };
@@ -144,7 +150,7 @@ export function createSessions({
     flights.delete(key);
     const until = clock.monotonic() + PAUSE_MS;
     if (isFromOwner(error)) kept.delete(key);
-    if (isLasting(error, decision)) refusals.set(key, { error, until });
+    if (isLasting(error, decision)) refusals.remember(key, error, until);
     const old = kept.peek(key);
     if (old && !(error instanceof EpochChanged)) old.pausedUntil = until;
     throw error;
@@ -156,8 +162,7 @@ export function createSessions({
     const { id } = authorized.decision.connection;
     const underWay = flights.get(key);
     if (underWay) return underWay.obtained;
-    const refused = refusals.get(key);
-    if (refused && clock.monotonic() < refused.until) throw refused.error;
+    refusals.repeat(key);
     const seconds = rate.take(id);
     if (seconds !== undefined) throw tooMany(perConnection, seconds);
     const failed = (error: unknown): never => fail(authorized, error);
@@ -203,6 +208,7 @@ export function createSessions({
       return mayFetch ? orStillGood(fly(authorized, fetch), old) : old;
     },
     sweep: (standing) => {
+      refusals.sweep();
       if (standing && (standing.seal || standing.sealChangedAt !== sealChangedAt)) kept.clear();
       if (standing) sealChangedAt = standing.sealChangedAt;
       for (const [key, session] of kept.entries()) {
@@ -217,6 +223,9 @@ export function createSessions({
     settled: () => Promise.all([...flights.values()].map(({ over }) => over)),
     get size() {
       return kept.size;
+    },
+    get refused() {
+      return refusals.size;
     },
   };
 }

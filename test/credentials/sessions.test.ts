@@ -118,7 +118,10 @@ t.test('a successor that did not come is not asked for again for ten seconds', a
     await world.sessions.settled();
   }
   t.equal(world.fetched(), 2);
-  world.clock.step(10_000);
+  world.clock.step(9999);
+  await world.obtain();
+  t.equal(world.fetched(), 2, 'nor in the last moment of them');
+  world.clock.step(1);
   await world.obtain();
   t.equal(world.fetched(), 3);
 });
@@ -140,15 +143,32 @@ t.test('a refusal for good is remembered for ten seconds, one that passes is not
     const world = openSessions();
     world.next = failing(error);
     await t.rejects(world.obtain('k', 3600, decision), error);
+    world.clock.step(9999);
     await t.rejects(world.obtain('k', 3600, decision), error);
     t.equal(world.fetched(), remembered ? 1 : 2, error.message || error.name);
     await t.rejects(world.obtain('another', 3600, decision), error, 'for this key alone');
     const before = world.fetched();
-    world.clock.step(10_000);
+    world.clock.step(1);
     world.next = async () => {};
     t.ok(await world.obtain('k', 3600, decision));
     t.equal(world.fetched(), before + 1);
   }
+});
+
+t.test('a refusal that is over does not lie in memory', async (t) => {
+  const world = openSessions();
+  world.next = failing(refusal('account_owner', 'AccessDenied'));
+  await t.rejects(world.obtain('one'));
+  world.clock.step(1);
+  await t.rejects(world.obtain('two'));
+  world.clock.step(9999);
+  world.sessions.sweep();
+  t.equal(world.sessions.refused, 1, 'the one that is over');
+  await t.rejects(world.obtain('two'));
+  t.equal(world.fetched(), 2, 'and the other is said again');
+  world.clock.step(1);
+  world.sessions.sweep();
+  t.equal(world.sessions.refused, 0);
 });
 
 t.test("the account owner's no ends what was fetched before", async (t) => {
