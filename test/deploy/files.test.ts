@@ -223,6 +223,13 @@ t.test('migrations have the time that a statement of theirs may take, and upgrad
   }
 });
 
+t.test('beside systemd the doctor is given every variable that the unit sets', async (t) => {
+  const [block = ''] = listCodeBlocks(readPage('deploy/README.md'), 'sh').filter((text) => text.includes('set -a'));
+  const given = [...block.matchAll(/\b([A-Z_]+)=/g)].map(([, name]) => name).sort();
+  t.same(given, Object.keys(readUnit('systemd/countersign.service', [])).sort());
+  t.match(block, '. /etc/countersign/environment\n');
+});
+
 t.test('a scrape of the internal listener, and who looks at it by hand, speaks TLS where that does', async (t) => {
   const variables = PROCESSES['Kubernetes: the service'] as Variables;
   t.ok(variables['INTERNAL_TLS_CERT_FILE']);
