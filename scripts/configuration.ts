@@ -116,8 +116,8 @@ and the key-encryption key is made by itself where there is no \`DATABASE_URL\`.
 
 ## The seeds of the key policy
 
-They are read when a database has no key policy yet; its row holds from then on. [The security team's page](security-team.md)
-says what the letters mean.
+They are read when a database has no key policy yet; its row holds from then on. [The
+arithmetic](architecture.md#the-arithmetic) says what the letters mean.
 
 ${listVariables(SEEDS)}
 

@@ -61,6 +61,10 @@ const OAuthError: Members = {
 
 const RETRY_AFTER: Members = { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } };
 
+const retryAfterWith = (statuses: string): Members => ({
+  'Retry-After': { description: `Seconds; with ${statuses}.`, schema: { type: 'integer' } },
+});
+
 function answer(description: string, schema: string, type: string, headers?: Members): Members {
   const content = { [type]: { schema: { $ref: `#/components/schemas/${schema}` } } };
   return { description, ...(headers ? { headers } : {}), content };
@@ -71,11 +75,16 @@ const PROBLEM = 'application/problem+json';
 export const ERROR_COMPONENTS: { schemas: Members; responses: Members } = {
   schemas: { Problem, AwsProblem, OAuthError },
   responses: {
-    Refused: answer('Refused: nothing was changed', 'Problem', PROBLEM),
+    Refused: answer(
+      'Refused: nothing was changed',
+      'Problem',
+      PROBLEM,
+      retryAfterWith('429, and with 409 that passes by itself (`standby_not_served`, `publishing_leased`)'),
+    ),
     Failed: answer('Failed; 503 can be tried again', 'Problem', PROBLEM, RETRY_AFTER),
-    CredentialsRefused: answer('Refused: nothing was handed out', 'AwsProblem', PROBLEM),
+    CredentialsRefused: answer('Refused: nothing was handed out', 'AwsProblem', PROBLEM, retryAfterWith('429')),
     CredentialsFailed: answer('Failed; 503 can be tried again', 'AwsProblem', PROBLEM, RETRY_AFTER),
-    TokenRefused: answer('Refused: no token', 'OAuthError', 'application/json'),
+    TokenRefused: answer('Refused: no token', 'OAuthError', 'application/json', retryAfterWith('429')),
     TokenFailed: answer('Failed; 503 can be tried again', 'OAuthError', 'application/json', RETRY_AFTER),
   },
 };

@@ -79,7 +79,7 @@ export const REASON: Members = {
   in: 'header',
   required: false,
   description:
-    'Why, for the audit log: percent-encoded UTF-8 of 1 to 500 characters. Administrators must send it with POST, PATCH and DELETE; others may.',
+    'Why, for the audit log: percent-encoded UTF-8 of 1 to 500 characters. Administrators must send it with POST, PUT, PATCH and DELETE. So must everybody who revokes keys, holds or resumes rotations, begins or cancels a run of them, rehearses (drills), changes the key policy, chooses a signer, rotates the key-encryption key, turns publishing on or off, seals or unseals, or allows a wildcard. Others may.',
   schema: { type: 'string', minLength: 1 },
 };
 
@@ -101,13 +101,13 @@ export const TOKEN_FORM: Members = {
             type: 'string',
             maxLength: 8192,
             description:
-              "With client_credentials. A JWT by one of the client's keys (ES256 or RS256): iss and sub are the client_id, aud is ISSUER_URL alone, jti is new each time, exp is at most 5 minutes away. Or a token of a trusted issuer, whose audience is ISSUER_URL alone.",
+              "With client_credentials. A JWT by one of the client's keys (ES256 or RS256): iss and sub are the client_id, aud is ISSUER_URL alone, jti is new each time, exp is at most 5 minutes away. Or a token of a trusted issuer, whose only audience is that issuer's `audience` (ISSUER_URL unless set).",
           },
           subject_token: {
             type: 'string',
             maxLength: 8192,
             description:
-              "With an exchange: a platform's token whose audience is ISSUER_URL alone (type jwt), or the ID token of a person's sign-in (type id_token).",
+              "With an exchange: a platform's token whose only audience is the `audience` of its trusted issuer (ISSUER_URL unless set; type jwt), or the ID token of a person's sign-in (type id_token).",
           },
           subject_token_type: {
             type: 'string',
