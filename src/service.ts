@@ -207,7 +207,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         draftWebIdentityToken: createDraftWebIdentityToken(minting),
         decide: shareReads(
           (question) => within(SOON_MS, decide(db, question)),
-          ({ workload, connection, purpose }) => JSON.stringify([workload, connection, purpose]),
+          (question) => JSON.stringify(question),
         ),
         suspect: createSuspect({ act, log, wake: () => verifier.wake() }),
       }),

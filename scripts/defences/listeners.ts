@@ -121,6 +121,15 @@ export const listeners: Defence[] = [
       replace: 'said',
     },
   ]),
+  ...provenBy(RATES, 'who is known and shows a good token in the wrong place is no stranger', [
+    {
+      name: 'rates.known',
+      promise: "a workload's misplaced token does not lock out its address",
+      file: 'src/credentials/authorize.ts',
+      find: 'throw Object.assign(refused, { bearer: token.subject });',
+      replace: 'throw refused;',
+    },
+  ]),
   ...provenBy(RATES, 'a client that asks too often is told so, on record, and nobody else is', [
     {
       name: 'rates.tokens-of-client',

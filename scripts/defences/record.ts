@@ -36,6 +36,29 @@ export const record: Defence[] = [
     engine: 'postgresql',
   },
   {
+    name: 'record.revoked-bearer',
+    promise: 'no session is handed out on a token whose key was revoked, at any replica',
+    file: 'src/grants/decide.ts',
+    find: 'exists (select from revocations where kid = ${kid}) as revoked',
+    replace: 'false as revoked',
+    test: [
+      REVOKED,
+      'no session is handed out on a token whose key was revoked, kept or not, wherever that is not read yet',
+    ],
+    engine: 'postgresql',
+  },
+  {
+    name: 'record.shown-stands',
+    promise: "nor on a platform's token whose identity was taken away while AWS STS was asked",
+    file: 'src/identities/shown.ts',
+    find: 'jti, kid, identity, expiresAt',
+    replace: 'jti, kid, expiresAt',
+    test: [
+      'test/federation/shown.test.ts',
+      'what a token of a pod is asked for is not given where its issuer is suspended meanwhile',
+    ],
+  },
+  {
     name: 'record.caught-up',
     promise: 'keys that could not be read under an epoch are not taken for read',
     file: 'src/tokens/revoked.ts',

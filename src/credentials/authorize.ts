@@ -49,12 +49,15 @@ function sessionKey({ decision, durationSeconds, policies }: Omit<Authorized, 'k
  * or the limits'.
  */
 export async function authorize(decide: Decide, token: VerifiedToken, ask: Ask): Promise<Authorized> {
-  const decision = await decide({ workload: token.subject, connection: ask.connection, purpose: ask.purpose });
+  const { subject: workload, kid, identity } = token;
+  const decision = await decide({ workload, connection: ask.connection, purpose: ask.purpose, kid, identity });
   const { connection, grant } = decision;
   if (ask.onlyConnection !== undefined && connection.id !== ask.onlyConnection) {
-    throw new Problem('invalid_token', 'The token was refused: its audience is another connection.', {
+    const refused = new Problem('invalid_token', 'The token was refused: its audience is another connection.', {
       hint: "Ask for a token with this connection's resource.",
     });
+    // Whose it is, is known: it is no stranger's.
+    throw Object.assign(refused, { bearer: token.subject });
   }
   const durationSeconds = sessionSeconds(ask.durationSeconds, {
     grant: grant.max_session_seconds,

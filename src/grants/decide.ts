@@ -6,6 +6,7 @@ import { Problem } from '../errors.ts';
 import { idPattern } from '../ids.ts';
 import { refuseSealed } from '../seal/problem.ts';
 import { EPOCH_ROW, type EpochRow, standingOf } from '../seal/store.ts';
+import { letIn } from '../db/let-in.ts';
 import { chooseGrant, refuseState } from './choose.ts';
 import { HAS_SELECTOR, type SelectorKind, selectorsOf } from './selector.ts';
 
@@ -15,6 +16,10 @@ export interface DecisionQuestion {
   /** An id or a reference, as the caller named it. */
   connection: string;
   purpose: string;
+  /** Of the key that signed what the workload showed: a revocation may be newer than what this process knows of keys. */
+  kid: string;
+  /** `wi_…`: the identity that let it in, where it showed a platform's token. */
+  identity?: string | undefined;
 }
 
 export interface Decision {
@@ -64,6 +69,8 @@ export interface Decision {
 /** One matching grant, or none: then the members of `grant` are null. */
 interface Row {
   epoch_row: EpochRow;
+  revoked: boolean;
+  let_in: boolean;
   workload: Decision['workload'] & { state: 'active' | 'suspended' };
   connection: (Decision['connection'] & { state_reason: string }) | null;
   aws: Decision['aws'] | null;
@@ -78,11 +85,13 @@ const REFERENCE = /^[A-Za-z0-9._-]{1,64}$/;
  * selector that the connection answers to (`limit 1` keeps the planner from joining, whatever it thinks of the table).
  * Its cost knows neither how many connections there are nor how many grants, of this workload either.
  */
-async function readRows(db: Db, { workload, connection, purpose }: DecisionQuestion): Promise<Row[]> {
+async function readRows(db: Db, { workload, connection, purpose, kid, identity }: DecisionQuestion): Promise<Row[]> {
   const column = sql.ref(CONNECTION_ID.test(connection) ? 'c.id' : 'c.reference');
   const { rows } = await sql<Row>`
     select
       ${EPOCH_ROW} as epoch_row,
+      exists (select from revocations where kid = ${kid}) as revoked,
+      ${identity === undefined ? sql`true` : sql`exists (${letIn(identity)})`} as let_in,
       json_build_object('id', w.id, 'slug', w.slug, 'version', w.version, 'state', w.state) as workload,
       case when c.id is not null then json_build_object('id', c.id, 'reference', c.reference, 'tenant', c.tenant,
         'issuer', c.issuer, 'subject', c.subject, 'algorithm', c.algorithm, 'generation', c.generation, 'state', c.state,
@@ -107,6 +116,10 @@ async function readRows(db: Db, { workload, connection, purpose }: DecisionQuest
   return rows;
 }
 
+function tokenRefused(why: string, hint: string): Problem {
+  return new Problem('invalid_token', `The token was refused: ${why}.`, { hint });
+}
+
 /** Of a connection that is not there and of one that is not granted: nothing but what was asked may show. */
 function notGranted({ connection, purpose }: DecisionQuestion): Problem {
   return new Problem('not_found', `There is no connection "${connection}" for you to use for "${purpose}".`, {
@@ -115,17 +128,20 @@ function notGranted({ connection, purpose }: DecisionQuestion): Problem {
 }
 
 /**
- * @throws Problem `invalid_token` (no such workload), `workload_suspended`, `not_found`, `grant_ambiguous`, or
+ * @throws Problem `invalid_token` (no such workload; its key revoked, its identity taken away), `workload_suspended`, `not_found`, `grant_ambiguous`, or
  * `connection_not_active`, or `sealed`
  */
 export async function decide(db: Db, question: DecisionQuestion): Promise<Decision> {
   const known = REFERENCE.test(question.connection);
   const rows = await readRows(db, known ? question : { ...question, connection: '' });
   const first = rows[0];
-  if (!first)
-    throw new Problem('invalid_token', 'The workload of this token is not registered.', {
-      hint: 'Ask an operator to register it.',
-    });
+  if (!first) throw tokenRefused('its workload is not registered', 'Ask an operator to register it.');
+  if (first.revoked) throw tokenRefused('its key was revoked', 'Ask the token endpoint for a new token.');
+  if (!first.let_in)
+    throw tokenRefused(
+      'the identity that it proves lets nobody in any more',
+      'An administrator can give this workload an identity, or look at the trusted issuer.',
+    );
   const standing = standingOf(first.epoch_row);
   refuseSealed(standing);
   if (first.workload.state !== 'active') {

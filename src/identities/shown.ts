@@ -79,8 +79,8 @@ export function createVerifyShown(deps: ShownDeps): VerifyWorkloadToken {
         // An audience registered for something else of ours names no connection, and the issuer names the token endpoint.
         if (!parseAudience(issuerUrl, audience) || !accepts(audience)) throw new WrongAudience(workload, resource);
         const jti = await record(proved);
-        const { proof_kid: kid } = proved.details;
-        return { subject: workload, audience, scopes: [], jti, kid, expiresAt };
+        const { proof_kid: kid, identity } = proved.details;
+        return { subject: workload, audience, scopes: [], jti, kid, identity, expiresAt };
       } catch (error) {
         if (error instanceof ProofRefused) throw refused(error.message);
         if (error instanceof Replayed)

@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Db, Transaction } from '../db/connect.ts';
 import { hasPeople } from '../db/federation.ts';
 import { EPOCH_ROW, type EpochRow, standingOf } from '../seal/store.ts';
+import { isPerson, letIn, tableOf } from '../db/let-in.ts';
 import type { TrustedIssuer } from '../trusted-issuers/store.ts';
 import type { Rule } from './match.ts';
 
@@ -34,9 +35,6 @@ const OF_PEOPLE = sql`select id, owner, true as person, null::text as wildcard_r
 /** All of both tables, as one; before migration 0009 there are no people. */
 const identities = (people: boolean): RawBuilder<unknown> =>
   people ? sql`(${OF_PLATFORMS} union all ${OF_PEOPLE}) i` : sql`(${OF_PLATFORMS}) i`;
-
-const isPerson = (id: string): boolean => id.startsWith('pi_');
-const tableOf = (person: boolean) => sql.table(person ? 'person_identities' : 'workload_identities');
 
 async function select(db: Db, people: boolean, where: RawBuilder<unknown>): Promise<Identity[]> {
   const { rows } = await sql<Row>`select * from ${identities(people)} where ${where} order by id`.execute(db);
@@ -77,15 +75,11 @@ export async function listNear(
 }
 
 /**
- * Whether this identity still lets in: it does not only report, its issuer is active, and people sign in there.
+ * Whether this identity still lets in.
  * @param lock until the transaction ends, nobody takes the identity away, nor its issuer's trust; behind the lock of its owner
  */
 export async function isLetIn(db: Db, id: string, lock = false): Promise<boolean> {
-  const signIn = isPerson(id) ? sql`and t.login is not null and t.login_version = t.version` : sql``;
-  const { rows } = await sql`
-    select from ${tableOf(isPerson(id))} i join trusted_issuers t on t.id = i.trusted_issuer
-    where i.id = ${id} and not i.report_only and t.state = 'active' ${signIn}
-    ${lock ? sql`for no key update of i for key share of t` : sql``}`.execute(db);
+  const { rows } = await sql`${letIn(id)} ${lock ? sql`for no key update of i for key share of t` : sql``}`.execute(db);
   return rows.length > 0;
 }
 

@@ -18,7 +18,7 @@ export function countBearers(verify: VerifyWorkloadToken, limits: Pick<Limits, '
 
 /** Whether a refused request of the API had no bearer that anybody knows. */
 export function isStranger(error: unknown): boolean {
-  return (error as { status?: unknown }).status === 401 && !(error instanceof WrongAudience);
+  return (error as { status?: unknown }).status === 401 && bearerOf(error) === undefined;
 }
 
 /** Whose refused request it was, where its token said so and nothing else does. */

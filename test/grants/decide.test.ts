@@ -12,6 +12,8 @@ import { insertWorkload } from '../../src/workloads/store.ts';
 import { insertConnection } from '../clients/connections.ts';
 import { openTestDatabase } from '../support/databases.ts';
 
+const KID = 'the-key-that-signed';
+
 interface World {
   db: Db;
   workload: string;
@@ -38,7 +40,7 @@ async function openWorld(t: Test): Promise<World> {
         .execute((trx) => insertGrant(trx, { id, workload: other, purpose, ...limits }, toColumns(selector)));
       return id;
     },
-    ask: (connection, purpose = 'default') => decide(db, { workload, connection, purpose }),
+    ask: (connection, purpose = 'default') => decide(db, { workload, connection, purpose, kid: KID }),
   };
 }
 
@@ -277,7 +279,7 @@ t.test('a suspended workload gets nothing, before anything else is said', async 
   await world.db.updateTable('workloads').set({ state: 'suspended' }).execute();
   await t.rejects(world.ask(id), { code: 'workload_suspended', status: 403, options: { hint: /\S/ } });
   await t.rejects(world.ask('nowhere'), { code: 'workload_suspended' });
-  await t.rejects(decide(world.db, { workload: createId('wl'), connection: id, purpose: 'default' }), {
+  await t.rejects(decide(world.db, { workload: createId('wl'), connection: id, purpose: 'default', kid: KID }), {
     code: 'invalid_token',
   });
 });

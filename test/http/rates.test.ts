@@ -181,6 +181,30 @@ t.test('an address that fails too often is refused before anything is verified, 
   t.not((await fetch(`${service.url}/jwks`)).status, 429, 'documents are for everybody');
 });
 
+t.test('who is known and shows a good token in the wrong place is no stranger', async (t) => {
+  const service = await startTestService(t, {
+    ...{ pace: steppedClock(), env: { RATE_LIMIT_FAILURES_PER_ADDRESS: '2' } },
+  });
+  const client = await registerClient(service, { slug: 'billing' });
+  const create = async (account_id: string, reference: string) => {
+    const aws = { account_id, permission_set: 'read-only' };
+    const { body } = await service.call('POST', '/v1/connections', { name: reference, reference, aws });
+    const { id } = body as { id: string };
+    await service.database.db.updateTable('connections').set({ state: 'active' }).where('id', '=', id).execute();
+    await service.call('POST', '/v1/grants', { workload: client.id, selector: { connection: id } });
+    return id;
+  };
+  const own = await create('111122223333', 'own');
+  await create('444455556666', 'other');
+  const token = await workloadToken(service, client, `${resource(service)}/connections/${own}/credentials`);
+  const ask = (at: string) => service.call('GET', `/v1/connections/${at}/credentials`, undefined, { token });
+  const answers = await inTurn(20, () => ask('other'));
+  t.same(
+    answers.map(({ status, body }) => [status, body.code]),
+    Array.from({ length: 20 }, () => [401, 'invalid_token']),
+  );
+});
+
 t.test('behind a proxy that is believed, callers are told apart by what it says of them', async (t) => {
   const service = await startTestService(t, {
     pace: steppedClock(),

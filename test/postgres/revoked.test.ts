@@ -90,3 +90,21 @@ t.test('an exchange that is decided after a revocation is signed by the successo
     [successor],
   );
 });
+
+t.test(
+  'no session is handed out on a token whose key was revoked, kept or not, wherever that is not read yet',
+  async (t) => {
+    const { service, credentials } = await openSealWorld(t);
+    const { db } = service.database;
+    t.equal((await credentials()).status, 200, 'which is kept');
+    const { commit } = await holdRevocation(db, 'platform:ES256');
+    const answer = credentials();
+    await untilBlocked(db);
+    await commit();
+    const refused = { status: 401, body: { code: 'invalid_token', detail: /revoked/ } };
+    t.match(await answer, refused, 'decided before, on record after');
+    t.match(await credentials(), refused);
+    const rows = await db.selectFrom('audit').select('row').where('kind', '=', 'credentials.handed_out').execute();
+    t.equal(rows.length, 1);
+  },
+);
