@@ -1,5 +1,6 @@
 // Every defence, subject by subject.
 import { agent } from './agent.ts';
+import { agentRunning } from './agent-running.ts';
 import { answers } from './answers.ts';
 import { broker } from './broker.ts';
 import { callers } from './callers.ts';
@@ -58,6 +59,7 @@ export const DEFENCES: readonly Defence[] = [
     ...sessions,
     ...stsAnswers,
     ...agent,
+    ...agentRunning,
     ...exec,
     ...heldSessions,
     ...egress,

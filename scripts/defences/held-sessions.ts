@@ -187,6 +187,13 @@ export const heldSessions: Defence[] = [
       replace: '',
     },
     {
+      name: 'held.old-names',
+      promise: 'nor do keys by the names of older SDKs, nor the end of other keys',
+      file: environment,
+      find: "'AWS_CREDENTIAL_EXPIRATION'],\n  ...['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'AWS_CREDENTIAL_FILE'],",
+      replace: "],\n  ...['AWS_CREDENTIAL_FILE'],",
+    },
+    {
       name: 'held.shared-files',
       promise: 'nor does one of the shared files',
       file: environment,

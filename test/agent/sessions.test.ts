@@ -60,6 +60,22 @@ t.test('the service away for three minutes: who has no session is held, and gets
   t.equal((await held).AccessKeyId, 'AFTER');
 });
 
+t.test('nobody is held any longer: it is tried for five minutes after he asked, and no more', async (t) => {
+  const world = createWorld({ holdMs: SECOND });
+  world.answer = away;
+  const held = t.rejects(world.sessions.obtain(ACME), { code: 'unreachable', message: /goes on trying/ });
+  await pass(world, 2 * SECOND);
+  await held;
+  const ofTwoSeconds = world.asked.length;
+  await pass(world, 4 * MINUTE);
+  t.ok(world.asked.length > ofTwoSeconds + 10, `asked ${world.asked.length} times`);
+  await pass(world, 2 * MINUTE);
+  const ofSixMinutes = world.asked.length;
+  await pass(world, 10 * MINUTE);
+  t.equal(world.asked.length, ofSixMinutes);
+  t.equal(world.sessions.size, 0);
+});
+
 t.test('held for ten minutes where that is said: it is tried for as long', async (t) => {
   const world = createWorld({ holdMs: 600 * SECOND });
   world.answer = away;

@@ -52,6 +52,9 @@ const MISLEADING = {
     AWS_ACCESS_KEY_ID: 'AKIAOTHER',
     AWS_SECRET_ACCESS_KEY: 'other',
     AWS_SESSION_TOKEN: 'other',
+    AWS_CREDENTIAL_EXPIRATION: '2020-01-01T00:00:00Z',
+    AWS_ACCESS_KEY: 'AKIAOTHER',
+    AWS_SECRET_KEY: 'other',
     AWS_SECURITY_TOKEN: 'o',
     AWS_CREDENTIAL_SCOPE: 'other',
     AWS_ACCOUNT_ID: '999999999999',
@@ -132,6 +135,7 @@ t.test('--static gives keys, and --region a region', async (t) => {
   );
   await running.ended;
   const env = JSON.parse(running.stdout());
+  t.ok(Date.parse(env.AWS_CREDENTIAL_EXPIRATION) > Date.now(), 'that of the session');
   t.same(
     Object.fromEntries(Object.entries(env).filter(([name]) => /^(AWS|COUNTERSIGN)_/.test(name))),
     {
