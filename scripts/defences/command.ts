@@ -31,6 +31,22 @@ export const command: Defence[] = [
       replace: 'error instanceof Failure && isRefused',
     },
   ]),
+  ...provenBy('test/cli/grants.test.ts', 'what is wrong with its limits is said under it, and is in the JSON', [
+    {
+      name: 'command.grant-warnings',
+      promise: 'whoever gives a grant reads what AWS or its SDKs make of its limits',
+      file: 'src/cli/grant.ts',
+      find: ' + warned(paint, warnings)',
+      replace: " + warned(paint, []) + (warnings ? '' : '')",
+    },
+    {
+      name: 'command.connection-warnings',
+      promise: 'and of those of a connection',
+      file: 'src/cli/connection-shape.ts',
+      find: ' + warned(paint, warnings)',
+      replace: " + warned(paint, []) + (warnings ? '' : '')",
+    },
+  ]),
   ...provenBy('test/cli/process.test.ts', 'a private key is written whole, or there is no file', [
     {
       name: 'command.whole-key',

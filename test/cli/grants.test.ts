@@ -55,6 +55,27 @@ t.test('create: each selector, and all limits', async (t) => {
   t.equal(calls.length, before);
 });
 
+t.test('what is wrong with its limits is said under it, and is in the JSON', async (t) => {
+  const warnings = [{ code: 'short_ceiling', detail: 'Allow 1800 s or more\u001b[2J.' }];
+  const short = { ...GRANT, max_session_seconds: 900, warnings };
+  const { env } = await startStandIn(t, {
+    'POST /v1/grants': { status: 201, body: short },
+    'GET /v1/grants/gr_x': { body: short },
+    'GET /v1/connections/cn_x': { body: { id: 'cn_x', issuer: {}, aws: {}, verification: null, warnings } },
+  });
+  for (const argv of [
+    ['grant', 'create', '--workload', 'billing', '--all', '--max-session-seconds', '900'],
+    ['grant', 'show', 'gr_x'],
+    ['connection', 'show', 'cn_x'],
+  ]) {
+    const { code, stdout } = await cli(argv, env);
+    t.equal(code, 0, argv.join(' '));
+    t.match(stdout, /\nwarning: Allow 1800 s or more\\u001b\[2J\.\n$/, 'shown, and not obeyed');
+    t.notMatch(stdout, 'short_ceiling', 'once');
+  }
+  t.same((await cli(['grant', 'show', 'gr_x', '--json'], env)).json(), short);
+});
+
 t.test('list, show, delete', async (t) => {
   const { env, calls } = await startStandIn(t, {
     'GET /v1/grants': { body: { items: [GRANT, { ...GRANT, selector: { all: true } }] } },
