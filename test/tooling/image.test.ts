@@ -59,8 +59,9 @@ t.test('carries the service and its dependencies, and nothing else', async (t) =
 
 t.test('every import of the service and of its command resolves inside the image', async (t) => {
   const entries = ['dist/main.js', 'dist/cli/main.js'].map((file) => join(app, file));
-  const { files, packages, missing } = walkModules(entries);
-  t.same(missing, []);
+  const { files, packages, missing } = walkModules(entries, { dynamic: true });
+  // For development alone: the command says that it is not there.
+  t.same(missing, [`${join(app, 'dist/cli/sandbox.js')} -> ../sandbox/sandbox.js`]);
   t.ok(files.size > 20, `${files.size} modules`);
   const { resolve } = createRequire(join(app, 'dist/main.js'));
   for (const name of packages) {
