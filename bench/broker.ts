@@ -1,4 +1,4 @@
-// A service with connections to be asked for, in front of a stub of STS, and a workload's token that opens all of them.
+// A service with connections to be asked for, in front of a stub of STS, and workloads' tokens that open all of them.
 import { createAct } from '../src/audit/act.ts';
 import { createAuditStream } from '../src/audit/stream.ts';
 import { bumpEpoch, ensurePartitions } from '../src/audit/store.ts';
@@ -9,7 +9,7 @@ import { loadKeyring } from '../src/keys/keyring/load.ts';
 import { createRings } from '../src/keys/rings.ts';
 import { readClock } from '../src/keys/store.ts';
 import { prepareDatabase } from '../src/prepare.ts';
-import { buildTokenRequest, createClient, insertClients } from './clients.ts';
+import { type BenchClient, buildTokenRequest, createClient, insertClients } from './clients.ts';
 import { seedConnections } from './connections.ts';
 import { type Answered, buildRequest, type Line, openLine } from './load.ts';
 import { type Started, startServer } from './processes.ts';
@@ -20,8 +20,8 @@ export interface BrokerSide {
   service: Started;
   stub: Started;
   line: Line;
-  /** A new workload token, which opens all connections. */
-  fetchToken(): Promise<string>;
+  /** A new token of a workload, the first unless given, which opens all connections. */
+  fetchToken(workload?: number): Promise<string>;
   /** Of the connections that have keys. */
   ids: string[];
   /** A request for a session of so many seconds, an hour unless given, by a token that was fetched before. */
@@ -36,6 +36,8 @@ export interface BrokerSide {
 interface BrokerOptions {
   connections: number;
   asked: number;
+  /** 1 unless given. */
+  workloads?: number;
   latencyMs?: number;
   deniedSeconds?: number;
   env?: Record<string, string>;
@@ -54,7 +56,7 @@ export async function askFor(line: Line, request: Buffer): Promise<Answered> {
  */
 export async function startBroker(
   postgres: Surroundings['postgres'],
-  { connections, asked, latencyMs = 0, deniedSeconds = 0, env = {} }: BrokerOptions,
+  { connections, asked, workloads = 1, latencyMs = 0, deniedSeconds = 0, env = {} }: BrokerOptions,
 ): Promise<BrokerSide> {
   const { url, database } = await postgres.createDatabase();
   const { db } = database;
@@ -70,9 +72,11 @@ export async function startBroker(
     keyPolicy: DEFAULT_POLICY,
   });
   await acts.close();
-  const client = createClient();
-  await insertClients(db, [client]);
-  const ids = await seedConnections(db, { workload: client.id, count: connections, asked, kek: keyring.wrapping() });
+  const clients = Array.from({ length: workloads }, createClient);
+  await insertClients(db, clients);
+  const ids = await seedConnections(db, {
+    ...{ workloads: clients.map((client) => client.id), count: connections, asked, kek: keyring.wrapping() },
+  });
   const conduct = { LATENCY_MS: String(latencyMs), DENIED_SECONDS: String(deniedSeconds) };
   const stub = await startServer('stub-sts', conduct);
   const service = await startService(home, url, {
@@ -84,8 +88,8 @@ export async function startBroker(
     issuerUrl: service.url,
     resource: `${service.url}/v1/credentials`,
   };
-  const fetchToken = async (): Promise<string> => {
-    const { body } = await askFor(line, buildTokenRequest(client, endpoint));
+  const fetchToken = async (workload = 0): Promise<string> => {
+    const { body } = await askFor(line, buildTokenRequest(clients[workload] as BenchClient, endpoint));
     return (JSON.parse(body) as { access_token: string }).access_token;
   };
   const first = await fetchToken();

@@ -55,14 +55,14 @@ async function insertRealRings(db: Db, count: number, kek: Kek): Promise<void> {
 }
 
 /**
- * Seeds `count` connections that are active since yesterday, each granted to the workload by a grant of its own; the first `asked` have keys.
+ * Seeds `count` connections that are active since yesterday, each granted to each workload by a grant of its own; the first `asked` have keys.
  * @returns the ids of those.
  */
 export async function seedConnections(
   db: Db,
-  options: { workload: string; count: number; asked: number; kek: Kek },
+  options: { workloads: readonly string[]; count: number; asked: number; kek: Kek },
 ): Promise<string[]> {
-  const { workload, count, asked, kek } = options;
+  const { workloads, count, asked, kek } = options;
   await insertRealRings(db, asked, kek);
   if (count > asked) await insertHollowRings(db, asked + 1, count, kek);
   const series = sql`generate_series(1, ${count}::int) n`;
@@ -72,10 +72,13 @@ export async function seedConnections(
   await sql`insert into aws_connections (connection, account_id, partition, region, role_name, role_arn, permission_set, additions, role_id, verified_at)
     select ${CONNECTION}, lpad(n::text, 12, '0'), 'aws', 'us-east-1', 'countersign', 'arn:aws:iam::' || lpad(n::text, 12, '0') || ':role/countersign', 'read-only', '{}',
       'AROAEXAMPLEEXAMPLEEXA', now() from ${series}`.execute(db);
-  await sql`insert into grants (id, workload, selector_kind, selector_value, purpose, max_session_seconds, policy_arns, tags)
-    select ${id('gr', N)}, ${workload}, 'connection', ${CONNECTION}, 'default', 3600, '{}', '{}' from ${series}`.execute(
-    db,
-  );
+  for (const workload of workloads) {
+    const grant = id('gr', sql`(n || ${workload}::text)`);
+    await sql`insert into grants (id, workload, selector_kind, selector_value, purpose, max_session_seconds, policy_arns, tags)
+      select ${grant}, ${workload}, 'connection', ${CONNECTION}, 'default', 3600, '{}', '{}' from ${series}`.execute(
+      db,
+    );
+  }
   await sql`analyze`.execute(db);
   const { rows } = await sql<{
     id: string;

@@ -5,9 +5,13 @@ import type { Surroundings } from './surroundings.ts';
 
 /** Lengths of sessions, so that each request is for one that is not kept: a connection's come round after so many. */
 const LENGTHS = 2700;
+/** In turn: one alone may begin a quarter of what a connection may. */
+const WORKLOADS = 4;
 
 interface Side extends BrokerSide {
   next: number;
+  /** One of each workload. */
+  tokens: string[];
   /** Milliseconds of the broker's own share, the median of a round. */
   shares: number[];
 }
@@ -16,7 +20,8 @@ interface Side extends BrokerSide {
 async function exchangeOnce(side: Side): Promise<number> {
   const turn = side.next++;
   const id = side.ids[turn % side.ids.length] as string;
-  const request = side.requestFor(id, 900 + (Math.floor(turn / side.ids.length) % LENGTHS));
+  const seconds = 900 + (Math.floor(turn / side.ids.length) % LENGTHS);
+  const request = side.requestFor(id, seconds, side.tokens[turn % side.tokens.length]);
   const started = performance.now();
   await askFor(side.line, request);
   return performance.now() - started;
@@ -56,15 +61,19 @@ export async function measureExchange({ postgres, quick, say }: Surroundings): P
       [1, 1],
       [many, asked],
     ] as const) {
-      const side = await startBroker(postgres, { connections, asked: spread });
-      sides.push({ ...side, next: 0, shares: [] });
+      // Where all is asked of one connection.
+      const workloads = connections === 1 ? WORKLOADS : 1;
+      const side = await startBroker(postgres, { connections, asked: spread, workloads });
+      const tokens: string[] = [];
+      while (tokens.length < workloads) tokens.push(await side.fetchToken(tokens.length));
+      sides.push({ ...side, next: 0, shares: [], tokens });
       say(`${connections} registered`);
     }
     const [one, all] = sides as [Side, Side];
     // Code is warmed by the side that has one connection to ask; then nothing but keys is cold at the other.
     for (let turn = 0; turn < (quick ? 10 : 300); turn += 1) await exchangeOnce(one);
     for (let turn = 0; turn < (quick ? 10 : 300); turn += 1)
-      await askFor(all.line, all.requestFor(all.ids[0] as string, 3600 - turn));
+      await askFor(all.line, all.requestFor(all.ids[turn % WORKLOADS] as string, 3600 - turn));
     const cold = await askEachOnce(all);
     const runs: number[] = [];
     for (let round = 1; round <= rounds; round += 1) {

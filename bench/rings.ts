@@ -57,7 +57,7 @@ export async function measureRings({ postgres, quick, say }: Surroundings): Prom
         values ('wl_bench', 'bench', 'active', '{}', '{}', '{"keys":[]}')`.execute(database.db);
       say(`seeding ${rings} rings`);
       const kek = createLocalKek(Buffer.from(readFileSync(home.kekFile, 'utf8').trim(), 'base64'));
-      await seedConnections(database.db, { workload: 'wl_bench', count: rings, asked: 1, kek });
+      await seedConnections(database.db, { workloads: ['wl_bench'], count: rings, asked: 1, kek });
       const { rows } = await sql<{ issuer: string }>`select issuer from connections order by id limit 1`.execute(
         database.db,
       );

@@ -5,6 +5,7 @@ const SESSIONS = 'test/credentials/sessions.test.ts';
 const WHOSE = 'test/credentials/whose.test.ts';
 const SEAL_UNSEEN = 'no session of before a seal or a suspension is given after it, though nobody asked meanwhile';
 const sessionsFile = 'src/credentials/sessions.ts';
+const newSessions = 'src/credentials/new-sessions.ts';
 const authorize = 'src/credentials/authorize.ts';
 const exchange = 'src/credentials/exchange.ts';
 const lanes = 'src/credentials/lanes.ts';
@@ -169,9 +170,33 @@ export const sessions: Defence[] = [
     {
       name: 'sessions.rate',
       promise: "one connection's flood is bounded",
-      file: sessionsFile,
-      find: 'if (seconds !== undefined) throw tooMany(perConnection, seconds);',
-      replace: 'void seconds;',
+      file: newSessions,
+      find: "refuse(ofConnections.take(connection), perConnection, 'of this connection');",
+      replace: 'void ofConnections;',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a flood of one workload leaves the others of its connection served', [
+    {
+      name: 'sessions.workload-rate',
+      promise: "and so is one workload's, which leaves the others of its connection served",
+      file: newSessions,
+      find: "refuse(ofWorkloads.take(`${workload} ${connection}`), perWorkload, 'of this connection by this workload');",
+      replace: 'void [ofWorkloads, perWorkload, workload];',
+    },
+    {
+      name: 'sessions.workload-rate-first',
+      promise: "what a workload is refused takes nothing of the connection's",
+      file: newSessions,
+      find: "refuse(ofWorkloads.take(`${workload} ${connection}`), perWorkload, 'of this connection by this workload');",
+      replace:
+        "const taken = ofConnections.take(connection);\n      refuse(ofWorkloads.take(`${workload} ${connection}`), perWorkload, 'of this connection by this workload');\n      refuse(taken, perConnection, 'of this connection');",
+      also: [
+        {
+          file: newSessions,
+          find: "refuse(ofConnections.take(connection), perConnection, 'of this connection');\n    },",
+          replace: '},',
+        },
+      ],
     },
   ]),
   ...provenBy(SESSIONS, 'who asks for something new each time pushes out its own sessions, the longest unused first', [

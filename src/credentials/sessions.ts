@@ -5,11 +5,11 @@ import type { Clock } from '../clock.ts';
 import { StsError } from '../clouds/aws-errors.ts';
 import type { AssumedSession } from '../clouds/aws.ts';
 import { Problem } from '../errors.ts';
-import { createRate } from '../http/rates.ts';
 import type { Standing } from '../seal/store.ts';
 import type { Authorized } from './authorize.ts';
 import { floorMs, isPastHalf, LAST_MS, type Life, remainingMs } from './freshness.ts';
 import { createLanes, type LanesOptions } from './lanes.ts';
+import { createNewSessions } from './new-sessions.ts';
 import { createRefusals } from './refusals.ts';
 
 /** What an exchange brought home. */
@@ -46,7 +46,10 @@ export interface SessionsOptions extends LanesOptions {
   clock: Clock;
   /** By which new sessions are counted; `clock` unless given. */
   pace?: Pick<Clock, 'monotonic'> | undefined;
-  /** New sessions of one connection, a second; four seconds' worth may come at once. 100 unless given. */
+  /**
+   * New sessions of one connection, a second, of which one workload may have a quarter; four seconds' worth may come at once.
+   * 100 unless given.
+   */
   perConnection?: number;
   /** Who holds a session that still lives waits so long for its successor, milliseconds; 1000 unless given. */
   patienceMs?: number;
@@ -122,7 +125,7 @@ export function createSessions({
   });
   const flights = new Map<string, Flight>();
   const refusals = createRefusals(clock);
-  const rate = createRate(perConnection, pace);
+  const newSessions = createNewSessions(perConnection, pace);
   let sealChangedAt: string | undefined;
   const lanes = createLanes({ ...lanesOptions, clock });
 
@@ -159,15 +162,13 @@ export function createSessions({
   /** One for all who ask for this key until its outcome is on record; nobody's hanging up ends it. */
   async function fly(authorized: Authorized, fetch: () => Promise<Obtained>): Promise<Obtained> {
     const { key } = authorized;
-    const { id } = authorized.decision.connection;
+    const { workload, connection, aws } = authorized.decision;
     const underWay = flights.get(key);
     if (underWay) return underWay.obtained;
     refusals.repeat(key);
-    const seconds = rate.take(id);
-    if (seconds !== undefined) throw tooMany(perConnection, seconds);
+    newSessions.count({ workload: workload.id, connection: connection.id });
     const failed = (error: unknown): never => fail(authorized, error);
-    const { region } = authorized.decision.aws;
-    const obtained = lanes.run({ connection: id, region }, fetch).catch(failed);
+    const obtained = lanes.run({ connection: connection.id, region: aws.region }, fetch).catch(failed);
     const over = obtained
       .then((fetched) => fetched.recorded.then(() => keep(authorized, fetched), failed))
       .catch(() => {});
@@ -228,15 +229,4 @@ export function createSessions({
       return refusals.size;
     },
   };
-}
-
-function tooMany(perConnection: number, seconds: number): Problem {
-  return new Problem(
-    'rate_limited',
-    `More than ${perConnection} new sessions a second are asked for of this connection.`,
-    {
-      hint: 'Ask for the same purpose, duration and session policy each time: such a session is fetched once and shared.',
-      retryAfter: seconds,
-    },
-  );
 }

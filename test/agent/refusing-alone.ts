@@ -31,7 +31,7 @@ export const MAKE_ALONE: Record<string, Make> = {
     await askUntil(429, world, () => asking(world, 'purpose=', token));
     return { connection: 'acme', token, over: pace.goOn };
   },
-  'too many new sessions of one connection': async (world) => {
+  'too many new sessions of a workload in one connection': async (world) => {
     const { connection } = await answers(403, 'RegionDisabledException')(world);
     await askUntil(429, world, (nth) => asking(world, `duration_seconds=${900 + nth}`, world.token, connection));
     return { connection, over: world.pace.goOn };

@@ -220,11 +220,26 @@ t.test('what nobody may have is forgotten', async (t) => {
 
 t.test('a flood of one connection is refused with its time, and starves no other', async (t) => {
   const { obtain } = openSessions({ perConnection: 2 });
-  const flood = await Promise.allSettled(Array.from({ length: 50 }, (_, index) => obtain(`flood ${index}`)));
-  const refused = flood.filter(({ status }) => status === 'rejected');
-  t.ok(refused.length >= 40, `${refused.length} refused`);
-  t.match(refused[0], { reason: { code: 'rate_limited', options: { retryAfter: 1 } } });
+  const asked = Array.from({ length: 50 }, (_, index) =>
+    obtain(`flood ${index}`, 3600, decisionOf({ workload: { id: `wl_${index}` } })),
+  );
+  const refused = (await Promise.allSettled(asked)).filter(({ status }) => status === 'rejected');
+  t.equal(refused.length, 42, 'but four seconds worth');
+  const message = 'More than 2 new sessions a second are asked for of this connection.';
+  t.match(refused[0], { reason: { code: 'rate_limited', message, options: { retryAfter: 1 } } });
   t.ok(await obtain('another', 3600, decisionOf({ connection: { id: id('cn', 'b') } })));
+});
+
+t.test('a flood of one workload leaves the others of its connection served', async (t) => {
+  const { obtain } = openSessions({ perConnection: 5 });
+  const flood = await Promise.allSettled(Array.from({ length: 500 }, (_, index) => obtain(`flood ${index}`)));
+  const refused = flood.filter(({ status }) => status === 'rejected');
+  t.equal(refused.length, 492, 'but four seconds of a quarter, rounded up');
+  const message = 'More than 2 new sessions a second are asked for of this connection by this workload.';
+  t.match(refused[0], { reason: { code: 'rate_limited', message, options: { retryAfter: 1 } } });
+  const other = decisionOf({ workload: { id: id('wl', 'b') } });
+  for (let n = 1; n <= 8; n += 1) t.ok(await obtain(`other ${n}`, 3600, other));
+  t.ok(await obtain('elsewhere', 3600, decisionOf({ connection: { id: id('cn', 'b') } })), 'nor elsewhere itself');
 });
 
 t.test('who asks for something new each time pushes out its own sessions, the longest unused first', async (t) => {
