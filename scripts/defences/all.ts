@@ -36,6 +36,7 @@ import { publishing } from './publishing.ts';
 import { record } from './record.ts';
 import { refusals } from './refusals.ts';
 import { replicas } from './replicas.ts';
+import { room } from './room.ts';
 import { rotation } from './rotation.ts';
 import { running } from './running.ts';
 import { seal } from './seal.ts';
@@ -57,6 +58,7 @@ export const DEFENCES: readonly Defence[] = [
     ...answers,
     ...broker,
     ...sessions,
+    ...room,
     ...stsAnswers,
     ...agent,
     ...agentRunning,

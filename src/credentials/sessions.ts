@@ -1,5 +1,4 @@
 // Sessions in memory, by what they hang on: handed out while enough of them remains, fetched once for all who ask at the same time.
-import { LRUCache } from 'lru-cache';
 import { EpochChanged } from '../audit/stream.ts';
 import type { Clock } from '../clock.ts';
 import { StsError } from '../clouds/aws-errors.ts';
@@ -8,6 +7,7 @@ import { Problem } from '../errors.ts';
 import type { Standing } from '../seal/store.ts';
 import type { Authorized } from './authorize.ts';
 import { floorMs, isPastHalf, LAST_MS, type Life, remainingMs } from './freshness.ts';
+import { createKept, type Held } from './kept.ts';
 import { createLanes, type LanesOptions } from './lanes.ts';
 import { createNewSessions } from './new-sessions.ts';
 import { createRefusals } from './refusals.ts';
@@ -55,18 +55,15 @@ export interface SessionsOptions extends LanesOptions {
   patienceMs?: number;
 }
 
-const MAX_SESSIONS = 20_000;
-/** Of one workload in one connection: who asks for something new each time pushes out its own. */
-const MAX_OF_ONE = 200;
-const MAX_CHARACTERS = 64 * 1024 * 1024;
+/** Who asks for something new each time, or in very many connections, pushes out its own. */
+const ROOM = { items: 20_000, characters: 64 * 1024 * 1024, ofOne: 200 };
+/** What a session takes beside its token and its key. */
+const CHARACTERS_BESIDE = 1000;
 /** What AWS refused for good is not asked again for so long; nor is a successor that did not come. */
 const PAUSE_MS = 10_000;
 const UNCONFIRMED_MS = 300_000;
 
-interface Kept extends Obtained {
-  key: string;
-  /** Workload and connection. */
-  owner: string;
+interface KeptSession extends Obtained, Held {
   /** Of the last decision that it was handed out under, and when. */
   epoch: number;
   confirmedAt: number;
@@ -111,42 +108,22 @@ export function createSessions({
   patienceMs = 1000,
   ...lanesOptions
 }: SessionsOptions): Sessions {
-  /** By owner, the longest unused first. */
-  const shares = new Map<string, Set<Kept>>();
-  const kept = new LRUCache<string, Kept>({
-    max: MAX_SESSIONS,
-    maxSize: MAX_CHARACTERS,
-    sizeCalculation: ({ session }, key) => session.sessionToken.length + key.length + 1000,
-    dispose: (old) => {
-      const share = shares.get(old.owner);
-      share?.delete(old);
-      if (share?.size === 0) shares.delete(old.owner);
-    },
-  });
+  const kept = createKept<KeptSession>(ROOM);
   const flights = new Map<string, Flight>();
   const refusals = createRefusals(clock);
   const newSessions = createNewSessions(perConnection, pace);
   let sealChangedAt: string | undefined;
   const lanes = createLanes({ ...lanesOptions, clock });
 
-  /** To the end of its owner's share, whose first goes where there is no room. */
-  function use(session: Kept): void {
-    const share = shares.get(session.owner) ?? new Set();
-    shares.set(session.owner, share);
-    share.delete(session);
-    share.add(session);
-    const [first] = share;
-    if (first && share.size > MAX_OF_ONE) kept.delete(first.key);
-  }
-
   function keep({ key, decision }: Authorized, obtained: Obtained): void {
     flights.delete(key);
     refusals.forget(key);
     const { epoch, workload, connection } = decision;
-    const owner = `${workload.id} ${connection.id}`;
-    const session = { ...obtained, key, owner, epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 };
-    kept.set(key, session);
-    use(session);
+    const characters = obtained.session.sessionToken.length + key.length + CHARACTERS_BESIDE;
+    kept.set({
+      ...{ ...obtained, key, workload: workload.id, connection: connection.id, characters },
+      ...{ epoch, confirmedAt: clock.monotonic(), pausedUntil: 0 },
+    });
   }
 
   function fail({ key, decision }: Authorized, error: unknown): never {
@@ -154,7 +131,7 @@ export function createSessions({
     const until = clock.monotonic() + PAUSE_MS;
     if (isFromOwner(error)) kept.delete(key);
     if (isLasting(error, decision)) refusals.remember(key, error, until);
-    const old = kept.peek(key);
+    const old = kept.get(key);
     if (old && !(error instanceof EpochChanged)) old.pausedUntil = until;
     throw error;
   }
@@ -197,7 +174,7 @@ export function createSessions({
       const old = kept.get(authorized.key);
       const remaining = old ? remainingMs(old, clock) : 0;
       if (!old || remaining < LAST_MS) return fly(authorized, fetch);
-      use(old);
+      kept.use(old);
       old.epoch = authorized.decision.epoch;
       old.confirmedAt = clock.monotonic();
       const mayFetch = clock.monotonic() >= old.pausedUntil;
@@ -212,12 +189,12 @@ export function createSessions({
       refusals.sweep();
       if (standing && (standing.seal || standing.sealChangedAt !== sealChangedAt)) kept.clear();
       if (standing) sealChangedAt = standing.sealChangedAt;
-      for (const [key, session] of kept.entries()) {
+      for (const session of kept.values()) {
         const unconfirmed =
           standing !== undefined &&
           session.epoch !== standing.epoch &&
           clock.monotonic() - session.confirmedAt > UNCONFIRMED_MS;
-        if (unconfirmed || remainingMs(session, clock) < LAST_MS) kept.delete(key);
+        if (unconfirmed || remainingMs(session, clock) < LAST_MS) kept.delete(session.key);
       }
     },
     clear: () => kept.clear(),

@@ -262,6 +262,18 @@ t.test('who asks for something new each time pushes out its own sessions, the lo
   t.not(await obtain('steady'), steady);
 });
 
+t.test('who asks for sessions of very many connections pushes out its own, and nobody else', async (t) => {
+  const { obtain, sessions } = openSessions({ perConnection: 100_000 });
+  const other = decisionOf({ workload: { id: id('wl', 'b') } });
+  const theirs = await obtain('theirs', 3600, other);
+  for (let cn = 0; cn < 101; cn += 1) {
+    const decision = decisionOf({ connection: { id: `cn_${cn}` } });
+    for (let n = 0; n < 200; n += 1) await obtain(`${cn} ${n}`, 3600, decision);
+  }
+  t.equal(sessions.size, 20_000, 'all that there is room for');
+  t.equal(await obtain('theirs', 3600, other), theirs, 'what another did not use meanwhile');
+});
+
 t.test('connections take turns, and one has a share alone', async (t) => {
   const world = openSessions({ perConnection: 1000, total: 4, each: 3, waiting: 20 });
   const answers: (() => void)[] = [];
