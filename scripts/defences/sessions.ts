@@ -2,6 +2,7 @@
 import { type Defence, provenBy } from './defence.ts';
 
 const SESSIONS = 'test/credentials/sessions.test.ts';
+const PATIENCE = 'test/credentials/patience.test.ts';
 const WHOSE = 'test/credentials/whose.test.ts';
 const SEAL_UNSEEN = 'no session of before a seal or a suspension is given after it, though nobody asked meanwhile';
 const sessionsFile = 'src/credentials/sessions.ts';
@@ -103,6 +104,24 @@ export const sessions: Defence[] = [
       file: sessionsFile,
       find: 'if (mayStandIn(error)) return old;',
       replace: 'void old;',
+    },
+  ]),
+  ...provenBy(PATIENCE, 'who holds a session that lives waits for its successor for one second', [
+    {
+      name: 'sessions.patience',
+      promise: 'and does not wait for longer than an SDK does while STS is slow',
+      file: sessionsFile,
+      find: 'patienceMs = 1000,',
+      replace: 'patienceMs = 60_000,',
+    },
+  ]),
+  ...provenBy(PATIENCE, 'a call of STS is over in ten seconds, and each attempt is left what AWS needs', [
+    {
+      name: 'sessions.sts-deadline',
+      promise: 'no call of STS is waited for without end',
+      file: 'src/clouds/aws.ts',
+      find: 'callMs: 10_000,',
+      replace: 'callMs: 60_000,',
     },
   ]),
   ...provenBy(SESSIONS, 'a refusal for good is remembered for ten seconds, one that passes is not', [

@@ -63,9 +63,13 @@ export interface AwsStsOptions {
   timeoutMs?: number | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 2000;
-// AWS itself waits up to 5 s for the issuer's documents before it answers.
-const REQUEST_TIMEOUT_MS = 7000;
+/** Milliseconds: of one call with all its retries, of one attempt, and of its connection. */
+export const STS_DEADLINES = {
+  callMs: 10_000,
+  // AWS itself waits up to 5 s for the issuer's documents before it answers.
+  requestMs: 7000,
+  connectMs: 2000,
+};
 const MAX_ATTEMPTS = 3;
 
 /** Everything that the SDK would otherwise read from the environment, a profile or an instance's metadata. */
@@ -104,16 +108,16 @@ async function collectBody(stream: AsyncIterable<Uint8Array>): Promise<Uint8Arra
 }
 
 export function createAwsSts(options: AwsStsOptions = {}): AwsSts {
-  const timeoutMs = options.timeoutMs ?? 10_000;
+  const timeoutMs = options.timeoutMs ?? STS_DEADLINES.callMs;
   const agent = { keepAlive: true, maxSockets: 256, maxFreeSockets: 64 };
   const requestHandler = new NodeHttpHandler({
     // Agents of our own: Node's global ones may be told to use a proxy, and TLS checks can be switched off from outside.
     httpAgent: new HttpAgent(agent),
     httpsAgent: new HttpsAgent({ ...agent, rejectUnauthorized: true, minVersion: 'TLSv1.2' }),
-    connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
-    requestTimeout: Math.min(REQUEST_TIMEOUT_MS, timeoutMs),
+    connectionTimeout: Math.min(STS_DEADLINES.connectMs, timeoutMs),
+    requestTimeout: Math.min(STS_DEADLINES.requestMs, timeoutMs),
     throwOnRequestTimeout: true,
-    socketTimeout: REQUEST_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
+    socketTimeout: STS_DEADLINES.requestMs + STS_DEADLINES.connectMs,
   });
   const clients = new Map<string, STSClient>();
 
