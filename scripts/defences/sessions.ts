@@ -48,6 +48,18 @@ export const sessions: Defence[] = [
       '[workload.version]',
     ),
   ]),
+  ...provenBy(
+    'test/credentials/degraded.test.ts',
+    'AccountMismatch: degraded until STS answers what fits, and STS is not asked for each caller',
+    [
+      withoutMember(
+        'generation',
+        'nothing that was fetched before a lie of STS is given after it, whatever it was for',
+        'connection.id, connection.generation,',
+        'connection.id,',
+      ),
+    ],
+  ),
   ...provenBy('test/shared-reads.test.ts', 'no answer is older than its question', [
     {
       name: 'sessions.fresh-decision',

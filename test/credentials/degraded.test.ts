@@ -23,15 +23,24 @@ for (const [reason, fault] of LIES) {
     await service.call('POST', '/v1/grants', { workload: workload.id, selector: { connection: id } });
     const resource = `${service.config.issuerUrl}/v1/connections/${id}/credentials`;
     const token = await workloadToken(service, workload, resource);
-    const ask = () => service.call('GET', `/v1/connections/${id}/credentials`, undefined, { token });
+    const ask = (query = '') => service.call('GET', `/v1/connections/${id}/credentials${query}`, undefined, { token });
     const rows = async (kind: string) =>
       (await service.call('GET', `/v1/audit?connection=${id}&kind=${kind}`)).body.items;
+
+    const before = await ask('?duration_seconds=1800');
+    t.equal((await ask('?duration_seconds=1800')).body.AccessKeyId, before.body.AccessKeyId, 'one that is kept');
+    const soFar = (await rows('exchange.intent')).length;
 
     sandbox.faults.add(fault);
     for (let turn = 0; turn < 5; turn += 1)
       t.match(await ask(), { status: 502, body: { code: 'sts_answer_refused', fault: reason } }, `turn ${turn}`);
-    const asked = await rows('exchange.intent');
-    t.ok(asked.length <= 2, `asked ${asked.length} times: with its state, what it is remembered by changes once`);
+    const asked = (await rows('exchange.intent')).length - soFar;
+    t.ok(asked <= 2, `asked ${asked} times: with its state, what it is remembered by changes once`);
+    t.match(
+      await ask('?duration_seconds=1800'),
+      { status: 502, body: { code: 'sts_answer_refused', fault: reason, AccessKeyId: undefined } },
+      'nor is another session given on that was kept before the lie',
+    );
 
     for (let attempts = 1; attempts <= 3; attempts += 1) {
       await world.hurry(id);
@@ -44,5 +53,8 @@ for (const [reason, fault] of LIES) {
     await world.hurry(id);
     t.match(await world.until(id, ({ state }) => state === 'active'), { state: 'active', state_reason: '' });
     t.equal((await ask()).status, 200);
+    const after = await ask('?duration_seconds=1800');
+    t.equal(after.status, 200);
+    t.not(after.body.AccessKeyId, before.body.AccessKeyId, 'and one of before comes back to nobody');
   });
 }
