@@ -212,7 +212,7 @@ export async function startService(config: Config, deps: ServiceDeps): Promise<S
         suspect: createSuspect({ act, log, wake: () => verifier.wake() }),
       }),
     },
-    workloads: { db, act, clock, issuerUrl, holdsGrants },
+    workloads: { db, act, clock, pace: deps.pace, issuerUrl, holdsGrants },
     trustedIssuers: { db, act, issuerUrl, keys: keysOfIssuers },
     identities: { db, act, holdsGrants },
     administrators: { db, act, clock },

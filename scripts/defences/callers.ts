@@ -6,6 +6,7 @@ import { type Defence, provenBy } from './defence.ts';
 const SCOPES = 'test/http/scopes.test.ts';
 const CALLERS = 'test/oauth/callers.test.ts';
 const RULES = 'test/clients/rules.test.ts';
+const OWN_KEYS = 'test/clients/own-keys.test.ts';
 const authenticate = 'src/oauth/authenticate.ts';
 const rules = 'src/clients/rules.ts';
 const keyRoutes = 'src/clients/key-routes.ts';
@@ -237,6 +238,28 @@ export const callers: Defence[] = [
       replace: 'client !== undefined',
     },
   ]),
+  ...provenBy(OWN_KEYS, 'whoever may change no keys is refused before a turn is taken', [
+    {
+      name: 'callers.refused-before-a-turn',
+      promise: 'whoever has neither the scope nor a key of its own takes no turn and no lock to be refused',
+      file: keyRoutes,
+      find: 'if (!mayRotateItsOwn(caller)) throw lacksScope();',
+      replace: '',
+    },
+  ]),
+  ...provenBy(
+    OWN_KEYS,
+    'a workload without scope changes its keys once a second, whatever it sends, and others are served',
+    [
+      {
+        name: 'callers.own-keys-at-a-rate',
+        promise: 'a workload without scope makes nobody’s decisions be made anew again and again',
+        file: keyRoutes,
+        find: 'ownChanges.take(caller.id)',
+        replace: '(undefined as number | undefined)',
+      },
+    ],
+  ),
   ...provenBy(RULES, 'an administrator needs the scope for its own keys too', [
     {
       name: 'callers.own-keys-of-administrators',

@@ -9,7 +9,7 @@ export const failures: Defence[] = [
       name: 'failures.acts-bounded',
       promise: 'no unbounded queue of changes',
       file: 'src/audit/turns.ts',
-      find: 'waiting >= MAX_WAITING',
+      find: 'waiting.all >= MAX_WAITING',
       replace: 'false',
     },
     {
@@ -20,6 +20,42 @@ export const failures: Defence[] = [
       replace: 'false',
     },
   ]),
+  ...provenBy('test/audit/turns.test.ts', 'one caller has a quarter of the places, and another has his', [
+    {
+      name: 'failures.acts-of-one',
+      promise: 'one caller’s changes never take every place, such as that of its own suspension',
+      file: 'src/audit/turns.ts',
+      find: '(waiting.of.get(whose) ?? 0) >= MAX_OF_ONE',
+      replace: 'false',
+    },
+    {
+      name: 'failures.acts-places-back',
+      promise: 'and a place is its caller’s again when the turn is over',
+      file: 'src/audit/turns.ts',
+      find: 'count(whose, -1);',
+      replace: 'waiting.all -= 1;',
+    },
+  ]),
+  ...provenBy(
+    'test/audit/turns.test.ts',
+    'acts are counted by who acts, and those of the service itself are not held back',
+    [
+      {
+        name: 'failures.acts-by-actor',
+        promise: 'an act is counted as one of who acts',
+        file: 'src/audit/act.ts',
+        find: 'actor.id === SYSTEM.id ? undefined : actor.id,',
+        replace: 'undefined,',
+      },
+      {
+        name: 'failures.acts-of-system',
+        promise: 'and the service itself is nobody’s flood',
+        file: 'src/audit/act.ts',
+        find: 'actor.id === SYSTEM.id ? undefined : actor.id,',
+        replace: 'actor.id,',
+      },
+    ],
+  ),
   ...provenBy(
     'test/db/within.test.ts',
     'an answer that came in time counts, however late a process that stood still reads it',

@@ -44,16 +44,19 @@ export type Act = <T>(actor: Actor, work: (trx: Transaction) => Promise<Done<T>>
 /** @param stream the process's stream for acts, apart from the one on the path of tokens. */
 export function createAct(stream: AuditStream): Act {
   return (actor, work) =>
-    stream.transact(async (trx) => {
-      await actor.confirm(trx);
-      const { result, records, affectsDecisions, inTime } = await work(trx);
-      const entries = records.map(({ kind, workload, connection, details }) => ({
-        ...{ kind, actor: actor.id, workload, connection },
-        details: { as: actor.as, reason: actor.reason, request_id: actor.requestId, jti: actor.jti, ...details },
-      }));
-      if (affectsDecisions && records.length > 0) await bumpEpoch(trx);
-      return { result, entries, inTime };
-    });
+    stream.transact(
+      async (trx) => {
+        await actor.confirm(trx);
+        const { result, records, affectsDecisions, inTime } = await work(trx);
+        const entries = records.map(({ kind, workload, connection, details }) => ({
+          ...{ kind, actor: actor.id, workload, connection },
+          details: { as: actor.as, reason: actor.reason, request_id: actor.requestId, jti: actor.jti, ...details },
+        }));
+        if (affectsDecisions && records.length > 0) await bumpEpoch(trx);
+        return { result, entries, inTime };
+      },
+      actor.id === SYSTEM.id ? undefined : actor.id,
+    );
 }
 
 /** The service itself: rotations by the clock, verification. */

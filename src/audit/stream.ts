@@ -43,8 +43,8 @@ export interface AuditStream {
    * @throws EpochChanged, Replayed, or Problem `unavailable` (the queue is full, or the deadline passed).
    */
   append(append: Append): Promise<void>;
-  /** A batch of its own: `work` and the rows it returns commit together or not at all. @throws TooLate */
-  transact<T>(work: (trx: Transaction) => Promise<Ended<T>>): Promise<T>;
+  /** A batch of its own: `work` and the rows it returns commit together or not at all. `whose` is as in `Turns`. @throws TooLate */
+  transact<T>(work: (trx: Transaction) => Promise<Ended<T>>, whose?: string): Promise<T>;
   /** Appends that are not durable yet, and how long the oldest has waited, in milliseconds. */
   waiting(): { appends: number; oldest: number };
   /** Whether the last rows could not be written. */
@@ -278,7 +278,7 @@ export function createAuditStream(options: AuditStreamOptions): AuditStream {
 
   return {
     append,
-    transact: (work) => turns.takeSoon(() => commit(work)),
+    transact: (work, whose) => turns.takeSoon(() => commit(work), whose),
     waiting: () => {
       const [first] = [...underWay.slice(0, 1), ...queue.slice(0, 1)];
       return { appends: underWay.length + queue.length, oldest: first ? clock.monotonic() - first.since : 0 };

@@ -8,11 +8,15 @@ import type { Transaction } from '../db/connect.ts';
 import { Problem } from '../errors.ts';
 import type { Caller } from '../http/caller.ts';
 import { createOnce, IdempotencyHeaders } from '../http/idempotency.ts';
+import { createRate, RateLimited } from '../http/rates.ts';
 import type { Scope } from '../http/scopes.ts';
 import { refusePrivateMembers } from './jwk.ts';
 import { addKey, type ClientKey, createKey } from './keys.ts';
 import { type Client, notFound, refuseLastKey, requireEditable } from './rules.ts';
 import { ClientReference, Key, NewKey } from './schema.ts';
+
+/** A second, of a caller without the scope; four may come at once. Each makes what is being decided be decided anew. */
+const OWN_CHANGES = 1;
 
 export interface KeyRoutesOptions<C extends Client> {
   noun: 'workload' | 'administrator';
@@ -21,6 +25,8 @@ export interface KeyRoutesOptions<C extends Client> {
   rotatesItsOwn: boolean;
   act: Act;
   clock: Clock;
+  /** By which changes of own keys are counted; `clock` unless given. */
+  pace?: Pick<Clock, 'monotonic'> | undefined;
   lock(trx: Transaction, reference: string): Promise<C | undefined>;
   /** Stores what may change and counts the version up. */
   update(trx: Transaction, client: C): Promise<C>;
@@ -34,19 +40,39 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
   const tags = [`${noun}s`];
   const [title, named] = noun === 'workload' ? ['Workload', 'a workload'] : ['Administrator', 'an administrator'];
   const params = { [noun]: ClientReference };
+  const ownChanges = createRate(OWN_CHANGES, options.pace ?? clock);
+
+  // A proof that ends is not made into a key that stays: whoever borrowed it would come back when it is taken away.
+  const mayRotateItsOwn = (caller: Caller): boolean =>
+    options.rotatesItsOwn && caller.kind === noun && caller.identity === undefined;
+
+  function lacksScope(): Problem {
+    return new Problem('insufficient_scope', `This needs the scope ${writeScope}.`, {
+      hint: options.rotatesItsOwn
+        ? 'Without it, a workload may change its own keys alone, when it proved itself by one.'
+        : 'Ask for a token with that scope.',
+    });
+  }
+
+  /** A preHandler: what is refused here takes no turn of those that have the scope, and no lock. */
+  async function admit({ caller }: { caller: Caller }): Promise<void> {
+    if (caller.scopes.has(writeScope)) return;
+    if (!mayRotateItsOwn(caller)) throw lacksScope();
+    const seconds = ownChanges.take(caller.id);
+    if (seconds === undefined) return;
+    throw new RateLimited(
+      `Without the scope ${writeScope}, a workload changes its own keys once a second, four times at once.`,
+      'Wait a moment: register the new key, then delete the old one.',
+      seconds,
+      caller.id,
+    );
+  }
 
   /** Without the scope, whoever is not the caller answers alike, be it there or not. */
   async function lockEditable(trx: Transaction, caller: Caller, reference: string): Promise<C> {
     const client = await options.lock(trx, reference);
-    // A proof that ends is not made into a key that stays: whoever borrowed it would come back when it is taken away.
-    const own = options.rotatesItsOwn && client?.id === caller.id && caller.identity === undefined;
-    if (!own && !caller.scopes.has(writeScope)) {
-      throw new Problem('insufficient_scope', `This needs the scope ${writeScope}.`, {
-        hint: options.rotatesItsOwn
-          ? 'Without it, a workload may change its own keys alone, when it proved itself by one.'
-          : 'Ask for a token with that scope.',
-      });
-    }
+    const own = mayRotateItsOwn(caller) && client?.id === caller.id;
+    if (!own && !caller.scopes.has(writeScope)) throw lacksScope();
     if (!client) throw notFound(noun, reference);
     requireEditable(caller, client);
     if (!own) await options.guard?.(trx, caller, client);
@@ -66,6 +92,7 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
     `/v1/${noun}s/:${noun}/keys`,
     {
       preValidation: async (request) => refusePrivateMembers((request.body as { jwk?: unknown } | undefined)?.jwk),
+      preHandler: admit,
       schema: {
         operationId: `add${title}Key`,
         summary: `Register another public key of ${named}`,
@@ -92,6 +119,7 @@ export function registerKeyRoutes<C extends Client>(server: FastifyInstance, opt
   app.delete(
     `/v1/${noun}s/:${noun}/keys/:kid`,
     {
+      preHandler: admit,
       schema: {
         operationId: `delete${title}Key`,
         summary: `Delete a public key of ${named}`,

@@ -24,6 +24,8 @@ export interface WorkloadDependencies {
   db: Db;
   act: Act;
   clock: Clock;
+  /** By which rates count; `clock` unless given. */
+  pace?: Pick<Clock, 'monotonic'> | undefined;
   issuerUrl: string;
   holdsGrants: HoldsGrants;
 }
@@ -31,7 +33,7 @@ export interface WorkloadDependencies {
 const tags = ['workloads'];
 
 export function registerWorkloadRoutes(server: FastifyInstance, dependencies: WorkloadDependencies): void {
-  const { db, act, clock, issuerUrl, holdsGrants } = dependencies;
+  const { db, act, clock, pace, issuerUrl, holdsGrants } = dependencies;
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
 
   app.post(
@@ -136,7 +138,7 @@ export function registerWorkloadRoutes(server: FastifyInstance, dependencies: Wo
   );
 
   registerKeyRoutes(server, {
-    ...{ noun: 'workload', writeScope: 'workloads:write', rotatesItsOwn: true, act, clock },
+    ...{ noun: 'workload', writeScope: 'workloads:write', rotatesItsOwn: true, act, clock, pace },
     lock: lockWorkload,
     update: (trx, workload) => updateWorkload(trx, workload),
     guard: (trx, caller, workload) => requireProofsChangeable(trx, caller, workload, holdsGrants),

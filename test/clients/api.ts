@@ -36,7 +36,7 @@ export interface Api {
 }
 
 export interface CallOptions {
-  as?: { kind?: Caller['kind']; id?: string; scopes?: readonly Scope[]; reason?: string };
+  as?: { kind?: Caller['kind']; id?: string; scopes?: readonly Scope[]; reason?: string; identity?: string };
   headers?: Record<string, string>;
   /** Sent as it is. */
   raw?: string;
@@ -52,6 +52,9 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
   const opened = database ?? (await openTestDatabase(t));
   const time = { now: NOW };
   const clock: Clock = { wall: () => time.now, monotonic: () => performance.now() };
+  // Rates have tests of their own: for them each request comes seconds after the one before it.
+  let paced = 0;
+  const pace = { monotonic: () => (paced += 2000) };
   await ensurePartitions(opened.db, new Date(time.now));
   const stream = createAuditStream({ database: opened, clock });
   const act = createAct(stream);
@@ -61,7 +64,7 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
   server.addHook('onRequest', async (request) => {
     request.caller = caller;
   });
-  registerWorkloadRoutes(server, { db: opened.db, act, clock, issuerUrl: ISSUER_URL, holdsGrants });
+  registerWorkloadRoutes(server, { db: opened.db, act, clock, pace, issuerUrl: ISSUER_URL, holdsGrants });
   registerAdministratorRoutes(server, { db: opened.db, act, clock });
   registerGrantRoutes(server, { db: opened.db, act });
   registerWhoamiRoute(server, { db: opened.db });
@@ -69,8 +72,8 @@ export async function openApi(t: Test, database?: Database): Promise<Api> {
   return {
     ...{ database: opened, server, act, time },
     call: async (method, url, body, { as = {}, headers = {}, raw } = {}) => {
-      const { kind = 'host', id = 'host', scopes = SCOPES, reason } = as;
-      caller = { kind, id, scopes: new Set(scopes), reason, confirm: async () => {} };
+      const { kind = 'host', id = 'host', scopes = SCOPES, reason, identity } = as;
+      caller = { kind, id, scopes: new Set(scopes), reason, identity, confirm: async () => {} };
       const response = await server.inject({
         method: method as 'GET',
         url,
