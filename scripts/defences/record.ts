@@ -39,8 +39,8 @@ export const record: Defence[] = [
     name: 'record.revoked-bearer',
     promise: 'no session is handed out on a token whose key was revoked, at any replica',
     file: 'src/grants/decide.ts',
-    find: 'exists (select from revocations where kid = ${kid}) as revoked',
-    replace: 'false as revoked',
+    find: 'sql`exists (select from revocations where kid = ${kid})`',
+    replace: 'sql`false`',
     test: [
       REVOKED,
       'no session is handed out on a token whose key was revoked, kept or not, wherever that is not read yet',
@@ -55,7 +55,18 @@ export const record: Defence[] = [
     replace: 'jti, kid, expiresAt',
     test: [
       'test/federation/shown.test.ts',
-      'what a token of a pod is asked for is not given where its issuer is suspended meanwhile',
+      'what a pod asked for is not given to it where its issuer is suspended meanwhile, and to who waits beside it',
+    ],
+  },
+  {
+    name: 'record.shown-alone',
+    promise: 'but who waits for the same session by a proof of its own is',
+    file: 'src/credentials/exchange.ts',
+    find: 'authorize(decide, { subject: token.subject }, asked)',
+    replace: 'authorize(decide, token, asked)',
+    test: [
+      'test/federation/shown.test.ts',
+      'what a pod asked for is not given to it where its issuer is suspended meanwhile, and to who waits beside it',
     ],
   },
   {

@@ -18,6 +18,9 @@ export interface Ask {
   onlyConnection?: string | undefined;
 }
 
+/** Whose it is, and what proves that: see `DecisionQuestion`. */
+export type Shown = Pick<VerifiedToken, 'subject'> & Partial<Pick<VerifiedToken, 'kid' | 'identity'>>;
+
 export interface Authorized {
   decision: Decision;
   durationSeconds: number;
@@ -48,7 +51,7 @@ function sessionKey({ decision, durationSeconds, policies }: Omit<Authorized, 'k
  * @throws Problem: the decision's own (not_found, grant_ambiguous, …), `invalid_token` for another connection's token,
  * or the limits'.
  */
-export async function authorize(decide: Decide, token: VerifiedToken, ask: Ask): Promise<Authorized> {
+export async function authorize(decide: Decide, token: Shown, ask: Ask): Promise<Authorized> {
   const { subject: workload, kid, identity } = token;
   const decision = await decide({ workload, connection: ask.connection, purpose: ask.purpose, kid, identity });
   const { connection, grant } = decision;

@@ -128,7 +128,8 @@ export function createExchange(deps: ExchangeDeps): Exchange {
     if (fault !== undefined) return await drop(fault, obtained, session.assumedRoleId.split(':')[0]?.slice(0, 128));
     // On its way when this returns, so that the hand-outs that wait for it share its commit.
     const recorded = recordDecided(stream, outcome(obtained), authorized, {
-      decideAgain: () => authorize(decide, token, asked),
+      // For all who wait for it, whatever each showed: every hand-out is decided again for its own token.
+      decideAgain: () => authorize(decide, { subject: token.subject }, asked),
       lost: async (why, error) => {
         if (why === 'dropped') await dropped(codeOf(error), obtained);
         else count.handout(why);

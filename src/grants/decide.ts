@@ -16,8 +16,11 @@ export interface DecisionQuestion {
   /** An id or a reference, as the caller named it. */
   connection: string;
   purpose: string;
-  /** Of the key that signed what the workload showed: a revocation may be newer than what this process knows of keys. */
-  kid: string;
+  /**
+   * Of the key that signed what the workload showed: a revocation may be newer than what this process knows of keys. Undefined
+   * where it is decided for all who wait together, each of whom is decided on by itself as well.
+   */
+  kid?: string | undefined;
   /** `wi_…`: the identity that let it in, where it showed a platform's token. */
   identity?: string | undefined;
 }
@@ -90,7 +93,7 @@ async function readRows(db: Db, { workload, connection, purpose, kid, identity }
   const { rows } = await sql<Row>`
     select
       ${EPOCH_ROW} as epoch_row,
-      exists (select from revocations where kid = ${kid}) as revoked,
+      ${kid === undefined ? sql`false` : sql`exists (select from revocations where kid = ${kid})`} as revoked,
       ${identity === undefined ? sql`true` : sql`exists (${letIn(identity)})`} as let_in,
       json_build_object('id', w.id, 'slug', w.slug, 'version', w.version, 'state', w.state) as workload,
       case when c.id is not null then json_build_object('id', c.id, 'reference', c.reference, 'tenant', c.tenant,
@@ -137,11 +140,13 @@ export async function decide(db: Db, question: DecisionQuestion): Promise<Decisi
   const first = rows[0];
   if (!first) throw tokenRefused('its workload is not registered', 'Ask an operator to register it.');
   if (first.revoked) throw tokenRefused('its key was revoked', 'Ask the token endpoint for a new token.');
-  if (!first.let_in)
-    throw tokenRefused(
+  if (!first.let_in) {
+    const refused = tokenRefused(
       'the identity that it proves lets nobody in any more',
       'An administrator can give this workload an identity, or look at the trusted issuer.',
     );
+    throw Object.assign(refused, { bearer: question.workload });
+  }
   const standing = standingOf(first.epoch_row);
   refuseSealed(standing);
   if (first.workload.state !== 'active') {

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { connectAccount, startTestSandbox } from '../support/connect-account.ts';
 import { nowSeconds, startStandIn } from '../support/stand-in-issuer.ts';
+import { workloadToken } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { openFederation } from './world.ts';
 
@@ -58,29 +59,38 @@ t.test('a token of a pod gets credentials, where its audience is that endpoint',
   t.equal(after.items.length, 2, 'nothing was minted by what was refused');
 });
 
-t.test('what a token of a pod is asked for is not given where its issuer is suspended meanwhile', async (t) => {
-  const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
-  const cluster = await startStandIn(t);
-  const federation = await openFederation(t, { env: { STS_ENDPOINT_URL: sandbox.url } });
-  const { service } = federation;
-  const { id } = await connectAccount(service, sandbox);
-  await federation.trust({ name: 'cluster', kind: 'kubernetes', issuer: cluster.url });
-  const billing = await federation.register('billing');
-  await federation.identify(billing.id, { trusted_issuer: 'cluster', subject: SUBJECT });
-  await service.call('POST', '/v1/grants', { workload: billing.id, selector: { connection: id } });
-  const path = `/v1/connections/${id}/credentials`;
-  const token = await cluster.sign({ sub: SUBJECT, aud: `${service.config.issuerUrl}${path}` });
-  const rows = async (kind: string) =>
-    (await service.call('GET', `/v1/audit?kind=${kind}&workload=${billing.id}`)).body.items;
-  sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 3000, times: 1 });
-  const answer = service.call('GET', path, undefined, { token });
-  t.ok(await until(async () => (await rows('exchange.intent')).length === 1));
-  await service.call('PATCH', '/v1/trusted-issuers/cluster', { state: 'suspended' });
-  t.same(await rows('exchange.outcome'), [], 'STS takes its time');
-  t.match(await answer, { status: 401, body: { code: 'invalid_token', detail: /lets nobody in/ } });
-  t.match(await rows('exchange.outcome'), [{ details: { outcome: 'dropped', code: 'invalid_token' } }]);
-  t.same(await rows('credentials.handed_out'), []);
-});
+t.test(
+  'what a pod asked for is not given to it where its issuer is suspended meanwhile, and to who waits beside it',
+  async (t) => {
+    const sandbox = await startTestSandbox(t, { jwksCacheSeconds: 5 });
+    const cluster = await startStandIn(t);
+    const federation = await openFederation(t, { env: { STS_ENDPOINT_URL: sandbox.url } });
+    const { service } = federation;
+    const { id } = await connectAccount(service, sandbox);
+    await federation.trust({ name: 'cluster', kind: 'kubernetes', issuer: cluster.url });
+    const billing = await federation.register('billing');
+    await federation.identify(billing.id, { trusted_issuer: 'cluster', subject: SUBJECT });
+    await service.call('POST', '/v1/grants', { workload: billing.id, selector: { connection: id } });
+    const path = `/v1/connections/${id}/credentials`;
+    const token = await cluster.sign({ sub: SUBJECT, aud: `${service.config.issuerUrl}${path}` });
+    const rows = async (kind: string) =>
+      (await service.call('GET', `/v1/audit?kind=${kind}&workload=${billing.id}`)).body.items;
+    sandbox.faults.add({ action: 'AssumeRoleWithWebIdentity', kind: 'latency', latencyMs: 8000, times: 1 });
+    const own = await workloadToken(service, billing, `${service.config.issuerUrl}${path}`);
+    const answer = service.call('GET', path, undefined, { token });
+    t.ok(await until(async () => (await rows('exchange.intent')).length === 1));
+    const beside = service.call('GET', path, undefined, { token: own });
+    await service.call('PATCH', '/v1/trusted-issuers/cluster', { state: 'suspended' });
+    t.same(await rows('exchange.outcome'), [], 'STS takes its time');
+    t.match(await answer, { status: 401, body: { code: 'invalid_token', detail: /lets nobody in/ } });
+    t.match(await beside, { status: 200, body: { AccessKeyId: /^ASIA/ } }, 'the same workload, by a key of its own');
+    const outcomes = await rows('exchange.outcome');
+    t.match(outcomes, [{ details: { outcome: 'obtained' } }], 'one, of the one exchange');
+    const given = await rows('credentials.handed_out');
+    t.match(given, [{ exchange: outcomes[0].exchange }]);
+    t.equal(given.length, 1, 'to one of them');
+  },
+);
 
 t.test('a one-time token is shown there once', async (t) => {
   const company = await startStandIn(t, 'ES256');
