@@ -75,6 +75,19 @@ export const room: Defence[] = [
       replace: 'all.size > room.items',
     },
   ]),
+  ...provenBy(
+    'test/credentials/kept.test.ts',
+    'what was dropped comes back by no use of it, nor takes the place of what came after it',
+    [
+      {
+        name: 'sessions.dropped',
+        promise: 'what was dropped counts no more, and never makes room by going once more',
+        file: keptFile,
+        find: 'all.get(item.key) === item',
+        replace: 'item !== undefined',
+      },
+    ],
+  ),
   ...provenBy(SESSIONS, 'connections take turns, and one has a share alone', [
     {
       name: 'sessions.waiting',
@@ -89,9 +102,18 @@ export const room: Defence[] = [
       name: 'sessions.turns',
       promise: "a connection that waits is not behind everybody of another's flood",
       file: lanes,
-      find: 'if (queue.length > 0) queues.set(connection, queue);',
+      find: 'if (queue.length > 0) queues.set(name, queue);',
       replace:
-        'if (queue.length > 0) {\n        const others = [...queues];\n        queues.clear();\n        queues.set(connection, queue);\n        for (const [key, value] of others) queues.set(key, value);\n      }',
+        'if (queue.length > 0) {\n        const others = [...queues];\n        queues.clear();\n        queues.set(name, queue);\n        for (const [key, value] of others) queues.set(key, value);\n      }',
+    },
+  ]),
+  ...provenBy(SESSIONS, 'a workload that waits is not behind all of the flood of another in the same connection', [
+    {
+      name: 'sessions.turns-of-workloads',
+      promise: "nor behind another workload's flood in the same connection",
+      file: lanes,
+      find: '`${workload} ${connection}`',
+      replace: '(void workload, connection)',
     },
   ]),
   ...provenBy(SESSIONS, 'a region that hangs leaves room for the others, however many connections are of it', [

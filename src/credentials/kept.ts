@@ -76,13 +76,17 @@ export function createKept<T extends Held>(room: Room): Kept<T> {
 
   const isFull = (): boolean => all.size > room.items || characters > room.characters;
 
+  const isHeld = (item: T): boolean => all.get(item.key) === item;
+
   function use(item: T): void {
+    if (!isHeld(item)) return;
     ofWorkloads.use(item);
     ofOnes.use(item);
   }
 
   function drop(item: T | undefined): void {
-    if (!item || !all.delete(item.key)) return;
+    if (!item || !isHeld(item)) return;
+    all.delete(item.key);
     characters -= item.characters;
     ofWorkloads.remove(item);
     ofOnes.remove(item);

@@ -5,6 +5,8 @@ import { unavailable } from '../errors.ts';
 
 /** Where an exchange goes. */
 export interface Way {
+  /** `wl_…` */
+  workload: string;
   /** `cn_…` */
   connection: string;
   /** Whose STS is asked. */
@@ -31,7 +33,7 @@ const REGION_SHARE = 2 / 3;
 const LONGEST_WAIT_MS = 5000;
 
 interface Waiting {
-  region: string;
+  way: Way;
   since: number;
   begin(): void;
   refuse(): void;
@@ -55,7 +57,7 @@ export function createLanes({ clock, total = 192, each = 32, waiting = 2000 }: L
   const ofConnections = createTally();
   const ofRegions = createTally();
   const waitingFor = createTally();
-  /** In the order of turns: who has had one goes to the end. */
+  /** Of each workload in each connection, in the order of turns: who has had one goes to the end. */
   const queues = new Map<string, Waiting[]>();
   let allRunning = 0;
   let allWaiting = 0;
@@ -64,6 +66,8 @@ export function createLanes({ clock, total = 192, each = 32, waiting = 2000 }: L
   const share = (all: number): number => Math.ceil(all * REGION_SHARE);
   const isFree = ({ connection, region }: Way): boolean =>
     allRunning < total && ofRegions.of(region) < share(total) && ofConnections.of(connection) < each;
+
+  const nameOf = ({ workload, connection }: Way): string => `${workload} ${connection}`;
 
   function move({ connection, region }: Way, by: 1 | -1): void {
     allRunning += by;
@@ -76,18 +80,17 @@ export function createLanes({ clock, total = 192, each = 32, waiting = 2000 }: L
     waitingFor.add(region, by);
   }
 
-  /** The first connection that may go on, and its place in the order. */
+  /** The first that may go on, and its place in the order. */
   function takeTurn(): void {
-    for (const [connection, queue] of queues) {
+    for (const [name, queue] of queues) {
       const [first] = queue as [Waiting];
-      const way = { connection, region: first.region };
-      if (!isFree(way)) continue;
-      queues.delete(connection);
+      if (!isFree(first.way)) continue;
+      queues.delete(name);
       queue.shift();
-      wait(first.region, -1);
-      if (queue.length > 0) queues.set(connection, queue);
+      wait(first.way.region, -1);
+      if (queue.length > 0) queues.set(name, queue);
       if (clock.monotonic() - first.since <= LONGEST_WAIT_MS) {
-        move(way, 1);
+        move(first.way, 1);
         return first.begin();
       }
       first.refuse();
@@ -96,16 +99,17 @@ export function createLanes({ clock, total = 192, each = 32, waiting = 2000 }: L
   }
 
   function enter(way: Way): Promise<void> | undefined {
-    const { connection, region } = way;
-    if (isFree(way) && !queues.has(connection)) {
+    const { region } = way;
+    const name = nameOf(way);
+    if (isFree(way) && !queues.has(name)) {
       move(way, 1);
       return undefined;
     }
     if (allWaiting >= waiting || waitingFor.of(region) >= share(waiting)) throw busy();
     return new Promise((begin, reject) => {
-      const queue = queues.get(connection) ?? [];
-      queue.push({ region, since: clock.monotonic(), begin, refuse: () => reject(busy()) });
-      queues.set(connection, queue);
+      const queue = queues.get(name) ?? [];
+      queue.push({ way, since: clock.monotonic(), begin, refuse: () => reject(busy()) });
+      queues.set(name, queue);
       wait(region, 1);
     });
   }

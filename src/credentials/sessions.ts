@@ -145,7 +145,9 @@ export function createSessions({
     refusals.repeat(key);
     newSessions.count({ workload: workload.id, connection: connection.id });
     const failed = (error: unknown): never => fail(authorized, error);
-    const obtained = lanes.run({ connection: connection.id, region: aws.region }, fetch).catch(failed);
+    const obtained = lanes
+      .run({ workload: workload.id, connection: connection.id, region: aws.region }, fetch)
+      .catch(failed);
     const over = obtained
       .then((fetched) => fetched.recorded.then(() => keep(authorized, fetched), failed))
       .catch(() => {});

@@ -53,6 +53,21 @@ t.test('beyond its share of a connection a workload gives its own of that connec
   t.equal(kept.size, 7);
 });
 
+t.test('what was dropped comes back by no use of it, nor takes the place of what came after it', async (t) => {
+  const { kept, put } = openKept();
+  put('a', 'cn', 'one', 100);
+  const dropped = kept.get('a cn one') as Held;
+  kept.delete('a cn one');
+  kept.use(dropped);
+  for (let n = 0; n < 100; n += 1) put('b', `cn_${n}`, 'one');
+  t.equal(kept.size, 20);
+  put('a', 'cn', 'one', 1);
+  kept.use(dropped);
+  put('b', 'cn', 'last');
+  t.equal(kept.get('a cn one')?.characters, 1, 'who holds little still holds it');
+  t.equal(kept.size, 20);
+});
+
 t.test('long ones count as what they are', async (t) => {
   const { kept, put, of } = openKept({ characters: 100 });
   for (let n = 0; n < 4; n += 1) put('small', `cn_${n}`, 'one', 10);

@@ -318,6 +318,24 @@ t.test('a connection that waits is not behind all of a flood', async (t) => {
   t.ok(order.indexOf('b1') < 8, order.join(' '));
 });
 
+t.test('a workload that waits is not behind all of the flood of another in the same connection', async (t) => {
+  const world = openSessions({ perConnection: 1000, total: 2, each: 2 });
+  const answers: (() => void)[] = [];
+  world.next = () => new Promise<void>((resolve) => answers.push(resolve));
+  const other = decisionOf({ workload: { id: id('wl', 'b') } });
+  const order: string[] = [];
+  const ask = (key: string, decision = decisionOf()) =>
+    world.obtain(key, 3600, decision).then(() => void order.push(key));
+  const asked = [...Array.from({ length: 12 }, (_, index) => ask(`a${index}`)), ask('b0', other), ask('b1', other)];
+  await turn();
+  while (answers.length > 0) {
+    answers.shift()?.();
+    await turn();
+  }
+  await Promise.all(asked);
+  t.ok(order.indexOf('b1') < 8, order.join(' '));
+});
+
 t.test('a region that hangs leaves room for the others, however many connections are of it', async (t) => {
   const world = openSessions({ total: 6, each: 6, waiting: 6 });
   const of = (letter: string, region: string) => decisionOf({ connection: { id: id('cn', letter) }, aws: { region } });
