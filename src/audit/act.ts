@@ -41,22 +41,25 @@ export interface Done<T> {
 /** @throws TooLate where `inTime` says no */
 export type Act = <T>(actor: Actor, work: (trx: Transaction) => Promise<Done<T>>) => Promise<T>;
 
+/** The service itself is counted with all alone; each command on the host has a token of its own. */
+function whoseTurn({ id, jti }: Actor): string | undefined {
+  if (id === SYSTEM.id) return undefined;
+  return id === 'host' ? jti : id;
+}
+
 /** @param stream the process's stream for acts, apart from the one on the path of tokens. */
 export function createAct(stream: AuditStream): Act {
   return (actor, work) =>
-    stream.transact(
-      async (trx) => {
-        await actor.confirm(trx);
-        const { result, records, affectsDecisions, inTime } = await work(trx);
-        const entries = records.map(({ kind, workload, connection, details }) => ({
-          ...{ kind, actor: actor.id, workload, connection },
-          details: { as: actor.as, reason: actor.reason, request_id: actor.requestId, jti: actor.jti, ...details },
-        }));
-        if (affectsDecisions && records.length > 0) await bumpEpoch(trx);
-        return { result, entries, inTime };
-      },
-      actor.id === SYSTEM.id ? undefined : actor.id,
-    );
+    stream.transact(async (trx) => {
+      await actor.confirm(trx);
+      const { result, records, affectsDecisions, inTime } = await work(trx);
+      const entries = records.map(({ kind, workload, connection, details }) => ({
+        ...{ kind, actor: actor.id, workload, connection },
+        details: { as: actor.as, reason: actor.reason, request_id: actor.requestId, jti: actor.jti, ...details },
+      }));
+      if (affectsDecisions && records.length > 0) await bumpEpoch(trx);
+      return { result, entries, inTime };
+    }, whoseTurn(actor));
 }
 
 /** The service itself: rotations by the clock, verification. */

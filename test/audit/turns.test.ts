@@ -44,11 +44,15 @@ t.test('acts are counted by who acts, and those of the service itself are not he
       await hung.promise;
       return { result: actor.id, records: [], affectsDecisions: false };
     });
-  const callers = [...Array.from({ length: 26 }, () => 'wl_busy'), 'ad_calm'].map((id) =>
-    ask({ id, confirm: async () => {} }),
-  );
+  const caller = (id: string, jti = 'any') => ask({ id, jti, confirm: async () => {} });
+  const callers = [
+    ...[...Array.from({ length: 26 }, () => 'wl_busy'), 'ad_calm'].map((id) => caller(id)),
+    // Each command on the host has a token of its own.
+    ...Array.from({ length: 20 }, () => caller('host', 'a script')),
+    ...Array.from({ length: 10 }, () => caller('host', 'a person')),
+  ];
   // Each with a reason of its own, as the service has them.
-  const own = Array.from({ length: 40 }, (_, index) => ask({ ...SYSTEM, reason: `the ${index}th` }));
+  const own = Array.from({ length: 30 }, (_, index) => ask({ ...SYSTEM, reason: `the ${index}th` }));
   const all = Promise.allSettled([...callers, ...own]);
   hung.resolve();
   const answers = await all;

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { checkClock, checkReadiness } from '../../src/cli/doctor/service.ts';
-import { checkRings } from '../../src/cli/doctor/keys.ts';
+import type { Api } from '../../src/cli/api.ts';
+import { checkRings, listSomeRings } from '../../src/cli/doctor/keys.ts';
 import type { Report } from '../../src/cli/doctor/findings.ts';
 import { checkOwnLook, checkSeal, type Standing } from '../../src/cli/doctor/standing.ts';
 import { runChecks } from '../../src/cli/doctor/run.ts';
@@ -261,6 +262,26 @@ t.test('clocks that are apart', async (t) => {
   t.match(await look(0), { severity: 'ok' });
   t.match(await look(10_000), { severity: 'warning', detail: /1[0-9] s behind|9 s behind/ });
   t.match(await look(-90_000), { severity: 'failure', detail: /ahead of/ });
+});
+
+t.test('rings that are retired are passed over, however many of them come first', async (t) => {
+  const ring = (issuer: string, more: object = {}) => ({
+    issuer,
+    issuer_url: `https://id.example.com/${issuer}`,
+    keys: [],
+    ...more,
+  });
+  const pages: Record<string, object> = {
+    '': { items: Array.from({ length: 200 }, (_, n) => ring(`is_${n}`, { retired: true })), next_cursor: 'second' },
+    second: { items: [ring('is_living')] },
+  };
+  const get = async (path: string, query: { cursor?: string } = {}) =>
+    path === '/v1/keys/platform' ? { items: [ring('platform')] } : pages[query.cursor ?? ''];
+  const seen = await listSomeRings({ get } as unknown as Api);
+  t.same(
+    seen.map(({ issuer }) => issuer),
+    ['platform', 'is_living'],
+  );
 });
 
 t.test('keys: a rotation that is overdue, one on hold, a ring without a standby', async (t) => {

@@ -2,6 +2,7 @@
 import { type KeyPolicy, unsoundLines } from '../../keys/policy.ts';
 import type { Config } from '../../config.ts';
 import type { Api } from '../api.ts';
+import type { Page } from '../pages.ts';
 import { type Check, type Finding, ok } from './findings.ts';
 
 interface Ring {
@@ -24,8 +25,14 @@ const LOOPBACK = /^http:\/\/(localhost|\[::1\]|127\.)/;
 /** The platform's rings and the first of the others, but those that are retired: enough to see a service that rotates nothing. */
 export async function listSomeRings(api: Api): Promise<Ring[]> {
   const platform = (await api.get('/v1/keys/platform')) as { items: Ring[] };
-  const { items } = (await api.get('/v1/keys', { limit: MOST_RINGS })) as { items: Ring[] };
-  return [...platform.items, ...items.filter(({ issuer, retired }) => issuer !== 'platform' && !retired)];
+  const others: Ring[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = (await api.get('/v1/keys', { limit: MOST_RINGS, cursor })) as Page<Ring>;
+    others.push(...page.items.filter(({ issuer, retired }) => issuer !== 'platform' && !retired));
+    cursor = page.next_cursor;
+  } while (cursor !== undefined && others.length < MOST_RINGS);
+  return [...platform.items, ...others];
 }
 
 export const activeKids = ({ keys }: Ring): string[] =>
