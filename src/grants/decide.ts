@@ -7,6 +7,7 @@ import { idPattern } from '../ids.ts';
 import { refuseSealed } from '../seal/problem.ts';
 import { EPOCH_ROW, type EpochRow, standingOf } from '../seal/store.ts';
 import { letIn } from '../db/let-in.ts';
+import { refused as tokenRefused } from '../tokens/verify.ts';
 import { chooseGrant, refuseState } from './choose.ts';
 import { HAS_SELECTOR, type SelectorKind, selectorsOf } from './selector.ts';
 
@@ -119,10 +120,6 @@ async function readRows(db: Db, { workload, connection, purpose, kid, identity }
   return rows;
 }
 
-function tokenRefused(why: string, hint: string): Problem {
-  return new Problem('invalid_token', `The token was refused: ${why}.`, { hint });
-}
-
 /** Of a connection that is not there and of one that is not granted: nothing but what was asked may show. */
 function notGranted({ connection, purpose }: DecisionQuestion): Problem {
   return new Problem('not_found', `There is no connection "${connection}" for you to use for "${purpose}".`, {
@@ -131,15 +128,15 @@ function notGranted({ connection, purpose }: DecisionQuestion): Problem {
 }
 
 /**
- * @throws Problem `invalid_token` (no such workload; its key revoked, its identity taken away), `workload_suspended`, `not_found`, `grant_ambiguous`, or
- * `connection_not_active`, or `sealed`
+ * @throws Problem `invalid_token` (no such workload; its key revoked, its identity taken away), `workload_suspended`, `not_found`,
+ * `grant_ambiguous`, `connection_not_active`, or `sealed`
  */
 export async function decide(db: Db, question: DecisionQuestion): Promise<Decision> {
   const known = REFERENCE.test(question.connection);
   const rows = await readRows(db, known ? question : { ...question, connection: '' });
   const first = rows[0];
   if (!first) throw tokenRefused('its workload is not registered', 'Ask an operator to register it.');
-  if (first.revoked) throw tokenRefused('its key was revoked', 'Ask the token endpoint for a new token.');
+  if (first.revoked) throw tokenRefused('its key was revoked');
   if (!first.let_in) {
     const refused = tokenRefused(
       'the identity that it proves lets nobody in any more',

@@ -6,7 +6,7 @@ import { Problem } from '../errors.ts';
 import type { Caller } from '../http/caller.ts';
 import { SCOPES, type Scope } from '../http/scopes.ts';
 import { isLetIn } from '../identities/store.ts';
-import type { VerifiedToken, VerifyWorkloadToken } from '../tokens/verify.ts';
+import { refused, type VerifiedToken, type VerifyWorkloadToken } from '../tokens/verify.ts';
 import type { Clients } from './clients.ts';
 
 const CHANGING = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
@@ -94,9 +94,7 @@ export function createAuthenticate(deps: AuthenticateDeps) {
 
   async function requireUnrevoked(trx: Transaction, { kid }: VerifiedToken): Promise<void> {
     if (!(await deps.isRevoked(trx, kid))) return;
-    throw new Problem('invalid_token', 'The token was refused: its key was revoked.', {
-      hint: 'Ask the token endpoint for a new token.',
-    });
+    throw refused('its key was revoked');
   }
 
   return async (request: FastifyRequest): Promise<Caller> => {

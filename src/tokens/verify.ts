@@ -36,7 +36,8 @@ const REMEMBERED = 10_000;
 /** Between replicas' clocks: those that sign agree with the database's within e. */
 const TOLERANCE_SECONDS = 5;
 
-function refused(detail: string, hint = 'Ask the token endpoint for a new token.'): Problem {
+/** Why a token is not taken, as its bearer is told. */
+export function refused(detail: string, hint = 'Ask the token endpoint for a new token.'): Problem {
   return new Problem('invalid_token', `The token was refused: ${detail}.`, { hint });
 }
 
